@@ -1,0 +1,190 @@
+"""From a checked config to objects: data, module, callbacks, logger, trainer."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+import torch
+from hydra.errors import InstantiationException
+from lightning.pytorch import LightningDataModule, Trainer, seed_everything
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from numpy.typing import NDArray
+
+from arcvae.errors import ArcvaeError, ConfigError
+from arcvae.imbalance.weights import class_weights
+from arcvae.schema import trusted
+from arcvae.training.checkpoint import AtomicCheckpointIO
+from arcvae.training.module import ImbalanceModule
+from arcvae.training.record import RunStamp
+
+log = logging.getLogger(__name__)
+
+# Settings of a loss that say how to make its class weights, not what the loss does.
+_WEIGHT_KEYS = ("class_weights", "smoothing", "effective_beta")
+
+
+def build(config: Mapping[str, Any], key: str, **arguments: Any) -> Any:
+    """Build the node ``key`` of a config: the one place where ``_target_`` is followed.
+
+    Args:
+        config: Plain, resolved config.
+        key: Name of a node with a ``_target_``, for example ``"model"`` or ``"callbacks.checkpoint"``.
+        **arguments: Passed on beside those of the node.
+
+    Returns:
+        The object, or a partial function when the node says ``_partial_: true``.
+
+    Raises:
+        ConfigError: The target may not be built, or does not accept the values.
+    """
+    node: Any = config
+    for part in key.split("."):
+        node = node[part]
+    return build_node(config, key, node, **arguments)
+
+
+def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **arguments: Any) -> Any:
+    """As :func:`build`, for a node that is not, or not in this form, part of the config."""
+    target = node["_target_"]
+    if not trusted(target, config):
+        raise ConfigError(f"{key}._target_={target} is not among what may be built")
+    wants_partial = bool(node.get("_partial_"))
+    try:
+        # Objects are passed to the result, not through Hydra, which would copy them.
+        made = hydra.utils.instantiate({**node, "_partial_": True}, _convert_="all")
+        return partial(made, **arguments) if wants_partial else made(**arguments)
+    except ArcvaeError:
+        raise
+    except InstantiationException as error:
+        raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
+    except (ValueError, TypeError, MisconfigurationException, ModuleNotFoundError) as error:
+        raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+
+
+@dataclass
+class Run:
+    """Everything that a training run is made of."""
+
+    data: LightningDataModule
+    module: ImbalanceModule
+    trainer: Trainer
+    counts: NDArray[Any]
+    weights: NDArray[Any] | None
+
+
+def build_run(config: Mapping[str, Any], folder: Path) -> Run:
+    """Build a training run that writes into ``folder``.
+
+    Args:
+        config: Plain, resolved config, checked.
+        folder: Run folder.
+
+    Raises:
+        ConfigError: Values that do not fit the corpus or each other.
+        DataError: A corpus that cannot be used.
+    """
+    import_plugins(config)
+    seed_everything(config["seed"], workers=True, verbose=False)
+    data = build(config, "data")
+    data.prepare_data()
+    _require_fit(config, data)
+    counts = data.class_counts
+    weights = class_weights(
+        counts,
+        config["loss"].get("class_weights", "none"),
+        smoothing=config["loss"].get("smoothing", 1.0),
+        effective_beta=config["loss"].get("effective_beta", 0.0),
+    )
+    module = build_module(config, weights)
+    plain = {key: value for key, value in config.items() if key != "hydra"}
+    facts = {
+        "config": plain,
+        "corpus_sha256": data.corpus.content_hash(),
+        "class_counts": counts.tolist(),
+        "class_weights": None if weights is None else weights.tolist(),
+    }
+    return Run(data, module, build_trainer(config, folder, facts), counts, weights)
+
+
+def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> ImbalanceModule:
+    """Build model, loss and the LightningModule around them."""
+    loss_node = {name: value for name, value in config["loss"].items() if name not in _WEIGHT_KEYS}
+    tensor = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
+    parts: dict[str, Any] = {
+        "model": build(config, "model"),
+        "loss": build_node(config, "loss", loss_node, class_weights=tensor),
+        "optimizer": build(config, "optimizer"),
+        "scheduler": build(config, "scheduler"),
+        "seed": config["seed"],
+    }
+    if config.get("beta"):
+        parts["beta"] = build(config, "beta")
+    return build(config, "task", **parts)
+
+
+def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]) -> Trainer:
+    """Build callbacks, logger and trainer for a run folder."""
+    callbacks = [build(config, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    for callback in callbacks:
+        if hasattr(callback, "dirpath"):
+            callback.dirpath = str(folder / "checkpoints")
+    node = dict(config["trainer"])
+    node["precision"] = resolve_precision(node.get("precision", "auto"), node.get("accelerator", "auto"))
+    return build_node(
+        config,
+        "trainer",
+        node,
+        callbacks=[*callbacks, RunStamp(facts)],
+        logger=_build_logger(config, folder),
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(folder),
+    )
+
+
+def _build_logger(config: Mapping[str, Any], folder: Path) -> Any:
+    node = dict(config["logger"])
+    if not node.get("_target_"):
+        return False
+    if node["_target_"].endswith("WandbLogger"):
+        if node.get("offline") is None:
+            node["offline"] = not os.environ.get("WANDB_API_KEY")
+        if node["offline"]:
+            os.environ.setdefault("WANDB_MODE", "offline")
+    return build_node(config, "logger", node, save_dir=str(folder))
+
+
+def resolve_precision(precision: str, accelerator: str) -> str:
+    """What ``precision=auto`` means here: bfloat16 where the processor computes with it, else float32."""
+    if precision != "auto":
+        return precision
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
+
+
+def import_plugins(config: Mapping[str, Any]) -> None:
+    """Import the user's own modules, so that what they register is known."""
+    for name in config.get("plugins") or []:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ConfigError(f"plugins: cannot import {name} ({error}); is its folder in PYTHONPATH?") from error
+
+
+def _require_fit(config: Mapping[str, Any], data: Any) -> None:
+    """The model must be made for grids of the size that the corpus has."""
+    wanted = config["model"].get("grid_size")
+    found = getattr(data.corpus, "grid_size", wanted)
+    if wanted != found:
+        raise ConfigError(f"model.grid_size={wanted} but {data.corpus.path} has grids of size {found}; set it to {found}")

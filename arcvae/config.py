@@ -1,0 +1,170 @@
+"""Composing a config, and finding what is wrong with it before anything is written or torch is imported."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from arcvae.errors import ConfigError
+from arcvae.schema import leaves, nearest, problems_of
+
+CONF_DIR: Final = next(
+    folder for folder in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if folder.is_dir()
+)
+"""The config files: inside the package once installed, beside it in a checkout."""
+
+
+def plan(config_name: str, overrides: Sequence[str], *, multirun: bool = False, config_dir: str | None = None) -> list[dict[str, Any]]:
+    """Compose the config of each job that a command line asks for, and check all of them.
+
+    Args:
+        config_name: Name of a file in ``conf/``, without suffix.
+        overrides: As on Hydra's command line.
+        multirun: Whether commas and ranges sweep (``-m``).
+        config_dir: Further folder with config groups (``--config-dir``).
+
+    Returns:
+        A resolved config of plain types for each job, without the ``hydra`` node.
+
+    Raises:
+        ConfigError: Every unknown group option, key and value, and every value out of range.
+    """
+    register_resolvers()
+    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        jobs = [list(overrides)]
+        parsed = _parse(overrides)
+        if multirun:
+            batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+            jobs = [job for batch in batches for job in batch]
+        problems: list[str] = []
+        configs = []
+        for job in jobs:
+            config, found = _compose_job(config_name, _parse(job), search)
+            problems += [problem for problem in found if problem not in problems]
+            configs.append(config)
+    if problems:
+        raise ConfigError(problems)
+    return configs
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise ConfigError(f"cannot read the overrides: {_first_line(error)}") from None
+
+
+def _compose_job(config_name: str, overrides: list[Override], search: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The config of one job, from those overrides that can be used, and the problems with the others."""
+    problems: list[str] = []
+    groups: list[str] = list(search)
+    values: list[Override] = []
+    for override in overrides:
+        name = override.key_or_group
+        options = _options(name)
+        if name == "hydra" or name.startswith(("hydra.", "hydra/")):
+            groups.append(str(override.input_line))
+        elif options and isinstance(override.value(), str) and override.value() not in options:
+            value = str(override.value())
+            problems.append(f"{name}={value}: choose one of {', '.join(options)}{nearest(value, options)}")
+        elif options:
+            groups.append(str(override.input_line))
+        else:
+            values.append(override)
+    try:
+        base = _plain(compose(config_name, overrides=groups))
+        known = {".".join(path[: depth + 1]) for path, _ in leaves(base) for depth in range(len(path))}
+        usable = list(groups)
+        for override in values:
+            name = override.key_or_group
+            if name in known or override.is_add() or name.split(".")[-1].startswith("_"):
+                usable.append(str(override.input_line))
+            else:
+                hint = nearest(name, sorted(known)) or _group_hint(name)
+                problems.append(f"unknown key {name}{hint}")
+        config = _plain(compose(config_name, overrides=usable))
+    except (HydraException, OmegaConfBaseException) as error:
+        return {}, [*problems, _first_line(error)]
+    return config, problems + problems_of(config)
+
+
+def _options(group: str) -> list[str]:
+    loader = GlobalHydra.instance().config_loader()
+    return list(loader.get_group_options(group)) if group else []
+
+
+def _group_hint(name: str) -> str:
+    groups = [group for group in GlobalHydra.instance().config_loader().list_groups("") if group != "hydra"]
+    return nearest(name, groups)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """Plain types, interpolations resolved, ``???`` left as it is."""
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _first_line(error: Exception) -> str:
+    """What a Hydra or OmegaConf error says, in one line."""
+    text = str(error) or type(error).__name__
+    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def resumed_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
+
+    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint.
+    """
+    given = _parse(overrides)
+    path = next((o.value() for o in given if o.key_or_group == "ckpt_path" and isinstance(o.value(), str)), None)
+    recorded = Path(path).parent.parent / ".hydra" / "overrides.yaml" if path else None
+    if recorded is None or not recorded.is_file() or recorded.stat().st_size > 1 << 16:
+        return list(overrides)
+    try:
+        before = OmegaConf.to_container(OmegaConf.load(recorded), resolve=False)
+    except Exception as error:  # whatever YAML may raise
+        raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
+    taken = {override.key_or_group for override in given}
+    lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
+    kept = [line for line in lines if _parse([line])[0].key_or_group not in taken]
+    return [*(line for line in kept if not line.startswith("hydra.")), *overrides]
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """A composed config as plain types, without the ``hydra`` node and without the values of secrets."""
+    raw = OmegaConf.to_container(config, resolve=False)
+    return dict(without_secrets(raw, _plain(config)))
+
+
+def without_secrets(raw: Any, resolved: Any) -> Any:
+    """``resolved``, but with what came from an environment variable still as ``${oc.env:NAME}``."""
+    if isinstance(raw, Mapping) and isinstance(resolved, Mapping):
+        return {key: without_secrets(raw.get(key), value) for key, value in resolved.items()}
+    if isinstance(raw, list) and isinstance(resolved, list) and len(raw) == len(resolved):
+        return [without_secrets(a, b) for a, b in zip(raw, resolved, strict=True)]
+    return raw if isinstance(raw, str) and re.search(r"\$\{\s*oc\.env", raw) else resolved
+
+
+def make_run_id() -> str:
+    """Name of a run folder: the time, and enough randomness for jobs that start in the same second."""
+    return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(4)}"
+
+
+def register_resolvers() -> None:
+    """Teach OmegaConf ``${run_id:}``: one name for all places of a config."""
+    OmegaConf.register_new_resolver("run_id", make_run_id, use_cache=True, replace=True)

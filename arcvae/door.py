@@ -1,0 +1,136 @@
+"""What all commands have in common: check first, run under Hydra, end with one line and one exit code."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from arcvae.config import CONF_DIR, plan, register_resolvers, resumed_overrides
+from arcvae.errors import ArcvaeError, BusyError, ConfigError, FileSystemError
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM. Not an ``Exception``: nothing that goes on after an error may go on after this."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+def open_door(
+    config_name: str,
+    job: Callable[[DictConfig, Path], object],
+    check: Callable[[dict[str, Any]], None] = lambda config: None,
+) -> int:
+    """Run a command.
+
+    Args:
+        config_name: Its config file in ``conf/``, without suffix.
+        job: Called with the composed config and the run folder; under ``-m`` once for each job.
+        check: Called with the resolved config of each job before anything is written; raises ArcvaeError.
+
+    Returns:
+        The exit code: 0, or that of the fault (see :mod:`arcvae.errors`); 1 for an internal error and for a sweep
+        of which a job failed; 130 and 143 after SIGINT and SIGTERM.
+    """
+    failures: list[ArcvaeError] = []
+    sweep = False
+    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        arguments = get_args_parser().parse_args()
+        sweep = bool(arguments.multirun)
+        asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.shell_completion)
+        # A process that Lightning started for a further device gets a config that has been checked.
+        if not any(asks) and "LOCAL_RANK" not in os.environ:
+            if config_name == "train":
+                overrides = resumed_overrides(arguments.overrides)
+                sys.argv = [sys.argv[0], *_without(sys.argv[1:], arguments.overrides), *overrides]
+                arguments.overrides = overrides
+            if not arguments.cfg:
+                _check_folder(arguments.overrides)
+            configs = plan(config_name, arguments.overrides, multirun=sweep, config_dir=arguments.config_dir)
+            for config in configs if not arguments.cfg else ():
+                check(config)
+        _run_hydra(config_name, job, failures)
+    except ArcvaeError as error:
+        return _fail(error)
+    except Interrupted as error:
+        sys.stderr.write(f"arcvae: {error}; continue with ckpt_path=RUN/checkpoints/last.ckpt if one was written\n")
+        return error.exit_code
+    except (HydraException, OmegaConfBaseException) as error:
+        return _fail(ConfigError(" ".join(str(error).split())))
+    except MemoryError:
+        return _fail(FileSystemError("out of memory; use a smaller corpus or data.batch_size"))
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
+        return 1
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if failures:
+        return 1 if sweep else failures[0].exit_code
+    return 0
+
+
+def _run_hydra(config_name: str, job: Callable[[DictConfig, Path], object], failures: list[ArcvaeError]) -> None:
+    register_resolvers()
+
+    @functools.wraps(job)
+    def run_job(config: DictConfig) -> None:
+        context = HydraConfig.get()
+        try:
+            job(config, Path(context.runtime.output_dir))
+        except ArcvaeError as error:
+            # Hydra would print lines of its own, and end a sweep in its own way. Jobs of a sweep that run in
+            # processes of their own can only raise.
+            _fail(error)
+            if context.mode == RunMode.MULTIRUN and "basic_launcher" not in context.launcher._target_:
+                raise
+            failures.append(error)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+    hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
+
+
+def _check_folder(overrides: list[str]) -> None:
+    """Refuse a run folder given by hand if a run lies there, before Hydra writes into it."""
+    for override in overrides:
+        name, _, value = override.partition("=")
+        if name == "hydra.run.dir" and (Path(value.strip("'\"")) / "metrics.json").exists():
+            raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
+
+
+def _without(arguments: list[str], overrides: list[str]) -> list[str]:
+    """The arguments that are no overrides."""
+    return [argument for argument in arguments if argument not in overrides]
+
+
+def _fail(error: ArcvaeError) -> int:
+    sys.stdout.flush()
+    for line in error.lines():
+        sys.stderr.write(" ".join(line.split()) + "\n")
+    return error.exit_code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise Interrupted(number)

@@ -1,0 +1,69 @@
+"""The faults that arcvae foresees: a command prints each as one line and ends with its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ArcvaeError(Exception):
+    """A foreseen fault.
+
+    ``str(error)`` says what is wrong, where, and what to do about it; ``code`` is the name that
+    scripts may match on, ``exit_code`` the exit status of a command that ends with it.
+    """
+
+    code = "E_INTERNAL"
+    exit_code = 1
+
+    def lines(self) -> list[str]:
+        """One ``arcvae: error[CODE]: ...`` line for each problem."""
+        return [f"arcvae: error[{self.code}]: {self}"]
+
+
+class ConfigError(ArcvaeError):
+    """Keys or values of a config that cannot be used; carries every problem found, not just the first."""
+
+    code = "E_CONFIG"
+    exit_code = 2
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("; ".join(self.problems))
+
+    def lines(self) -> list[str]:
+        return [f"arcvae: error[{self.code}]: {problem}" for problem in self.problems]
+
+
+class DataError(ArcvaeError):
+    """A corpus that is missing, damaged, or not what a corpus must be."""
+
+    code = "E_DATA"
+    exit_code = 3
+
+
+class CheckpointError(ArcvaeError):
+    """A checkpoint or export that cannot be read, or does not fit what it is used for."""
+
+    code = "E_CKPT"
+    exit_code = 4
+
+
+class FileSystemError(ArcvaeError):
+    """The operating system refused to read, write or allocate."""
+
+    code = "E_FILES"
+    exit_code = 5
+
+
+class NonFiniteError(ArcvaeError):
+    """The loss became NaN or infinite; training on would only spread it."""
+
+    code = "E_NONFINITE"
+    exit_code = 6
+
+
+class BusyError(ArcvaeError):
+    """The run folder belongs to another run."""
+
+    code = "E_BUSY"
+    exit_code = 7

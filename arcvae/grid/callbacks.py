@@ -1,0 +1,97 @@
+"""Callbacks of the grid task."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint
+from torch import Tensor
+
+from arcvae.files import write_atomic
+from arcvae.grid.data import GridDataModule
+from arcvae.grid.module import GridModule
+from arcvae.grid.render import reconstruction_figure, to_png
+from arcvae.training.record import model_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+class BetaAnnealing(Callback):
+    """Set beta before each training step, from the module's schedule and the share of the epoch that is done."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Set and log beta."""
+        assert isinstance(pl_module, GridModule)
+        pl_module.beta = pl_module.schedule(trainer.global_step / trainer.num_training_batches)
+        pl_module.log_dict({"step/beta": pl_module.beta, "step/effective_beta": pl_module.effective_beta})
+
+
+class ReconstructionSnapshots(Checkpoint):
+    """A picture of reconstructed training grids beside each checkpoint.
+
+    ``reconstructions_epoch_N.png`` after epoch N, and ``reconstructions_best.png`` whenever the best checkpoint
+    changes. Always the same grids, drawn once with the run's seed, so that the pictures can be compared.
+    (A ``Checkpoint`` in Lightning's sense only so that it comes after the one that writes checkpoints.)
+
+    Args:
+        num_grids: Grids in a picture, >= 1.
+        seed: Seed of their choice.
+    """
+
+    def __init__(self, num_grids: int = 10, seed: int = 0) -> None:
+        super().__init__()
+        self.num_grids, self.seed = num_grids, seed
+        self.failed: list[str] = []
+        self._best = ""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what the checkpoints of this epoch reconstruct."""
+        checkpoint = model_checkpoint(trainer)
+        if not trainer.is_global_zero or checkpoint is None:
+            return
+        assert isinstance(pl_module, GridModule)
+        folder = Path(str(checkpoint.dirpath))
+        score = str(checkpoint.best_model_score)
+        epoch = trainer.current_epoch + 1
+        names = [f"reconstructions_epoch_{epoch}.png"]
+        if score != self._best:
+            self._best = score
+            names.append("reconstructions_best.png")
+        self._draw(trainer, pl_module, folder, names, f"Training grids after epoch {epoch}: original | reconstruction")
+
+    @torch.no_grad()
+    def _draw(self, trainer: Trainer, module: GridModule, folder: Path, names: list[str], title: str) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, GridDataModule)
+        grids = choose(data.splits["train"], self.num_grids, self.seed)
+        decoded = reconstruct(module, grids)
+        try:
+            png = to_png(reconstruction_figure(grids.numpy(), decoded.numpy(), title))
+            for name in names:
+                write_atomic(folder / name, png)
+                log.info("[VISUALIZATION] Saved: %s", name)
+        except Exception as error:  # a picture is never worth a model, whatever the drawing library ran into
+            self.failed += names
+            log.warning("[VISUALIZATION] not saved: %s (%s)", ", ".join(names), error)
+
+
+def choose(grids: Tensor, count: int, seed: int) -> Tensor:
+    """``count`` different grids, or all if there are fewer, in an order that depends on the seed alone."""
+    order = np.random.default_rng(seed).permutation(len(grids))[:count]
+    return grids[torch.from_numpy(order)]
+
+
+@torch.no_grad()
+def reconstruct(module: GridModule, grids: Tensor) -> Tensor:
+    """Grids decoded from the posterior means, ``(N, S, S)`` uint8 on the CPU, in full precision."""
+    training = module.training
+    module.eval()
+    with torch.autocast(module.device.type, enabled=False):
+        decoded = module.model(grids.to(module.device)).argmax(1)
+    module.train(training)
+    return decoded.to(torch.uint8).cpu()

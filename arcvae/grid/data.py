@@ -1,0 +1,167 @@
+"""The LightningDataModule over a grid corpus."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from arcvae.errors import DataError
+from arcvae.grid.augment import augment
+from arcvae.grid.corpus import Corpus, default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.generator import NUM_COLORS
+from arcvae.imbalance.counts import cached_counts
+from arcvae.training.batches import BatchIndices, batch_loader
+from arcvae.training.seeding import derive_seed
+
+log = logging.getLogger(__name__)
+
+
+class GridDataModule(LightningDataModule):
+    """A corpus in memory as uint8, in batches ``(B, S, S)`` uint8.
+
+    Args:
+        path: ``.npz`` corpus; None generates the one that ``kind``, ``num_grids`` and ``corpus_seed`` describe
+            into ``corpus_dir``, once.
+        kind: ``"atomic"`` or ``"simplified"``.
+        num_grids: Grids of the generated corpus, all splits together.
+        corpus_seed: Its seed.
+        batch_size: Grids per training step (and process).
+        eval_batch_size: Grids per validation or test step.
+        num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
+        symmetries: Turn and mirror each training grid at random.
+        permute_colors: Permute the colours of each training grid at random.
+        max_bytes: Refuse a corpus that declares more.
+        overfit_grids: Train, validate and test on this many training grids alone; 0 for the whole corpus. Class
+            counts are those of the whole train split all the same.
+        overfit_repeats: How often an epoch repeats them.
+        corpus_dir: Folder for generated corpora.
+        cache_dir: Folder for class counts.
+        seed: Seed of batch order and augmentation.
+    """
+
+    num_classes = NUM_COLORS
+    background = 0
+    sample_unit = "grids"
+    element_unit = "cells"
+
+    def __init__(
+        self,
+        path: str | None = None,
+        *,
+        kind: str = "atomic",
+        num_grids: int = 100_000,
+        corpus_seed: int = 42,
+        batch_size: int = 128,
+        eval_batch_size: int = 1000,
+        num_workers: int = 0,
+        symmetries: bool = False,
+        permute_colors: bool = False,
+        max_bytes: float = 4e9,
+        overfit_grids: int = 0,
+        overfit_repeats: int = 50,
+        corpus_dir: str = "outputs/corpora",
+        cache_dir: str = "outputs/cache",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.given = path is not None
+        self.corpus_path = (
+            Path(path) if path is not None else default_corpus_path(corpus_dir, kind, num_grids, corpus_seed)
+        )
+        self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
+        self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
+        self.symmetries, self.permute_colors = symmetries, permute_colors
+        self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
+        self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
+
+    def prepare_data(self) -> None:
+        """Generate the default corpus unless it is there."""
+        if not self.given and not self.corpus_path.exists():
+            log.info(
+                "Generating %s %s grids (seed %d) into %s",
+                f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,
+            )  # fmt: skip
+            write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The corpus; read on first use."""
+        corpus = read_corpus(self.corpus_path, max_bytes=self.max_bytes)
+        log.info(
+            "Corpus %s: %s train, %s val, %s test grids of %dx%d",
+            corpus.path, f"{len(corpus.train):,}", f"{len(corpus.val):,}", f"{len(corpus.test):,}",
+            corpus.grid_size, corpus.grid_size,
+        )  # fmt: skip
+        return corpus
+
+    @cached_property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Cells of each colour in the whole train split, ``(10,)``."""
+        return cached_counts(self.corpus.train, NUM_COLORS, self.cache_dir)
+
+    @cached_property
+    def splits(self) -> dict[str, Tensor]:
+        """Grids ``(N, S, S)`` uint8 that the loaders serve, by split."""
+        corpus = self.corpus
+        if self.overfit_grids:
+            few = torch.from_numpy(corpus.train[: self.overfit_grids])
+            return {"train": few, "val": few, "test": few}
+        return {name: torch.from_numpy(getattr(corpus, name)) for name in ("train", "val", "test")}
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is anything to test on."""
+        return len(self.splits["test"]) > 0
+
+    def targets(self, split: str) -> Tensor:
+        """What a model has to predict in a split, ``(N, S, S)``."""
+        return self.splits[split]
+
+    def describe(self) -> str:
+        """What the class counts were made from."""
+        return f"whole train split, {len(self.corpus.train):,} grids of {self.corpus.path}"
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return self._loader("train", self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        return self._loader("val", self.eval_batch_size)
+
+    def test_dataloader(self) -> DataLoader[Tensor]:
+        if not len(self.splits["test"]):
+            raise DataError(f"{self.corpus.path}: test is empty, there is nothing to test on")
+        return self._loader("test", self.eval_batch_size)
+
+    def _loader(self, split: str, batch_size: int) -> DataLoader[Tensor]:
+        training = split == "train"
+        grids = self.splits[split]
+        trainer = self.trainer
+        indices = BatchIndices(
+            len(grids),
+            batch_size,
+            seed=self.seed if training else None,
+            repeats=self.overfit_repeats if training and self.overfit_grids else 1,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return batch_loader(grids, indices, num_workers=self.num_workers, pin_memory=on_gpu)
+
+    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
+        """Augment a training batch on the device; the draws depend on seed and step alone."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training or not (self.symmetries or self.permute_colors):
+            return batch
+        step = trainer.global_step * trainer.world_size + trainer.global_rank
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augmentation", step))
+        return augment(
+            batch, generator, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS
+        )

@@ -1,0 +1,141 @@
+"""The KL side of the evidence lower bound: the divergence, free bits, and schedules for beta."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, 1)) of each latent dimension, in nats.
+
+    Args:
+        mu: Posterior means, ``(N, D)``.
+        logvar: Posterior log-variances, ``(N, D)``; finite.
+
+    Returns:
+        ``(N, D)``, every entry >= 0. Sum over D for nats per grid.
+
+    References:
+        Kingma & Welling 2014, appendix B. https://arxiv.org/abs/1312.6114
+
+    Example:
+        >>> gaussian_kl(torch.tensor([[1.0]]), torch.tensor([[0.0]]))
+        tensor([[0.5000]])
+    """
+    # expm1(v) - v, unlike exp(v) - 1 - v, cannot round to a negative number near v = 0.
+    return 0.5 * (mu.square() + (torch.expm1(logvar) - logvar))
+
+
+def free_bits(kl_per_dim: Tensor, floor: float) -> Tensor:
+    """KL with a floor for each dimension: below it, spending more nats costs nothing.
+
+    Args:
+        kl_per_dim: KL of each dimension averaged over the batch, ``(D,)``, nats.
+        floor: Lambda, in nats per dimension, >= 0.
+
+    Returns:
+        Scalar, nats per grid, ``sum_d max(floor, kl_d)``.
+
+    References:
+        Kingma et al. 2016, equation 15. https://arxiv.org/abs/1606.04934
+
+    Example:
+        >>> free_bits(torch.tensor([0.1, 2.0]), floor=0.5)
+        tensor(2.5000)
+    """
+    return kl_per_dim.clamp_min(floor).sum()
+
+
+class BetaSchedule(Protocol):
+    """Beta as a function of training progress."""
+
+    @property
+    def ramp_epochs(self) -> float:
+        """Epochs until beta stops rising by plan; 0 for a constant. Patience is counted from here."""
+        ...
+
+    def __call__(self, epoch: float) -> float:
+        """Beta after ``epoch`` epochs, fractions included, >= 0."""
+        ...
+
+
+class Constant:
+    """The same beta throughout."""
+
+    def __init__(self, maximum: float) -> None:
+        self.maximum = maximum
+        self.ramp_epochs = 0.0
+
+    def __call__(self, epoch: float) -> float:
+        return self.maximum
+
+
+class LinearWarmup:
+    """Zero for ``hold`` epochs, then linearly up to ``maximum`` within ``ramp`` epochs, then constant.
+
+    Example:
+        >>> [LinearWarmup(hold=1, ramp=2, maximum=0.5)(epoch) for epoch in (0, 1, 2, 3, 9)]
+        [0.0, 0.0, 0.25, 0.5, 0.5]
+    """
+
+    def __init__(self, hold: float, ramp: float, maximum: float) -> None:
+        self.hold, self.ramp, self.maximum = hold, ramp, maximum
+        self.ramp_epochs = hold + ramp
+
+    def __call__(self, epoch: float) -> float:
+        if epoch < self.hold or (self.ramp and epoch == self.hold):
+            return 0.0
+        return self.maximum * min(1.0, (epoch - self.hold) / self.ramp) if self.ramp else self.maximum
+
+
+class ThreePhase:
+    """From 0 to ``middle`` in the first ``first`` epochs, on to ``maximum`` until epoch ``second``, then constant.
+
+    The defaults are 0 to 1 over epochs 1-10, 1 to 2 over 11-30, then 2.
+
+    Example:
+        >>> [ThreePhase()(epoch) for epoch in (0, 5, 10, 20, 30, 50)]
+        [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]
+    """
+
+    def __init__(self, first: float = 10, second: float = 30, middle: float = 1.0, maximum: float = 2.0) -> None:
+        if not 0 < first < second:
+            raise ValueError(f"beta.first must lie above 0 and below beta.second, got {first} and {second}")
+        self.first, self.second, self.middle, self.maximum = first, second, middle, maximum
+        self.ramp_epochs = second
+
+    def __call__(self, epoch: float) -> float:
+        if epoch <= self.first:
+            return self.middle * epoch / self.first
+        progress = min(1.0, (epoch - self.first) / (self.second - self.first))
+        return self.middle + (self.maximum - self.middle) * progress
+
+
+class Cyclical:
+    """A triangle: in each cycle beta rises linearly to ``maximum`` and falls back at once.
+
+    Args:
+        period: Epochs per cycle, > 0.
+        maximum: Beta at the top, >= 0.
+        ramp_share: Share of a cycle in which beta rises, in (0, 1]; for the rest of the cycle it stays at the top.
+
+    References:
+        Fu et al. 2019, equation 6. https://arxiv.org/abs/1903.10145
+
+    Example:
+        >>> [Cyclical(period=4, maximum=1.0, ramp_share=0.5)(epoch) for epoch in (0, 1, 2, 3, 4, 5)]
+        [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
+    """
+
+    def __init__(self, period: float, maximum: float, ramp_share: float = 0.5) -> None:
+        self.period, self.maximum, self.ramp_share = period, maximum, ramp_share
+        self.ramp_epochs = period * ramp_share
+
+    def __call__(self, epoch: float) -> float:
+        if epoch == float("inf"):
+            return self.maximum
+        position = (epoch % self.period) / self.period
+        return self.maximum * min(1.0, position / self.ramp_share)

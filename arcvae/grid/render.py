@@ -1,0 +1,78 @@
+"""Pictures of grids in the colours of ARC, row 0 at the top."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+# The palette of the ARC task viewer: black, blue, red, green, yellow, grey, magenta, orange, azure, maroon.
+ARC_COLORS: Final = (
+    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00", "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
+)  # fmt: skip
+_COLORMAP = ListedColormap(ARC_COLORS)
+
+Grid = NDArray[np.integer]
+
+
+def draw_grid(axes: Axes, grid: Grid) -> None:
+    """Draw one grid ``(H, W)``, colours in [0, 10): row 0 at the top, thin lines between the cells."""
+    height, width = grid.shape
+    axes.imshow(grid, cmap=_COLORMAP, vmin=0, vmax=len(ARC_COLORS) - 1, origin="upper", interpolation="nearest")
+    axes.set_xticks(np.arange(-0.5, width), labels=[])
+    axes.set_yticks(np.arange(-0.5, height), labels=[])
+    axes.grid(color="#444444", linewidth=0.4)
+    axes.tick_params(length=0)
+
+
+def reconstruction_figure(
+    originals: Sequence[Grid] | NDArray[np.integer], reconstructions: Sequence[Grid] | NDArray[np.integer], title: str
+) -> Figure:
+    """Pairs of original and reconstruction, five pairs in a row, with the accuracy of each.
+
+    Args:
+        originals: ``(N, H, W)``.
+        reconstructions: ``(N, H, W)``.
+        title: Heading of the picture.
+    """
+    pairs_per_row = 5
+    rows = -(-len(originals) // pairs_per_row)
+    figure = Figure(figsize=(2.55 * pairs_per_row, 1.62 * rows + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10)
+    cells = figure.subplots(rows, 2 * pairs_per_row, squeeze=False).ravel()
+    for axes in cells[2 * len(originals) :]:
+        axes.set_axis_off()
+    for index, (original, reconstruction) in enumerate(zip(originals, reconstructions, strict=True)):
+        left, right = cells[2 * index], cells[2 * index + 1]
+        draw_grid(left, original)
+        draw_grid(right, reconstruction)
+        left.set_title("original", fontsize=7)
+        right.set_title(caption(original, reconstruction), fontsize=7)
+    return figure
+
+
+def caption(original: Grid, reconstruction: Grid) -> str:
+    """Accuracy of a reconstruction over all cells, and over the coloured cells of the original.
+
+    Example:
+        >>> caption(np.array([[0, 1], [2, 0]]), np.array([[0, 1], [0, 0]]))
+        'all 75 %, objects 1/2'
+    """
+    right = original == reconstruction
+    colored = original > 0
+    return f"all {right.mean():.0%}, objects {int(right[colored].sum())}/{int(colored.sum())}".replace("%", " %")
+
+
+def to_png(figure: Figure, dpi: int = 100) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()

@@ -1,0 +1,146 @@
+"""Class weights from class counts: how much one cell of a rare class weighs against a common one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
+METHODS: tuple[str, ...] = get_args(WeightMethod)
+
+Counts = NDArray[np.float64]
+
+
+def _inverse(counts: Counts, smoothing: float, _: float) -> Counts:
+    return counts.sum() / (len(counts) * (counts + smoothing))
+
+
+def _sqrt_inverse(counts: Counts, smoothing: float, _: float) -> Counts:
+    return np.sqrt(_inverse(counts, smoothing, _))
+
+
+def _effective_number(counts: Counts, _: float, effective_beta: float) -> Counts:
+    # expm1/log1p keep the digits that 1 - beta ** n loses when beta is close to 1.
+    log_beta = np.log1p(-(1.0 - effective_beta))
+    return (1.0 - effective_beta) / -np.expm1(counts * log_beta)
+
+
+_RELATIVE: dict[str, Callable[[Counts, float, float], Counts]] = {
+    "inverse": _inverse,
+    "sqrt_inverse": _sqrt_inverse,
+    "effective_number": _effective_number,
+}
+
+
+def class_weights(
+    counts: ArrayLike,
+    method: WeightMethod,
+    *,
+    smoothing: float = 1.0,
+    effective_beta: float = 0.999999,
+) -> NDArray[np.float64] | None:
+    """One weight per class, larger for rarer classes.
+
+    With ``n_c`` the count of class c, C the number of classes that occur, ``N = sum n_c`` and s the smoothing:
+
+    ==================  =======================================  =====================
+    method              weight before scaling                    scale
+    ==================  =======================================  =====================
+    inverse             ``N / (C (n_c + s))``                    mean over classes = 1
+    sqrt_inverse        square root of ``inverse``               mean over classes = 1
+    balanced            ``N / (C n_c)``                          none: mean per cell = 1
+    effective_number    ``(1 - b) / (1 - b ** n_c)``             mean over classes = 1
+    ==================  =======================================  =====================
+
+    A class that never occurs takes no part in N, C or the scale (it would otherwise swallow almost the whole
+    mass and shrink all others); it gets the largest weight among the others, with a warning.
+
+    Args:
+        counts: Cells (or clips) of each class in the whole train split, ``(C,)``, integers >= 0, one at least > 0.
+        method: ``"none"``, ``"inverse"``, ``"sqrt_inverse"``, ``"balanced"`` or ``"effective_number"``.
+        smoothing: s, in counts, 0 < s <= 1e6; used by the two inverse methods.
+        effective_beta: b of ``effective_number``, 0 <= b < 1.
+
+    Returns:
+        ``(C,)`` float64, finite and > 0; ``None`` for ``"none"``.
+
+    Raises:
+        ValueError: Unknown method; counts not ``(C,)``, negative, not finite or all zero; a parameter out of range.
+
+    References:
+        ``balanced`` is scikit-learn's ``compute_class_weight("balanced")``, after King & Zeng 2001.
+        ``effective_number``: Cui et al. 2019, equation 2. https://arxiv.org/abs/1901.05555
+
+    Example:
+        >>> class_weights([90, 10], "balanced").round(4)
+        array([0.5556, 5.    ])
+        >>> class_weights([90, 10], "sqrt_inverse", smoothing=1e-9).round(4)
+        array([0.5, 1.5])
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown class-weight method {method!r}; choose one of {', '.join(METHODS)}")
+    n = np.asarray(counts, dtype=np.float64)
+    if n.ndim != 1 or not np.isfinite(n).all() or (n < 0).any() or n.sum() <= 0:
+        raise ValueError(f"counts must be one finite number >= 0 per class and not all zero, got {counts!r}")
+    if not 0 < smoothing <= 1e6:
+        raise ValueError(f"smoothing must lie in (0, 1e6], got {smoothing}")
+    if not 0 <= effective_beta < 1:
+        raise ValueError(f"effective_beta must lie in [0, 1), got {effective_beta}")
+    if method == "none":
+        return None
+
+    present = n > 0
+    seen = n[present]
+    if method == "balanced":
+        weights = seen.sum() / (len(seen) * seen)
+    else:
+        weights = _RELATIVE[method](seen, smoothing, effective_beta)
+        weights *= len(weights) / weights.sum()
+
+    if not present.all():
+        absent = np.flatnonzero(~present).tolist()
+        warnings.warn(
+            f"class {', '.join(map(str, absent))} never occurs in the train split: "
+            f"weighted like the rarest class that does ({weights.max():.5g})",
+            stacklevel=2,
+        )
+    result = np.full(len(n), weights.max())
+    result[present] = weights
+    return result
+
+
+def analyse_weights(
+    counts: ArrayLike, weights: NDArray[np.float64] | None, *, method: str, source: str, unit: str = "cells"
+) -> str:
+    """The class-weight analysis that a run prints: method, source, and a line per class.
+
+    Args:
+        counts: ``(C,)`` counts that the weights were made from.
+        weights: ``(C,)`` or None when the loss is not weighted.
+        method: Name of the method.
+        source: What was counted, for example ``"whole train split, 80,000 grids"``.
+        unit: What one count is.
+    """
+    n = np.asarray(counts, dtype=np.int64)
+    lines = [
+        "Class weights",
+        f"  method  {method}",
+        f"  source  {source}: {n.sum():,} {unit}",
+    ]
+    if weights is None:
+        ratio = f"{n.max() / n[n > 0].min():,.1f}"
+        lines.append(f"  weights none; the most frequent class occurs {ratio} times as often as the rarest")
+        shown = ["1"] * len(n)
+    else:
+        lines.append(f"  range   {weights.min():.5f} to {weights.max():.5f}, max/min {weights.max() / weights.min():.6g}")
+        shown = [f"{weight:.5f}" for weight in weights]
+    lines.append(f"  {'class':>5} {unit:>12} {'share':>8} {'weight':>10}")
+    lines += [
+        f"  {c:>5} {count:>12,} {count / n.sum():>8.4f} {weight:>10}"
+        for c, (count, weight) in enumerate(zip(n.tolist(), shown, strict=True))
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""Reading arrays from an ``.npz`` as exactly what was written, or not at all.
+
+``numpy.load`` believes an array's header before it has checked anything: a damaged shape gives a smaller array
+without an error, a member that is no array comes back as bytes, and an object array runs code. Here sizes are
+checked before memory is taken, checksums before data are used, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from arcvae.errors import DataError, FileSystemError
+
+_CHUNK = 1 << 20
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, IndexError, TypeError, ValueError,
+    NotImplementedError, RuntimeError, OverflowError, MemoryError, SyntaxError, RecursionError,
+)  # fmt: skip
+
+
+def read_npz(
+    path: str | os.PathLike[str], names: Sequence[str], *, max_bytes: float = 4e9
+) -> dict[str, NDArray[np.generic]]:
+    """Read the arrays ``names`` of an ``.npz`` file; other members are neither inflated nor looked at.
+
+    Args:
+        path: A regular file, or a link to one.
+        names: Arrays that must be there.
+        max_bytes: Refuse, before allocating anything, what declares more than this.
+
+    Returns:
+        The arrays in C order, with the dtypes and shapes of the file.
+
+    Raises:
+        DataError: Missing, not an ``.npz``, damaged, without one of the arrays, or too large.
+        FileSystemError: Not readable.
+    """
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path.absolute()} is not a regular file; give an .npz file (data.path)")
+        with open(path, "rb") as file:
+            return _read(file, path, names, max_bytes)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path.absolute()}; give an existing .npz file (data.path)") from None
+    except PermissionError:
+        raise FileSystemError(f"permission denied: cannot read {path.absolute()}") from None
+    except _BROKEN as error:
+        raise DataError(
+            f"{path} is not an intact .npz file ({type(error).__name__}: {error}); write it again with "
+            "numpy.savez_compressed"
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path.absolute()}: {error.strerror or error}") from None
+
+
+def _read(file, path: Path, names: Sequence[str], max_bytes: float) -> dict[str, NDArray[np.generic]]:  # type: ignore[no-untyped-def]
+    with zipfile.ZipFile(file) as archive:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in archive.infolist():
+            if info.filename in members:
+                raise DataError(f"{path} holds {info.filename!r} twice; write it again with numpy.savez_compressed")
+            members[info.filename] = info
+        found = [name.removesuffix(".npy") for name in members]
+        for name in names:
+            if f"{name}.npy" not in members:
+                near = difflib.get_close_matches(name.lower(), [key.lower() for key in found], 1)
+                hint = f" (did you mean {near[0]!r}?)" if near and near[0] != name else ""
+                raise DataError(f"{path} has no array {name!r}{hint}; it holds {', '.join(found) or 'nothing'}")
+        wanted = {name: members[f"{name}.npy"] for name in names}
+        declared = sum(info.file_size for info in wanted.values())
+        if declared > max_bytes:
+            raise DataError(
+                f"{path} declares {declared:,} bytes, more than data.max_bytes={max_bytes:,.0f}; raise it if you mean it"
+            )
+        return {name: _member(archive, info, path) for name, info in wanted.items()}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[np.generic]:
+    where = f"{path}: {info.filename}"
+    if info.flag_bits & 0x1:
+        raise DataError(f"{where} is encrypted; write it again with numpy.savez_compressed")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{where} uses a compression that NumPy does not; write it again with numpy.savez_compressed")
+    with archive.open(info) as member:
+        version = npy_format.read_magic(member)
+        if version == (1, 0):
+            shape, fortran, dtype = npy_format.read_array_header_1_0(member, max_header_size=4096)
+        elif version == (2, 0):
+            shape, fortran, dtype = npy_format.read_array_header_2_0(member, max_header_size=4096)
+        else:
+            raise DataError(f"{where} has .npy format {version}, expected (1, 0) or (2, 0)")
+        if dtype.hasobject:
+            raise DataError(f"{where} holds Python objects, which are never loaded; store plain numbers")
+        size = math.prod(shape) * dtype.itemsize
+        if any(side < 0 for side in shape) or member.tell() + size != info.file_size:
+            raise DataError(f"{where} declares shape {shape} of {dtype}, which is not the {info.file_size} bytes it has")
+        content = np.empty(size, dtype=np.uint8)
+        position = 0
+        while chunk := member.read(_CHUNK):  # reading on to the end is what checks the CRC
+            content[position : position + len(chunk)] = np.frombuffer(chunk, dtype=np.uint8)
+            position += len(chunk)
+        if position != size:
+            raise DataError(f"{where} ends after {position} of {size} bytes")
+    if fortran:
+        return np.ascontiguousarray(content.view(dtype).reshape(shape[::-1]).T)
+    return content.view(dtype).reshape(shape)

@@ -1,0 +1,348 @@
+"""Checking a composed config: every problem at once, each in one line with the key, the value and the remedy.
+
+Nothing here imports torch: a typing error is reported in about a second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+TRUSTED: Final = (
+    "arcvae.",
+    "torch.optim.",
+    "torchmetrics.",
+    "lightning.pytorch.Trainer",
+    "lightning.pytorch.callbacks.",
+    "lightning.pytorch.loggers.",
+)
+"""What `_target_` may name. A config is data: it must not be able to run arbitrary code."""
+
+
+class Rule:
+    """What a value may be."""
+
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with ``value`` ("must be ..."), or None."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Number(Rule):
+    """A finite number in [low, high], or (low, high] with ``above``."""
+
+    low: float
+    high: float
+    integer: bool = False
+    above: bool = False
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        kind = "a whole number" if self.integer else "a number"
+        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+        wanted = f"must be {kind} {low} and at most {self.high:,g}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return wanted
+        if not math.isfinite(value) or (self.integer and not isinstance(value, int)):
+            return wanted
+        inside = (self.low < value if self.above else self.low <= value) and value <= self.high
+        return None if inside else wanted
+
+
+@dataclass(frozen=True)
+class Choice(Rule):
+    """One of a closed list of words."""
+
+    options: tuple[str, ...]
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        if value in self.options:
+            return None
+        return f"must be one of {', '.join(self.options)}{nearest(str(value), self.options)}"
+
+
+@dataclass(frozen=True)
+class Flag(Rule):
+    """True or false."""
+
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        return None if isinstance(value, bool) else "must be true or false"
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """A string; not empty unless ``empty``."""
+
+    empty: bool = False
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        if not isinstance(value, str) or not (value or self.empty):
+            return "must be text"
+        return "must not contain a NUL character" if "\0" in value else None
+
+
+@dataclass(frozen=True)
+class OneOf(Rule):
+    """What one of several rules allows."""
+
+    rules: tuple[Rule, ...]
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        problems = [rule.problem(value) for rule in self.rules]
+        return None if None in problems else " or ".join(problem for problem in problems if problem)
+
+
+@dataclass(frozen=True)
+class ListOf(Rule):
+    """A list, each item under the same rule."""
+
+    item: Rule
+    shortest: int = 0
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        if not isinstance(value, list) or len(value) < self.shortest:
+            return f"must be a list of at least {self.shortest}" if self.shortest else "must be a list"
+        problems = (self.item.problem(item) for item in value)
+        first = next((problem for problem in problems if problem), None)
+        return f"has an item that {first}" if first else None
+
+
+_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
+_MODE = Choice(("max", "min"))
+_EPOCHS = Number(0, 1e6)
+_SEED = Number(0, 2**32 - 1, integer=True)
+
+RULES: Final[dict[str, Rule]] = {
+    "seed": _SEED,
+    "ckpt_path": Text(optional=True),
+    "output_dir": Text(),
+    "monitor": Text(),
+    "plugins": ListOf(Text()),
+    "tags": ListOf(Text()),
+    "task.free_nats": Number(0, 100),
+    "kind": Choice(("atomic", "simplified")),
+    "num_grids": Number(10, 1e8, integer=True),
+    "out": Text(optional=True),
+    "overwrite": Flag(),
+    "data.path": Text(optional=True),
+    "data.kind": Choice(("atomic", "simplified")),
+    "data.num_grids": Number(10, 1e8, integer=True),
+    "data.corpus_seed": _SEED,
+    "data.batch_size": Number(1, 65536, integer=True),
+    "data.eval_batch_size": Number(1, 65536, integer=True),
+    "data.num_workers": Number(0, 64, integer=True),
+    "data.symmetries": Flag(),
+    "data.permute_colors": Flag(),
+    "data.max_bytes": Number(0, 1e15, above=True),
+    "data.overfit_grids": Number(0, 65536, integer=True),
+    "data.overfit_repeats": Number(1, 1e6, integer=True),
+    "data.corpus_dir": Text(),
+    "data.cache_dir": Text(),
+    "data.seed": _SEED,
+    "model.latent_dim": Number(1, 4096, integer=True),
+    "model.num_colors": Number(10, 10, integer=True),
+    "model.grid_size": Number(1, 1024, integer=True),
+    "model.widths": ListOf(Number(1, 65536, integer=True), shortest=1),
+    "model.hidden": Number(1, 65536, integer=True),
+    "loss.name": Text(),
+    "loss.gamma": Number(0, 10),
+    "loss.alpha": OneOf((Number(0, 1e6), ListOf(Number(0, 1e6), shortest=1)), optional=True),
+    "loss.class_weights": Choice(("none", "inverse", "sqrt_inverse", "balanced", "effective_number")),
+    "loss.smoothing": Number(0, 1e6, above=True),
+    "loss.effective_beta": Number(0, 0.999999999),
+    "loss.reduction": Choice(("sum", "mean")),
+    "beta.maximum": Number(0, 100),
+    "beta.middle": Number(0, 100),
+    "beta.hold": _EPOCHS,
+    "beta.ramp": _EPOCHS,
+    "beta.first": Number(0, 1e6, above=True),
+    "beta.second": Number(0, 1e6, above=True),
+    "beta.period": Number(0, 1e6, above=True),
+    "beta.ramp_share": Number(0, 1, above=True),
+    "optimizer.lr": Number(0, 1, above=True),
+    "optimizer.betas": ListOf(Number(0, 0.999999999), shortest=2),
+    "optimizer.weight_decay": Number(0, 10),
+    "optimizer.fused": Flag(optional=True),
+    "scheduler.warmup_epochs": _EPOCHS,
+    "scheduler.warmup_start": Number(0, 1, above=True),
+    "scheduler.final_lr": Number(0, 1),
+    "scheduler.decay": Choice(("cosine", "constant")),
+    "callbacks.*.monitor": Text(),
+    "callbacks.*.mode": _MODE,
+    "callbacks.*.patience": Number(0, 1e6, integer=True),
+    "callbacks.*.strict": Flag(),
+    "callbacks.*.verbose": Flag(),
+    "callbacks.*.filename": Text(),
+    "callbacks.*.save_top_k": Number(-1, 1e6, integer=True),
+    "callbacks.*.save_last": Flag(),
+    "callbacks.*.auto_insert_metric_name": Flag(),
+    "callbacks.*.enable_version_counter": Flag(),
+    "callbacks.*.save_on_train_epoch_end": Flag(optional=True),
+    "callbacks.*.logging_interval": Choice(("step", "epoch"), optional=True),
+    "callbacks.*.refresh_rate": Number(0, 1e6, integer=True),
+    "callbacks.*.max_depth": Number(-1, 100, integer=True),
+    "callbacks.*.num_grids": Number(1, 1000, integer=True),
+    "callbacks.*.seed": _SEED,
+    "callbacks.*.targets.*": Number(-1e6, 1e6),
+    "logger.name": Text(),
+    "logger.version": Text(empty=True),
+    "logger.flush_logs_every_n_steps": Number(1, 1e6, integer=True),
+    "logger.project": Text(),
+    "logger.offline": Flag(optional=True),
+    "logger.tags": ListOf(Text()),
+    "logger.log_model": OneOf((Flag(), Choice(("all",)))),
+    "trainer.max_epochs": Number(1, 1e6, integer=True),
+    "trainer.accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps")),
+    "trainer.devices": OneOf((Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1))),
+    "trainer.num_nodes": Number(1, 4096, integer=True),
+    "trainer.strategy": Text(),
+    "trainer.precision": Choice(_PRECISIONS),
+    "trainer.gradient_clip_val": Number(0, 1e9, optional=True),
+    "trainer.accumulate_grad_batches": Number(1, 1e6, integer=True),
+    "trainer.log_every_n_steps": Number(1, 1e6, integer=True),
+    "trainer.check_val_every_n_epoch": Number(1, 1, integer=True),
+    "trainer.num_sanity_val_steps": Number(-1, 1e6, integer=True),
+    "trainer.deterministic": Flag(),
+    "trainer.use_distributed_sampler": Flag(),
+}
+"""A rule for every key of every config file; ``*`` stands for one name. Dots separate the parts of a key."""
+
+
+def nearest(word: str, words: Sequence[str]) -> str:
+    """A hint at the most similar of ``words``, or nothing."""
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def leaves(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Paths and values of a plain config, but for what begins with an underscore."""
+    for key, value in config.items():
+        path = (*prefix, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        elif not str(key).startswith("_"):
+            yield path, value
+
+
+def rule_of(path: Sequence[str]) -> Rule | None:
+    """The rule for a key, if there is one."""
+    for pattern, rule in RULES.items():
+        parts = pattern.split(".")
+        if len(parts) == len(path) and all(a in ("*", b) for a, b in zip(parts, path, strict=True)):
+            return rule
+    return None
+
+
+def problems_of(config: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with the values of a resolved config, a line each.
+
+    Args:
+        config: Plain dictionaries, lists and values, without the ``hydra`` node.
+    """
+    found = _target_problems(config)
+    for path, value in leaves(config):
+        key = ".".join(path)
+        rule = rule_of(path)
+        if value == "???":
+            found.append(f"{key} has no value; set it")
+        elif rule is None:
+            owner = _owner(config, path)
+            if problem := _parameter_problem(owner, path, config):
+                found.append(problem)
+        elif not (value is None and rule.optional) and (problem := rule.problem(value)):
+            found.append(f"{key}={_shown(value)} {problem}")
+    return found + _contradictions(config)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value).replace("\n", " ")[:80]
+
+
+def _owner(config: Mapping[str, Any], path: Sequence[str]) -> tuple[str, str] | None:
+    """The ``_target_`` that a key is a parameter of, and the name of that parameter."""
+    node: Any = config
+    owner = None
+    for depth, part in enumerate(path[:-1]):
+        node = node[part]
+        if isinstance(node, Mapping) and node.get("_target_"):
+            owner = (node["_target_"], path[depth + 1])
+    return owner
+
+
+def _parameter_problem(owner: tuple[str, str] | None, path: Sequence[str], config: Mapping[str, Any]) -> str | None:
+    """A key without a rule is fine if the class or function that its node builds has such a parameter."""
+    key = ".".join(path)
+    if owner is None:
+        return f"unknown key {key}{nearest(key, list(RULES))}"
+    target, name = owner
+    if not trusted(target, config):
+        return None  # reported as a target already
+    try:
+        module, _, attribute = target.rpartition(".")
+        parameters = inspect.signature(getattr(importlib.import_module(module), attribute)).parameters
+    except (ImportError, AttributeError, ValueError, TypeError):
+        return None  # reported when it is built
+    if name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return f"unknown key {key}: {target} takes no {name}{nearest(name, list(parameters))}"
+
+
+def trusted(target: str, config: Mapping[str, Any]) -> bool:
+    """Whether ``_target_: target`` may be built."""
+    plugins = config.get("plugins") or []
+    own = tuple(f"{plugin}." for plugin in plugins if isinstance(plugin, str) and plugin)
+    return isinstance(target, str) and any(
+        target == prefix or (prefix.endswith(".") and target.startswith(prefix)) for prefix in (*TRUSTED, *own)
+    )
+
+
+def _target_problems(node: Any, path: str = "", root: Mapping[str, Any] | None = None) -> list[str]:
+    root = root if root is not None else node
+    if isinstance(node, list):
+        return [problem for index, item in enumerate(node) for problem in _target_problems(item, f"{path}.{index}", root)]
+    if not isinstance(node, Mapping):
+        return []
+    found = []
+    if (target := node.get("_target_")) is not None and not trusted(target, root):
+        found.append(
+            f"{path}._target_={target} is not among what may be built ({', '.join(TRUSTED)}); "
+            "name your own module in plugins"
+        )
+    for key, value in node.items():
+        found += _target_problems(value, f"{path}.{key}" if path else str(key), root)
+    return found
+
+
+def _contradictions(config: Mapping[str, Any]) -> list[str]:
+    """Values that are fine each on its own, but not together."""
+    found = []
+
+    def get(key: str) -> Any:
+        node: Any = config
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return node if rule_of(key.split(".")) and node is not None else None
+
+    epochs, warmup = get("trainer.max_epochs"), get("scheduler.warmup_epochs")
+    if isinstance(epochs, int) and isinstance(warmup, int | float) and 0 < epochs <= warmup:
+        found.append(f"scheduler.warmup_epochs={warmup:g} does not fit into trainer.max_epochs={epochs}; lower it")
+    first, second = get("beta.first"), get("beta.second")
+    if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
+        found.append(f"beta.first={first:g} must lie below beta.second={second:g}")
+    alpha = get("loss.alpha")
+    if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or len(alpha)):
+        found.append(f"loss.alpha has {len(alpha)} values; give one number, or one for each of the classes")
+    return found

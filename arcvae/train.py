@@ -1,0 +1,236 @@
+"""Train a model: ``python -m arcvae.train [loss=option_b] [trainer=quick_test] ...``.
+
+Leaves a folder below ``outputs/`` with checkpoints, exports, pictures, metrics and the config; see README.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from arcvae.config import resolved
+from arcvae.door import open_door
+from arcvae.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should not
+    from arcvae.build import Run
+    from arcvae.training.module import ImbalanceModule
+
+log = logging.getLogger("arcvae")
+
+# What may change when a run is resumed; anything else would make it another run.
+_FREE = ("trainer", "callbacks", "logger", "ckpt_path", "output_dir", "monitor", "tags", "plugins", "data")
+_FREE_DATA = ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir")
+
+
+def check(config: dict[str, Any]) -> None:
+    """Look at the files that a config names, before torch is imported or anything is written."""
+    if config["data"].get("path"):
+        from arcvae.grid.corpus import read_corpus
+
+        read_corpus(config["data"]["path"], max_bytes=config["data"]["max_bytes"])
+    path = config["ckpt_path"]
+    if path and not Path(path).is_file():
+        raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint")
+
+
+def train(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Train, evaluate the best checkpoint, and write everything that a run folder holds.
+
+    Args:
+        config: Composed config (``conf/train.yaml``).
+        folder: Run folder.
+
+    Returns:
+        What ``metrics.json`` holds.
+    """
+    started = time.time()
+    plain = resolved(config)
+    _quiet()
+    from arcvae.build import build_run
+    from arcvae.files import write_json
+    from arcvae.training.record import claimed, link_latest
+
+    with claimed(folder):
+        run = build_run(plain, folder)
+        if plain["ckpt_path"]:
+            _require_same_run(plain, run)
+        _announce(plain, run, folder)
+        _save_weights(run, plain, folder)
+        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
+        if not run.trainer.global_step:
+            raise DataError("no training step was taken: the train split gives no batch")
+        record = _finish(plain, run, folder, started)
+        if run.trainer.is_global_zero:
+            write_json(folder / "metrics.json", record)
+            link_latest(folder, Path(plain["output_dir"]))
+            _summarise(record, run.module, folder)
+    return record
+
+
+def _announce(config: dict[str, Any], run: Run, folder: Path) -> None:
+    from arcvae.imbalance.weights import analyse_weights
+
+    log.info("Run folder %s", folder)
+    method = config["loss"].get("class_weights", "none")
+    log.info(
+        "%s",
+        analyse_weights(
+            run.counts, run.weights, method=method, source=run.data.describe(), unit=run.data.element_unit
+        ),
+    )
+    overfit = config["data"].get("overfit_grids", 0)
+    if overfit:
+        log.info("Overfit mode: %d training grids, class weights from the whole train split", overfit)
+        if run.weights is None:
+            log.warning("Overfit mode without class weights: background alone scores about 93 %% pixel accuracy")
+    for line in run.module.notes():
+        log.log(logging.WARNING if line.startswith("WARNING") else logging.INFO, "%s", line)
+
+
+def _save_weights(run: Run, config: dict[str, Any], folder: Path) -> None:
+    """``class_weights.pth``: weights, counts and how they were made, as plain tensors."""
+    import torch
+
+    from arcvae.training.checkpoint import save_torch
+
+    weights = torch.ones(len(run.counts)) if run.weights is None else torch.as_tensor(run.weights, dtype=torch.float32)
+    save_torch(
+        folder / "class_weights.pth",
+        {
+            "class_weights": weights,
+            "class_counts": torch.as_tensor(run.counts),
+            "method": config["loss"].get("class_weights", "none"),
+            "smoothing": config["loss"].get("smoothing"),
+        },
+    )
+
+
+def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> dict[str, Any]:
+    """Evaluate the best checkpoint, export it, and gather the record of the run."""
+    from arcvae.training.checkpoint import save_torch
+    from arcvae.training.record import EpochRecord, model_checkpoint, software
+    from arcvae.training.report import trivial_results
+
+    trainer, module, data = run.trainer, run.module, run.data
+    checkpoint = model_checkpoint(trainer)
+    best = checkpoint.best_model_path if checkpoint else None
+    trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    test = baseline = None
+    if data.has_test:
+        trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
+        test = module.results["test"]
+        trivial = trivial_results(data.targets("test"), data.num_classes, int(run.counts.argmax()), data.background)
+        baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
+    else:
+        log.warning("%s has no test grids: nothing was tested", data.corpus.path)
+    if trainer.is_global_zero:
+        for name, state in module.exports().items():
+            save_torch(
+                folder / f"{name}.pth",
+                {"format": 1, "part": name, "model": config["model"], "state_dict": _on_cpu(state)},
+            )
+    record = next((callback for callback in trainer.callbacks if isinstance(callback, EpochRecord)), None)  # type: ignore[attr-defined]
+    verdict = module.verdict(test or module.results["val"])
+    return {
+        "run_id": folder.name,
+        "command": ["python", "-m", "arcvae.train", *sys.argv[1:]],
+        "config": config,
+        **software(),
+        "seed": config["seed"],
+        "corpus": {"path": str(data.corpus.path), "sha256": data.corpus.content_hash()},
+        "class_counts": run.counts,
+        "class_weights": run.weights,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "precision": str(trainer.precision),
+        "device": str(trainer.strategy.root_device),
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "monitor": config["monitor"],
+        "best": checkpoint.best_model_score if checkpoint else None,
+        "wall_seconds": time.time() - started,
+        "train_seconds": record.seconds if record else None,
+        f"{data.sample_unit}_per_second": record.samples_per_second if record else None,
+        "val": module.results["val"],
+        "test": test,
+        "baseline": baseline,
+        "verdict": verdict,
+        "pictures_not_saved": [name for callback in trainer.callbacks for name in getattr(callback, "failed", ())],  # type: ignore[attr-defined]
+    }
+
+
+def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+
+def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) -> None:
+    """The table at the end: ours beside the trivial predictor, the verdict, and where things are."""
+    from arcvae.training.report import table
+
+    if record["test"]:
+        columns = {"test": record["test"], "all-background": record["baseline"]}
+    else:
+        columns = {"val": record["val"]}
+    verdict = record["verdict"]
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.items() if not isinstance(value, bool))
+    names = [name.replace("_", " ") for name, value in verdict.items() if value is True]
+    log.info("\n%s", table(columns, module.headline))
+    log.info("Verdict: %s (%s)", ", ".join(names).upper() if names else "no collapse", figures)
+    log.info("%.0f s, of which %.0f s training", record["wall_seconds"], record["train_seconds"] or 0)
+    log.info("Pictures    %s", folder / "checkpoints")
+    log.info("Figures     %s", folder / "metrics.json")
+
+
+def _require_same_run(config: dict[str, Any], run: Run) -> None:
+    """A checkpoint is continued by the run that wrote it, not by another one.
+
+    Raises:
+        CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
+    """
+    from arcvae.training.checkpoint import load_torch
+    from arcvae.training.record import CHECKPOINT_FORMAT
+
+    path = config["ckpt_path"]
+    stamp = load_torch(path).get("arcvae")
+    if not isinstance(stamp, dict):
+        raise CheckpointError(f"{path} was not written by arcvae.train; it cannot be continued")
+    if stamp["format"] > CHECKPOINT_FORMAT:
+        raise CheckpointError(f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae")
+    before = stamp["config"]
+    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*_FREE})]
+    keys = sorted({*before["data"], *config["data"]} - {*_FREE_DATA})
+    pairs += [(f"data.{key}", before["data"].get(key), config["data"].get(key)) for key in keys]
+    other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
+    if stamp["corpus_sha256"] != run.data.corpus.content_hash():
+        other.append("the corpus")
+    if other:
+        raise CheckpointError(f"{path} cannot be continued with other settings: {'; '.join(other)}")
+
+
+def _quiet() -> None:
+    """Silence what Lightning says twice, or about choices that are made on purpose here."""
+    import lightning.pytorch  # noqa: F401  (its import adds the handler)
+
+    logging.getLogger("lightning.pytorch").handlers.clear()  # Hydra's handlers print and keep its lines
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return open_door("train", train, check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,298 @@
+"""What every task trains: a loss for imbalanced classes, honest metrics over whole epochs, and a guard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
+
+from arcvae.errors import NonFiniteError
+from arcvae.imbalance.losses import ImbalanceLoss
+from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.training.seeding import derive_seed
+
+Figure = float | list[float]
+STAGES = ("train", "val", "test")
+
+MODE_COLLAPSE_SHARE = 0.99
+MODE_COLLAPSE_RECALL = 0.05
+"""Mode collapse: at least this share of predictions names the majority class, and recall is below this."""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a task makes of one batch.
+
+    Args:
+        loss: Scalar to minimise.
+        logits: ``(N, C, *)``.
+        target: ``(N, *)``, any integer type.
+        parts: Scalars that make up the loss, in the order of ``part_names``; with ``loss``, they are logged.
+        vectors: Means over the batch, ``(K,)`` each, to be averaged over the epoch.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    target: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    vectors: dict[str, Tensor] = field(default_factory=dict)
+
+
+class RunningMean(Metric):
+    """Mean of a vector ``(K,)`` over samples, batches and devices; each batch counts by its size."""
+
+    full_state_update = False
+    total: Tensor
+    samples: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("samples", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, mean: Tensor, samples: int) -> None:
+        """Add the mean of a batch, ``(K,)``, and its number of samples."""
+        self.total += mean.detach().to(self.total) * samples
+        self.samples += samples
+
+    def compute(self) -> Tensor:
+        """``(K,)`` float64."""
+        return self.total / self.samples
+
+
+class ImbalanceModule(LightningModule):
+    """Base of the tasks. A task defines :meth:`step`; everything else is the same for all of them.
+
+    Logged are ``step/*`` for each training step, and ``train/*``, ``val/*``, ``test/*`` for each epoch. The
+    results of the last epoch of a stage are kept whole in ``results[stage]``.
+
+    Args:
+        loss: Scores logits ``(N, C, *)`` against a target ``(N, *)``.
+        optimizer: Makes an optimizer from parameters.
+        scheduler: Makes a per-step scheduler from (optimizer, steps in all, epochs in all), or None.
+        num_classes: C.
+        background: The class that stands for "nothing here", or None.
+        seed: Seed of the noise drawn in training.
+        vector_sizes: Lengths of the ``vectors`` of a step.
+    """
+
+    part_names: ClassVar[tuple[str, ...]] = ()
+    renamed: ClassVar[dict[str, str]] = {}
+    """Names that this task gives to metrics, where its field has one of its own."""
+    headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
+    """Metrics of the table at the end of a run."""
+    collapse_figures: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
+    """Share of predictions that name the majority class, and recall of what it hides."""
+    ramp_epochs: float = 0.0
+    """Epochs in which the objective still changes by plan; early stopping does not count them."""
+
+    def __init__(
+        self,
+        loss: ImbalanceLoss,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer, int, int], LRScheduler] | None,
+        *,
+        num_classes: int,
+        background: int | None = None,
+        seed: int = 0,
+        vector_sizes: dict[str, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.loss = loss
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        self.seed = seed
+        self.results: dict[str, dict[str, Figure]] = {}
+        self.metrics = nn.ModuleDict()
+        for stage in STAGES:
+            self.metrics[f"{stage}_classes"] = ClassificationMetrics(num_classes, background)
+            self.metrics[f"{stage}_parts"] = RunningMean(1 + len(self.part_names))
+            for name, size in (vector_sizes or {}).items():
+                self.metrics[f"{stage}_{name}"] = RunningMean(size)
+
+    def step(self, batch: Any, stage: str) -> StepOutput:
+        """Loss and logits of a batch; ``stage`` is "train", "val" or "test"."""
+        raise NotImplementedError
+
+    def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
+        """Further results of an epoch that follow from the others; a task may override it."""
+        return {}
+
+    def trivial(self) -> dict[str, Figure]:
+        """Results of a trivial predictor that do not follow from its confusion matrix."""
+        return {}
+
+    def verdict(self, results: dict[str, Figure]) -> dict[str, Any]:
+        """Whether the model collapsed, with the figures behind it."""
+        share, recall = (results[name] for name in self.collapse_figures)
+        assert isinstance(share, float) and isinstance(recall, float)
+        collapsed = share >= MODE_COLLAPSE_SHARE and recall < MODE_COLLAPSE_RECALL
+        return {"mode_collapse": collapsed} | dict(zip(self.collapse_figures, (share, recall), strict=True))
+
+    def notes(self) -> list[str]:
+        """What a user should know before the run starts, a line each."""
+        return []
+
+    def exports(self) -> dict[str, dict[str, Any]]:
+        """State dicts to keep without Lightning, by file name without suffix."""
+        return {}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        # The noise of a step depends on seed and step alone: a resumed run draws what the whole one would have.
+        index = self.global_step * self.trainer.world_size + self.global_rank
+        torch.manual_seed(derive_seed(self.seed, "noise", index))
+        output = self.step(batch, "train")
+        self._require_finite(output)
+        self._accumulate(output, "train")
+        self.log("step/loss", output.loss, prog_bar=True)
+        self.log_dict({f"step/{name}": value for name, value in output.parts.items()})
+        return output.loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluation_step(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluation_step(batch, "test")
+
+    def _evaluation_step(self, batch: Any, stage: str) -> None:
+        # In full precision, whatever trained: a figure must not depend on how fast it was computed.
+        with torch.autocast(self.device.type, enabled=False):
+            self._accumulate(self.step(batch, stage), stage)
+
+    def _accumulate(self, output: StepOutput, stage: str) -> None:
+        size = len(output.target)
+        self._metric(stage, "classes").update(output.logits.detach().argmax(1), output.target)
+        parts = torch.stack([output.loss.detach(), *(output.parts[name].detach() for name in self.part_names)])
+        self._metric(stage, "parts").update(parts, size)
+        for name, vector in output.vectors.items():
+            self._metric(stage, name).update(vector, size)
+
+    def _metric(self, stage: str, name: str) -> Metric:
+        metric = self.metrics[f"{stage}_{name}"]
+        assert isinstance(metric, Metric)
+        return metric
+
+    def _require_finite(self, output: StepOutput) -> None:
+        if torch.isfinite(output.loss):
+            return
+        bad = [name for name, part in output.parts.items() if not torch.isfinite(part)]
+        rate = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        raise NonFiniteError(
+            f"the loss is {output.loss.item()} at step {self.global_step} (epoch {self.current_epoch}; "
+            f"not finite: {', '.join(bad) or 'loss'}; learning rate {rate:.3g}): lower optimizer.lr"
+        )
+
+    def on_train_epoch_end(self) -> None:
+        self._finish("train")
+
+    def on_validation_epoch_end(self) -> None:
+        if self.trainer.sanity_checking:
+            self._reset("val")
+        else:
+            self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    def on_train_epoch_start(self) -> None:
+        self._reset("train")  # what an interrupted epoch left behind
+
+    def _reset(self, stage: str) -> None:
+        for name, metric in self.metrics.items():
+            if name.startswith(f"{stage}_"):
+                metric.reset()  # type: ignore[operator]
+
+    def _finish(self, stage: str) -> None:
+        """Compute, log and keep the results of an epoch."""
+        results: dict[str, Figure] = {}
+        parts = self._metric(stage, "parts").compute()
+        results |= zip(("loss", *self.part_names), parts.tolist(), strict=True)
+        for name, value in self._metric(stage, "classes").compute().items():
+            results[self.renamed.get(name, name)] = value.tolist()
+        for name in self.metrics:
+            if name.startswith(f"{stage}_") and name not in (f"{stage}_parts", f"{stage}_classes"):
+                results[name.removeprefix(f"{stage}_")] = self._metric(stage, name.removeprefix(f"{stage}_")).compute().tolist()
+        results |= self.derive(results)
+        self.results[stage] = results
+        for name, figure in results.items():
+            if isinstance(figure, list):
+                self.log_dict({f"{stage}/{name}/{index}": value for index, value in enumerate(figure)})
+            else:
+                self.log(f"{stage}/{name}", figure)
+        self._reset(stage)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self.make_optimizer(self.parameters())
+        if self.make_scheduler is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.make_scheduler(optimizer, steps, self.trainer.max_epochs or 1)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by norm; Lightning's own clipping refuses fused optimizers even where no gradient is scaled."""
+        if gradient_clip_val:
+            norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            self.log("step/gradient_norm", norm)
+
+
+def warmup_then_decay(
+    optimizer: Optimizer,
+    total_steps: int,
+    total_epochs: int,
+    *,
+    warmup_epochs: float = 0.0,
+    warmup_start: float = 0.1,
+    final_lr: float = 1e-5,
+    decay: str = "cosine",
+) -> LRScheduler:
+    """Linear warm-up of the learning rate, then a cosine down to ``final_lr``, or no decay.
+
+    Args:
+        optimizer: Its learning rate is the peak.
+        total_steps: Steps of the whole run.
+        total_epochs: Epochs of the whole run.
+        warmup_epochs: Length of the warm-up, >= 0 and below ``total_epochs``.
+        warmup_start: Share of the peak at the first step, (0, 1].
+        final_lr: Learning rate at the end of a cosine.
+        decay: ``"cosine"`` or ``"constant"``.
+
+    Raises:
+        ValueError: The warm-up does not fit into the run, or an unknown decay.
+
+    References:
+        Loshchilov & Hutter 2017 (without restarts). https://arxiv.org/abs/1608.03983
+    """
+    if decay not in ("cosine", "constant"):
+        raise ValueError(f"scheduler.decay must be cosine or constant, got {decay!r}")
+    if warmup_epochs and warmup_epochs >= total_epochs:
+        raise ValueError(
+            f"scheduler.warmup_epochs={warmup_epochs:g} does not fit into trainer.max_epochs={total_epochs}"
+        )
+    warmup = round(warmup_epochs * total_steps / total_epochs)
+    peak = optimizer.param_groups[0]["lr"]
+    floor = min(1.0, final_lr / peak)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return warmup_start + (1 - warmup_start) * step / warmup
+        if decay == "constant":
+            return 1.0
+        progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+

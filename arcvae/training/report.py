@@ -1,0 +1,55 @@
+"""The end of a run: its figures beside those of the trivial predictor, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.training.module import Figure
+
+Results = dict[str, Figure]
+
+
+def trivial_results(target: Tensor, num_classes: int, always: int, background: int | None) -> Results:
+    """What predicting one class everywhere scores.
+
+    Args:
+        target: ``(N, *)``, any integer type, N >= 1.
+        num_classes: C.
+        always: The class that is predicted.
+        background: See :class:`ClassificationMetrics`.
+    """
+    metrics = ClassificationMetrics(num_classes, background)
+    for part in target.split(1000):
+        metrics.update(torch.full_like(part, always), part)
+    return {name: value.tolist() for name, value in metrics.compute().items()}
+
+
+def table(columns: Mapping[str, Results], names: Sequence[str]) -> str:
+    """Figures side by side, a line for each metric.
+
+    Args:
+        columns: Results by heading.
+        names: Metrics to show, in this order; one that a column lacks or that is NaN is shown as a dash.
+
+    Example:
+        >>> print(table({"ours": {"object_f1": 0.4}, "trivial": {"object_f1": 0.0}}, ["object_f1"]))
+                         ours   trivial
+        object_f1      0.4000    0.0000
+    """
+    width = max(12, *(len(name) for name in names)) + 1
+    spans = [max(9, len(heading) + 1) for heading in columns]
+    lines = [" " * width + "".join(f"{heading:>{span}}" for heading, span in zip(columns, spans, strict=True))]
+    for name in names:
+        cells = (_cell(results.get(name)) for results in columns.values())
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:>{span}}" for cell, span in zip(cells, spans, strict=True)))
+    return "\n".join(lines)
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or isinstance(figure, list) or figure != figure:
+        return "—"
+    return str(figure) if isinstance(figure, int) else f"{figure:.4f}"
