@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import logging
 import os
@@ -92,6 +93,7 @@ def build_run(config: Mapping[str, Any], folder: Path) -> Run:
         DataError: A corpus that cannot be used.
     """
     import_plugins(config)
+    keep_freed_memory()
     seed_everything(config["seed"], workers=True, verbose=False)
     data = build(config, "data")
     data.prepare_data()
@@ -171,6 +173,21 @@ def resolve_precision(precision: str, accelerator: str) -> str:
         return "32-true"
     capabilities = torch.cpu.get_capabilities()
     return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what training frees instead of giving it back after every step.
+
+    Each step would otherwise touch its activations as fresh pages again: about 2,400 page faults, a tenth of the
+    time of a step of the reference model on two cores. A no-op on other systems.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(mmap_threshold, 32 << 20)  # the largest that glibc accepts
+    mallopt(trim_threshold, 1 << 30)
 
 
 def import_plugins(config: Mapping[str, Any]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -43,8 +46,7 @@ def plan(config_name: str, overrides: Sequence[str], *, multirun: bool = False, 
         ConfigError: Every unknown group option, key and value, and every value out of range.
     """
     register_resolvers()
-    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+    with _hydra(config_dir):
         jobs = [list(overrides)]
         parsed = _parse(overrides)
         if multirun:
@@ -53,12 +55,24 @@ def plan(config_name: str, overrides: Sequence[str], *, multirun: bool = False, 
         problems: list[str] = []
         configs = []
         for job in jobs:
-            config, found = _compose_job(config_name, _parse(job), search)
+            config, found = _compose_job(config_name, _parse(job))
             problems += [problem for problem in found if problem not in problems]
             configs.append(config)
     if problems:
         raise ConfigError(problems)
     return configs
+
+
+@contextlib.contextmanager
+def _hydra(config_dir: str | None) -> Iterator[None]:
+    """Hydra's compose API over ``conf/`` and, as ``--config-dir`` does, a further folder."""
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        if config_dir:
+            search_path = create_config_search_path(str(CONF_DIR))
+            search_path.append("command-line", f"file://{Path(config_dir).absolute()}")
+            GlobalHydra.instance().clear()
+            Hydra.create_main_hydra2("arcvae", search_path)
+        yield
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
@@ -68,10 +82,10 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
         raise ConfigError(f"cannot read the overrides: {_first_line(error)}") from None
 
 
-def _compose_job(config_name: str, overrides: list[Override], search: list[str]) -> tuple[dict[str, Any], list[str]]:
+def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str, Any], list[str]]:
     """The config of one job, from those overrides that can be used, and the problems with the others."""
     problems: list[str] = []
-    groups: list[str] = list(search)
+    groups: list[str] = []
     values: list[Override] = []
     for override in overrides:
         name = override.key_or_group
@@ -96,10 +110,15 @@ def _compose_job(config_name: str, overrides: list[Override], search: list[str])
             else:
                 hint = nearest(name, sorted(known)) or _group_hint(name)
                 problems.append(f"unknown key {name}{hint}")
-        config = _plain(compose(config_name, overrides=usable))
+        composed = compose(config_name, overrides=usable)
+        config = _plain(composed)
     except (HydraException, OmegaConfBaseException) as error:
         return {}, [*problems, _first_line(error)]
-    return config, problems + problems_of(config)
+    # A value taken over from elsewhere is checked where it comes from.
+    raw = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(raw, dict)
+    taken_over = {path for path, value in leaves(raw) if isinstance(value, str) and value.startswith("${")}
+    return config, problems + problems_of(config, taken_over)
 
 
 def _options(group: str) -> list[str]:

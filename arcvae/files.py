@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -36,11 +37,11 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
             os.close(descriptor)
         os.replace(part, target)
         _sync_folder(target.parent)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise FileSystemError(f"cannot write {target}: {error.strerror or error}") from error
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise FileSystemError(f"cannot write {target}: {error.strerror or error}") from error
         raise
 
 

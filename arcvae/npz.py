@@ -76,8 +76,9 @@ def _read(file, path: Path, names: Sequence[str], max_bytes: float) -> dict[str,
         found = [name.removesuffix(".npy") for name in members]
         for name in names:
             if f"{name}.npy" not in members:
-                near = difflib.get_close_matches(name.lower(), [key.lower() for key in found], 1)
-                hint = f" (did you mean {near[0]!r}?)" if near and near[0] != name else ""
+                lowered = {key.lower(): key for key in found}
+                near = difflib.get_close_matches(name, lowered, 1)
+                hint = f" (did you mean {lowered[near[0]]!r}?)" if near else ""
                 raise DataError(f"{path} has no array {name!r}{hint}; it holds {', '.join(found) or 'nothing'}")
         wanted = {name: members[f"{name}.npy"] for name in names}
         declared = sum(info.file_size for info in wanted.values())

@@ -9,7 +9,7 @@ import difflib
 import importlib
 import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,7 +47,8 @@ class Number(Rule):
     def problem(self, value: Any) -> str | None:
         kind = "a whole number" if self.integer else "a number"
         low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-        wanted = f"must be {kind} {low} and at most {self.high:,g}"
+        high = f"{int(self.high):,}" if self.integer else f"{self.high:g}"
+        wanted = f"must be {kind} {low} and at most {high}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return wanted
         if not math.isfinite(value) or (self.integer and not isinstance(value, int)):
@@ -246,14 +247,17 @@ def rule_of(path: Sequence[str]) -> Rule | None:
     return None
 
 
-def problems_of(config: Mapping[str, Any]) -> list[str]:
+def problems_of(config: Mapping[str, Any], taken_over: Collection[tuple[str, ...]] = ()) -> list[str]:
     """Everything that is wrong with the values of a resolved config, a line each.
 
     Args:
         config: Plain dictionaries, lists and values, without the ``hydra`` node.
+        taken_over: Keys that need no check, because their value is that of another key.
     """
     found = _target_problems(config)
     for path, value in leaves(config):
+        if path in taken_over:
+            continue
         key = ".".join(path)
         rule = rule_of(path)
         if value == "???":

@@ -119,6 +119,10 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
     from arcvae.training.report import trivial_results
 
     trainer, module, data = run.trainer, run.module, run.data
+    epochs, steps = trainer.current_epoch, trainer.global_step
+    record = next((callback for callback in trainer.callbacks if isinstance(callback, EpochRecord)), None)  # type: ignore[attr-defined]
+    # Now: the evaluation below restores the callbacks as they were at the best checkpoint.
+    seconds, rate = (record.seconds, record.samples_per_second) if record else (None, None)
     checkpoint = model_checkpoint(trainer)
     best = checkpoint.best_model_path if checkpoint else None
     trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
@@ -136,7 +140,6 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
                 folder / f"{name}.pth",
                 {"format": 1, "part": name, "model": config["model"], "state_dict": _on_cpu(state)},
             )
-    record = next((callback for callback in trainer.callbacks if isinstance(callback, EpochRecord)), None)  # type: ignore[attr-defined]
     verdict = module.verdict(test or module.results["val"])
     return {
         "run_id": folder.name,
@@ -150,13 +153,13 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "precision": str(trainer.precision),
         "device": str(trainer.strategy.root_device),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
+        "epochs": epochs,
+        "steps": steps,
         "monitor": config["monitor"],
         "best": checkpoint.best_model_score if checkpoint else None,
         "wall_seconds": time.time() - started,
-        "train_seconds": record.seconds if record else None,
-        f"{data.sample_unit}_per_second": record.samples_per_second if record else None,
+        "train_seconds": seconds,
+        f"{data.sample_unit}_per_second": rate,
         "val": module.results["val"],
         "test": test,
         "baseline": baseline,
@@ -218,13 +221,21 @@ def _quiet() -> None:
     import lightning.pytorch  # noqa: F401  (its import adds the handler)
 
     logging.getLogger("lightning.pytorch").handlers.clear()  # Hydra's handlers print and keep its lines
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
     for pattern in (
         ".*does not have many workers.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*is not supported by the model summary.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     ):
         warnings.filterwarnings("ignore", pattern)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Lightning says something that this run does not say itself."""
+    old = ("💡 Tip", "Trainer already configured", "TPU available", "Loading `train_dataloader`", "Restoring states")
+    return not record.getMessage().startswith(old)
 
 
 def main() -> int:

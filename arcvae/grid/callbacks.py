@@ -25,10 +25,10 @@ class BetaAnnealing(Callback):
     """Set beta before each training step, from the module's schedule and the share of the epoch that is done."""
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Set and log beta."""
+        """Set beta."""
         assert isinstance(pl_module, GridModule)
         pl_module.beta = pl_module.schedule(trainer.global_step / trainer.num_training_batches)
-        pl_module.log_dict({"step/beta": pl_module.beta, "step/effective_beta": pl_module.effective_beta})
+        pl_module.step_figures |= {"beta": pl_module.beta, "effective_beta": pl_module.effective_beta}
 
 
 class ReconstructionSnapshots(Checkpoint):

@@ -95,7 +95,7 @@ class GridModule(ImbalanceModule):
     def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
         kl = results["kl_per_dim"]
         assert isinstance(kl, list)
-        return {"active_dims": sum(nats > ACTIVE_NATS for nats in kl)}
+        return {"active_dims": sum(nats > ACTIVE_NATS for nats in kl), "beta": self.beta}
 
     def trivial(self) -> dict[str, Figure]:
         """The code of a predictor that looks at nothing."""

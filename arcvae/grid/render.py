@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -26,10 +27,11 @@ def draw_grid(axes: Axes, grid: Grid) -> None:
     """Draw one grid ``(H, W)``, colours in [0, 10): row 0 at the top, thin lines between the cells."""
     height, width = grid.shape
     axes.imshow(grid, cmap=_COLORMAP, vmin=0, vmax=len(ARC_COLORS) - 1, origin="upper", interpolation="nearest")
-    axes.set_xticks(np.arange(-0.5, width), labels=[])
-    axes.set_yticks(np.arange(-0.5, height), labels=[])
-    axes.grid(color="#444444", linewidth=0.4)
-    axes.tick_params(length=0)
+    # One collection of lines; ticks with a grid take ten times as long to draw.
+    across = [((-0.5, y), (width - 0.5, y)) for y in np.arange(0.5, height - 1)]
+    down = [((x, -0.5), (x, height - 0.5)) for x in np.arange(0.5, width - 1)]
+    axes.add_collection(LineCollection(across + down, colors="#444444", linewidths=0.4))
+    axes.set(xticks=[], yticks=[])
 
 
 def reconstruction_figure(

@@ -15,6 +15,21 @@ from arcvae.training.module import ImbalanceModule
 log = logging.getLogger(__name__)
 
 
+class StepLog(Callback):
+    """Hands the figures of a training step to the loggers as ``step/*``, every ``log_every_n_steps`` steps."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log, when it is time."""
+        assert isinstance(pl_module, ImbalanceModule)
+        if trainer.global_step % trainer.log_every_n_steps == 0 and trainer.loggers:
+            figures = {f"step/{name}": float(value) for name, value in pl_module.step_figures.items()}
+            figures["step/epoch"] = trainer.global_step / trainer.num_training_batches
+            for logger in trainer.loggers:
+                logger.log_metrics(figures, step=trainer.global_step)
+
+
 class Checkpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint, whose best checkpoint also moves house.
 

@@ -20,7 +20,6 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 from arcvae.errors import BusyError, FileSystemError
 from arcvae.files import write_atomic
-from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class EpochRecord(Checkpoint):
         self.rows = [dict(row) for row in state_dict["rows"]]
         self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._started = time.monotonic()
 
@@ -70,7 +69,9 @@ class EpochRecord(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add a row and write the file."""
-        seconds = time.monotonic() - self._started
+        now = time.monotonic()
+        seconds = now - self._started  # with the checkpoint and the picture of the epoch before
+        self._started = now
         self.seconds += seconds
         self.samples += self._seen
         self._seen = 0
@@ -79,8 +80,6 @@ class EpochRecord(Checkpoint):
             for name, value in sorted(trainer.callback_metrics.items())
             if name.startswith(("train/", "val/"))
         }
-        if isinstance(pl_module, ImbalanceModule) and hasattr(pl_module, "beta"):
-            figures["beta"] = float(pl_module.beta)
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures)
         if trainer.is_global_zero:
             write_atomic(Path(trainer.default_root_dir) / "metrics.csv", self._as_csv().encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import torch
 
 STREAMS: Final = ("order", "augmentation", "noise")
 
@@ -23,3 +24,15 @@ def derive_seed(seed: int, stream: str, index: int) -> int:
     """
     words = np.random.SeedSequence([seed, STREAMS.index(stream), index]).generate_state(1, np.uint64)
     return int(words[0]) >> 1
+
+
+def seed_step(seed: int, device: torch.device) -> None:
+    """Seed what a training step draws from: the generators of the CPU and of the device.
+
+    ``torch.manual_seed`` seeds those of absent devices too, and walks the whole stack each time to do so.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)

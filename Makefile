@@ -1,0 +1,37 @@
+# `make help` lists the targets. ARGS passes overrides on: make train ARGS="loss=option_c"
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check benchmark clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Create .venv with everything that the other targets need
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+train: setup ## Train option B for 5 epochs on 100,000 grids; ARGS="..." overrides the config
+	$(RUN) -m arcvae.train trainer=quick_test $(ARGS)
+
+test: setup ## Run all tests, doctests included
+	$(RUN) -m pytest $(ARGS)
+
+check: setup ## Lint, check the format and the types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+benchmark: setup ## Time the corpus, the class counts and training steps on this machine
+	$(RUN) -m arcvae.benchmark $(ARGS)
+
+clean: ## Remove caches and the environment; outputs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find arcvae tests -name __pycache__ -type d -prune -exec rm -rf {} +

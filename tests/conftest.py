@@ -1,0 +1,64 @@
+"""Small corpora and a way to run the commands inside the test process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arcvae.grid.corpus import write_corpus
+
+Command = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def _same_start() -> Iterator[None]:
+    """Seed every test, and give the handlers of the root logger back."""
+    torch.manual_seed(0)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 atomic grids: 192 train, 24 val, 24 test."""
+    path = tmp_path_factory.mktemp("corpus") / "tiny.npz"
+    write_corpus(path, "atomic", 240, seed=1)
+    return path
+
+
+@pytest.fixture()
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_corpus: Path) -> Command:
+    """Run ``python -m arcvae.train ARGUMENTS`` in ``tmp_path`` on the tiny corpus; returns the exit code."""
+    from arcvae.train import main
+
+    def run(*arguments: str, corpus: Path | None = tiny_corpus) -> int:
+        given = [f"data.path={corpus}"] if corpus else []
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["arcvae.train", *given, *arguments])
+        return main()
+
+    return run
+
+
+FAST = (
+    "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=64",
+    "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
+)  # fmt: skip
+"""Overrides that make a run last a second."""
+
+
+def save_arrays(path: Path, **changes: np.ndarray | None) -> Path:
+    """Write a valid corpus of 8 + 2 + 2 grids with some arrays replaced, or left out if None."""
+    grids = np.random.default_rng(0).integers(0, 10, (12, 16, 16)).astype(np.uint8)
+    arrays: dict[str, np.ndarray | None] = {"train": grids[:8], "val": grids[8:10], "test": grids[10:]}
+    arrays |= changes
+    np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})  # type: ignore[arg-type]
+    return path

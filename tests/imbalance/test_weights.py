@@ -1,0 +1,108 @@
+"""Class weights against the known answers and scikit-learn."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from arcvae.imbalance.weights import METHODS, analyse_weights, class_weights
+
+COUNTS = [19081814, 154289, 154457, 153994, 155609, 155472, 155012, 155371, 157799, 156183]
+KNOWN = {
+    "inverse": ".00904 1.11772 1.11650 1.11986 1.10823 1.10921 1.11250 1.10993 1.09285 1.10416",
+    "sqrt_inverse": ".09926 1.10385 1.10325 1.10491 1.09916 1.09964 1.10128 1.10000 1.09151 1.09714",
+    "balanced": ".1073 13.2738 13.2594 13.2992 13.1612 13.1728 13.2119 13.1814 12.9785 13.1128",
+    "effective_number": ".15735 1.10056 1.09945 1.10251 1.09192 1.09281 1.09581 1.09347 1.07792 1.08821",
+}
+RATIOS = {"inverse": 123.912, "sqrt_inverse": 11.1316, "effective_number": 7.0066}
+
+
+@pytest.mark.parametrize("method", KNOWN)
+def test_weights_equal_the_known_answers_to_every_digit_given(method: str) -> None:
+    weights = class_weights(COUNTS, method)
+    assert weights is not None
+    digits = len(KNOWN[method].split()[0].split(".")[1])
+    expected = [float(number) for number in KNOWN[method].split()]
+    assert weights.round(digits).tolist() == expected
+
+
+@pytest.mark.parametrize("method", RATIOS)
+def test_weight_ratio_equals_the_known_answer(method: str) -> None:
+    weights = class_weights(COUNTS, method)
+    assert weights is not None
+    assert weights.max() / weights.min() == pytest.approx(RATIOS[method], abs=5e-4)
+    assert weights.sum() == pytest.approx(10)
+
+
+@pytest.mark.parametrize("method", KNOWN)
+def test_printed_analysis_shows_the_known_answers(method: str) -> None:
+    text = analyse_weights(COUNTS, class_weights(COUNTS, method), method=method, source="whole train split")
+    decimals = len(KNOWN[method].split()[0].split(".")[1])
+    last_column = [line.split()[-1] for line in text.splitlines()[-10:]]
+    assert [round(float(word), decimals) for word in last_column] == [float(w) for w in KNOWN[method].split()]
+    assert "19,081,814" in text
+    assert "20,480,000" in text
+    if method in RATIOS:
+        (ratio,) = re.findall(r"max/min ([\d.]+)", text)
+        assert float(ratio) == pytest.approx(RATIOS[method], rel=5e-6)
+
+
+def test_balanced_equals_scikit_learn() -> None:
+    labels = np.random.default_rng(0).choice(7, 5000, p=[0.6, 0.2, 0.1, 0.05, 0.03, 0.015, 0.005])
+    expected = compute_class_weight("balanced", classes=np.arange(7), y=labels)
+    weights = class_weights(np.bincount(labels), "balanced")
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+
+
+def test_mean_weight_per_cell_is_one_for_balanced() -> None:
+    weights = class_weights(COUNTS, "balanced")
+    assert np.average(weights, weights=COUNTS) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("method", KNOWN)
+def test_absent_class_leaves_the_others_as_if_it_were_not_there(method: str) -> None:
+    # A normalisation over all classes gives the absent one 98 % of the mass: the others would shrink 51-fold.
+    with pytest.warns(UserWarning, match="class 1, 3 never occurs"):
+        weights = class_weights([1000, 0, 10, 0], method)
+    alone = class_weights([1000, 10], method)
+    assert weights is not None
+    assert alone is not None
+    assert weights[[0, 2]].tolist() == alone.tolist()
+    assert weights[1] == weights[3] == weights.max()
+
+
+def test_none_gives_no_weights() -> None:
+    assert class_weights(COUNTS, "none") is None
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "none"])
+def test_rarer_classes_never_weigh_less(method: str) -> None:
+    counts = np.array([1, 5, 50, 5_000, 10_000_000])
+    weights = class_weights(counts, method)
+    assert weights is not None
+    assert (np.diff(weights) <= 0).all()
+    assert (weights > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], "square"), "unknown class-weight method 'square'"),
+        (([0, 0], "inverse"), "not all zero"),
+        (([1, -1], "inverse"), "finite number >= 0"),
+        (([[1, 2]], "inverse"), "one finite number"),
+        (([1, float("nan")], "inverse"), "finite"),
+    ],
+)
+def test_bad_counts_and_methods_are_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        class_weights(*arguments)
+
+
+@pytest.mark.parametrize("parameter", [{"smoothing": 0.0}, {"smoothing": 2e6}, {"effective_beta": 1.0}])
+def test_parameters_out_of_range_are_refused(parameter: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must lie in"):
+        class_weights([1, 2], "inverse", **parameter)

@@ -1,0 +1,72 @@
+"""Batches by index: every sample once, in an order that depends on seed and epoch alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from arcvae.training.batches import BatchIndices, batch_loader
+from arcvae.training.seeding import derive_seed
+
+
+def epoch(indices: BatchIndices, number: int = 0) -> list[int]:
+    indices.set_epoch(number)
+    return torch.cat(list(indices)).tolist()
+
+
+@pytest.mark.parametrize(("size", "batch"), [(10, 3), (9, 3), (1, 64), (65, 64)])
+def test_epoch_holds_each_sample_once(size: int, batch: int) -> None:
+    indices = BatchIndices(size, batch, seed=5)
+    batches = list(indices)
+    assert len(batches) == len(indices) == -(-size // batch)
+    assert sorted(torch.cat(batches).tolist()) == list(range(size))
+    assert max(map(len, batches)) <= batch
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    assert epoch(BatchIndices(100, 7, seed=1), 3) == epoch(BatchIndices(100, 7, seed=1), 3)
+    assert epoch(BatchIndices(100, 7, seed=1), 3) != epoch(BatchIndices(100, 7, seed=1), 4)
+    assert epoch(BatchIndices(100, 7, seed=1), 3) != epoch(BatchIndices(100, 7, seed=2), 3)
+
+
+def test_evaluation_keeps_the_order() -> None:
+    assert epoch(BatchIndices(10, 4)) == list(range(10))
+
+
+def test_repeats_shuffle_anew_each_time() -> None:
+    indices = BatchIndices(32, 32, seed=0, repeats=50)
+    passes = [tuple(batch.tolist()) for batch in indices]
+    assert len(indices) == len(passes) == 50
+    assert len(set(passes)) == 50
+    assert {tuple(sorted(one)) for one in passes} == {tuple(range(32))}
+    indices.set_epoch(1)
+    assert not set(passes) & {tuple(batch.tolist()) for batch in indices}
+
+
+@pytest.mark.parametrize("size", [7, 8, 9])
+def test_evaluation_shares_cover_every_sample_exactly_once(size: int) -> None:
+    shares = [epoch(BatchIndices(size, 4, rank=rank, world_size=2)) for rank in range(2)]
+    assert sorted(shares[0] + shares[1]) == list(range(size))
+
+
+@pytest.mark.parametrize("size", [7, 8, 9, 1])
+def test_training_shares_have_equally_many_batches(size: int) -> None:
+    # A process with one batch more would wait for the others forever.
+    shares = [BatchIndices(size, 2, seed=0, rank=rank, world_size=2) for rank in range(2)]
+    lengths = {len(list(share)) for share in shares}
+    if size > 1:
+        assert len(lengths) == 1
+        assert not set(epoch(shares[0])) & set(epoch(shares[1]))
+
+
+def test_loader_yields_whole_batches_of_the_stored_type() -> None:
+    samples = torch.arange(20, dtype=torch.uint8).view(10, 2)
+    loaded = list(batch_loader(samples, BatchIndices(10, 4)))
+    assert [batch.shape[0] for batch in loaded] == [4, 4, 2]
+    assert torch.equal(torch.cat(loaded), samples)
+    assert loaded[0].dtype == torch.uint8
+
+
+def test_seeds_of_streams_and_steps_do_not_collide() -> None:
+    seeds = {derive_seed(seed, stream, i) for seed in (0, 1) for stream in ("order", "noise") for i in range(500)}
+    assert len(seeds) == 2000
