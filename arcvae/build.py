@@ -15,7 +15,7 @@ from typing import Any
 import hydra.utils
 import torch
 from hydra.errors import InstantiationException
-from lightning.pytorch import LightningDataModule, Trainer, seed_everything
+from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ from arcvae.errors import ArcvaeError, ConfigError
 from arcvae.imbalance.weights import class_weights
 from arcvae.schema import trusted
 from arcvae.training.checkpoint import AtomicCheckpointIO
+from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.record import RunStamp
 
@@ -74,7 +75,7 @@ def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **a
 class Run:
     """Everything that a training run is made of."""
 
-    data: LightningDataModule
+    data: ImbalanceDataModule
     module: ImbalanceModule
     trainer: Trainer
     counts: NDArray[Any]
@@ -109,7 +110,7 @@ def build_run(config: Mapping[str, Any], folder: Path) -> Run:
     plain = {key: value for key, value in config.items() if key != "hydra"}
     facts = {
         "config": plain,
-        "corpus_sha256": data.corpus.content_hash(),
+        "corpus_sha256": data.content_hash,
         "class_counts": counts.tolist(),
         "class_weights": None if weights is None else weights.tolist(),
     }
@@ -199,9 +200,10 @@ def import_plugins(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"plugins: cannot import {name} ({error}); is its folder in PYTHONPATH?") from error
 
 
-def _require_fit(config: Mapping[str, Any], data: Any) -> None:
-    """The model must be made for grids of the size that the corpus has."""
-    wanted = config["model"].get("grid_size")
-    found = getattr(data.corpus, "grid_size", wanted)
-    if wanted != found:
-        raise ConfigError(f"model.grid_size={wanted} but {data.corpus.path} has grids of size {found}; set it to {found}")
+def _require_fit(config: Mapping[str, Any], data: ImbalanceDataModule) -> None:
+    """A model that is told the size of a grid must be told that of the corpus."""
+    wanted, found = config["model"].get("grid_size"), data.sample_shape[0]
+    if wanted not in (None, found):
+        raise ConfigError(
+            f"model.grid_size={wanted} but {data.corpus_path} has grids of size {found}; set it to {found}"
+        )

@@ -30,7 +30,9 @@ CONF_DIR: Final = next(
 """The config files: inside the package once installed, beside it in a checkout."""
 
 
-def plan(config_name: str, overrides: Sequence[str], *, multirun: bool = False, config_dir: str | None = None) -> list[dict[str, Any]]:
+def plan(
+    config_name: str, overrides: Sequence[str], *, multirun: bool = False, config_dir: str | None = None
+) -> list[dict[str, Any]]:
     """Compose the config of each job that a command line asks for, and check all of them.
 
     Args:
@@ -69,7 +71,7 @@ def _hydra(config_dir: str | None) -> Iterator[None]:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         if config_dir:
             search_path = create_config_search_path(str(CONF_DIR))
-            search_path.append("command-line", f"file://{Path(config_dir).absolute()}")
+            search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", anchor="schema")
             GlobalHydra.instance().clear()
             Hydra.create_main_hydra2("arcvae", search_path)
         yield
@@ -117,7 +119,8 @@ def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str,
     # A value taken over from elsewhere is checked where it comes from.
     raw = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(raw, dict)
-    taken_over = {path for path, value in leaves(raw) if isinstance(value, str) and value.startswith("${")}
+    nodes = {str(key): value for key, value in raw.items()}
+    taken_over = {path for path, value in leaves(nodes) if isinstance(value, str) and value.startswith("${")}
     return config, problems + problems_of(config, taken_over)
 
 
@@ -150,7 +153,8 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     Hydra keeps the overrides of a run in its folder, two levels above the checkpoint.
     """
     given = _parse(overrides)
-    path = next((o.value() for o in given if o.key_or_group == "ckpt_path" and isinstance(o.value(), str)), None)
+    paths = (override.value() for override in given if override.key_or_group == "ckpt_path")
+    path = next((value for value in paths if isinstance(value, str)), None)
     recorded = Path(path).parent.parent / ".hydra" / "overrides.yaml" if path else None
     if recorded is None or not recorded.is_file() or recorded.stat().st_size > 1 << 16:
         return list(overrides)

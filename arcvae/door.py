@@ -38,7 +38,7 @@ class Interrupted(BaseException):
 def open_door(
     config_name: str,
     job: Callable[[DictConfig, Path], object],
-    check: Callable[[dict[str, Any]], None] = lambda config: None,
+    check: Callable[[dict[str, Any]], None],
 ) -> int:
     """Run a command.
 
@@ -55,15 +55,15 @@ def open_door(
     sweep = False
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        arguments = get_args_parser().parse_args()
+        arguments = get_args_parser().parse_intermixed_args()  # flags may stand anywhere
         sweep = bool(arguments.multirun)
         asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.shell_completion)
         # A process that Lightning started for a further device gets a config that has been checked.
         if not any(asks) and "LOCAL_RANK" not in os.environ:
-            if config_name == "train":
-                overrides = resumed_overrides(arguments.overrides)
-                sys.argv = [sys.argv[0], *_without(sys.argv[1:], arguments.overrides), *overrides]
-                arguments.overrides = overrides
+            given = arguments.overrides
+            flags = [argument for argument in sys.argv[1:] if argument not in given]
+            arguments.overrides = resumed_overrides(given) if config_name == "train" else given
+            sys.argv = [sys.argv[0], *flags, *arguments.overrides]
             if not arguments.cfg:
                 _check_folder(arguments.overrides)
             configs = plan(config_name, arguments.overrides, multirun=sweep, config_dir=arguments.config_dir)
@@ -119,11 +119,6 @@ def _check_folder(overrides: list[str]) -> None:
             raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
 
 
-def _without(arguments: list[str], overrides: list[str]) -> list[str]:
-    """The arguments that are no overrides."""
-    return [argument for argument in arguments if argument not in overrides]
-
-
 def _fail(error: ArcvaeError) -> int:
     sys.stdout.flush()
     for line in error.lines():
@@ -131,6 +126,6 @@ def _fail(error: ArcvaeError) -> int:
     return error.exit_code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
     raise Interrupted(number)

@@ -107,7 +107,9 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDAr
             raise DataError(f"{where} holds Python objects, which are never loaded; store plain numbers")
         size = math.prod(shape) * dtype.itemsize
         if any(side < 0 for side in shape) or member.tell() + size != info.file_size:
-            raise DataError(f"{where} declares shape {shape} of {dtype}, which is not the {info.file_size} bytes it has")
+            raise DataError(
+                f"{where} declares shape {shape} of {dtype}, which is not the {info.file_size} bytes it has"
+            )
         content = np.empty(size, dtype=np.uint8)
         position = 0
         while chunk := member.read(_CHUNK):  # reading on to the end is what checks the CRC

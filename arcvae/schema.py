@@ -192,7 +192,6 @@ RULES: Final[dict[str, Rule]] = {
     "callbacks.*.auto_insert_metric_name": Flag(),
     "callbacks.*.enable_version_counter": Flag(),
     "callbacks.*.save_on_train_epoch_end": Flag(optional=True),
-    "callbacks.*.logging_interval": Choice(("step", "epoch"), optional=True),
     "callbacks.*.refresh_rate": Number(0, 1e6, integer=True),
     "callbacks.*.max_depth": Number(-1, 100, integer=True),
     "callbacks.*.num_grids": Number(1, 1000, integer=True),
@@ -207,7 +206,9 @@ RULES: Final[dict[str, Rule]] = {
     "logger.log_model": OneOf((Flag(), Choice(("all",)))),
     "trainer.max_epochs": Number(1, 1e6, integer=True),
     "trainer.accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps")),
-    "trainer.devices": OneOf((Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1))),
+    "trainer.devices": OneOf(
+        (Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1))
+    ),
     "trainer.num_nodes": Number(1, 4096, integer=True),
     "trainer.strategy": Text(),
     "trainer.precision": Choice(_PRECISIONS),
@@ -316,7 +317,9 @@ def trusted(target: str, config: Mapping[str, Any]) -> bool:
 def _target_problems(node: Any, path: str = "", root: Mapping[str, Any] | None = None) -> list[str]:
     root = root if root is not None else node
     if isinstance(node, list):
-        return [problem for index, item in enumerate(node) for problem in _target_problems(item, f"{path}.{index}", root)]
+        return [
+            problem for index, item in enumerate(node) for problem in _target_problems(item, f"{path}.{index}", root)
+        ]
     if not isinstance(node, Mapping):
         return []
     found = []

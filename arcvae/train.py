@@ -53,11 +53,13 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     started = time.time()
     plain = resolved(config)
     _quiet()
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
     from arcvae.build import build_run
     from arcvae.files import write_json
     from arcvae.training.record import claimed, link_latest
 
-    with claimed(folder):
+    with claimed(folder), logging_redirect_tqdm():
         run = build_run(plain, folder)
         if plain["ckpt_path"]:
             _require_same_run(plain, run)
@@ -81,9 +83,7 @@ def _announce(config: dict[str, Any], run: Run, folder: Path) -> None:
     method = config["loss"].get("class_weights", "none")
     log.info(
         "%s",
-        analyse_weights(
-            run.counts, run.weights, method=method, source=run.data.describe(), unit=run.data.element_unit
-        ),
+        analyse_weights(run.counts, run.weights, method=method, source=run.data.describe(), unit=run.data.element_unit),
     )
     overfit = config["data"].get("overfit_grids", 0)
     if overfit:
@@ -127,13 +127,13 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
     best = checkpoint.best_model_path if checkpoint else None
     trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
     test = baseline = None
-    if data.has_test:
+    if data.size("test"):
         trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
         test = module.results["test"]
         trivial = trivial_results(data.targets("test"), data.num_classes, int(run.counts.argmax()), data.background)
         baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
     else:
-        log.warning("%s has no test grids: nothing was tested", data.corpus.path)
+        log.warning("%s has no test grids: nothing was tested", data.corpus_path)
     if trainer.is_global_zero:
         for name, state in module.exports().items():
             save_torch(
@@ -147,7 +147,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         "config": config,
         **software(),
         "seed": config["seed"],
-        "corpus": {"path": str(data.corpus.path), "sha256": data.corpus.content_hash()},
+        "corpus": {"path": str(data.corpus_path), "sha256": data.content_hash},
         "class_counts": run.counts,
         "class_weights": run.weights,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -204,13 +204,15 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
     if not isinstance(stamp, dict):
         raise CheckpointError(f"{path} was not written by arcvae.train; it cannot be continued")
     if stamp["format"] > CHECKPOINT_FORMAT:
-        raise CheckpointError(f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae")
+        raise CheckpointError(
+            f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
+        )
     before = stamp["config"]
     pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*_FREE})]
     keys = sorted({*before["data"], *config["data"]} - {*_FREE_DATA})
     pairs += [(f"data.{key}", before["data"].get(key), config["data"].get(key)) for key in keys]
     other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
-    if stamp["corpus_sha256"] != run.data.corpus.content_hash():
+    if stamp["corpus_sha256"] != run.data.content_hash:
         other.append("the corpus")
     if other:
         raise CheckpointError(f"{path} cannot be continued with other settings: {'; '.join(other)}")
@@ -218,9 +220,11 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
 
 def _quiet() -> None:
     """Silence what Lightning says twice, or about choices that are made on purpose here."""
-    import lightning.pytorch  # noqa: F401  (its import adds the handler)
+    import lightning.pytorch  # noqa: F401  (its import adds the handlers)
 
-    logging.getLogger("lightning.pytorch").handlers.clear()  # Hydra's handlers print and keep its lines
+    for name in ("lightning", "lightning.pytorch"):  # Hydra's handlers print and keep its lines
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
     for pattern in (
         ".*does not have many workers.*",

@@ -34,7 +34,7 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_corpus: Path) -> Command:
     """Run ``python -m arcvae.train ARGUMENTS`` in ``tmp_path`` on the tiny corpus; returns the exit code."""
     from arcvae.train import main

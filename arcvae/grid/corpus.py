@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ class Corpus:
 
     def content_hash(self) -> str:
         """SHA-256 over shapes and cells of all splits; the same for a stored and a deflated file."""
-        parts = [f"{name} {getattr(self, name).shape} {sha256(getattr(self, name).data.cast('B'))}" for name in SPLITS]
+        parts = [
+            f"{name} {getattr(self, name).shape} {sha256(getattr(self, name).reshape(-1).data)}" for name in SPLITS
+        ]
         return sha256("\n".join(parts).encode())
 
 
@@ -68,11 +70,10 @@ def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corp
 
 
 @lru_cache(maxsize=1)
-def _read_version(path: Path, max_bytes: float, version: tuple[int, ...]) -> Corpus:
-    arrays = read_npz(path, SPLITS, max_bytes=max_bytes)
+def _read_version(path: Path, max_bytes: float, _version: tuple[int, ...]) -> Corpus:
+    arrays: dict[str, NDArray[Any]] = read_npz(path, SPLITS, max_bytes=max_bytes)
     sizes = set()
-    for name in SPLITS:
-        grids = arrays[name]
+    for name, grids in arrays.items():
         where = f"{path}: {name}"
         if grids.dtype != np.uint8:
             hint = "; convert it with .astype(np.uint8)" if grids.dtype.kind in "iuf" else ""
@@ -93,7 +94,7 @@ def _read_version(path: Path, max_bytes: float, version: tuple[int, ...]) -> Cor
     if len(sizes) > 1:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in SPLITS)
         raise DataError(f"{path}: the splits differ in grid size ({shapes})")
-    return Corpus(*(arrays[name] for name in SPLITS), path=path)  # type: ignore[arg-type]
+    return Corpus(arrays["train"], arrays["val"], arrays["test"], path)
 
 
 def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -19,12 +18,13 @@ from arcvae.grid.corpus import Corpus, default_corpus_path, read_corpus, write_c
 from arcvae.grid.generator import NUM_COLORS
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import BatchIndices, batch_loader
+from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.seeding import derive_seed
 
 log = logging.getLogger(__name__)
 
 
-class GridDataModule(LightningDataModule):
+class GridDataModule(ImbalanceDataModule):
     """A corpus in memory as uint8, in batches ``(B, S, S)`` uint8.
 
     Args:
@@ -104,7 +104,6 @@ class GridDataModule(LightningDataModule):
 
     @cached_property
     def class_counts(self) -> NDArray[np.int64]:
-        """Cells of each colour in the whole train split, ``(10,)``."""
         return cached_counts(self.corpus.train, NUM_COLORS, self.cache_dir)
 
     @cached_property
@@ -116,17 +115,18 @@ class GridDataModule(LightningDataModule):
             return {"train": few, "val": few, "test": few}
         return {name: torch.from_numpy(getattr(corpus, name)) for name in ("train", "val", "test")}
 
+    @cached_property
+    def content_hash(self) -> str:
+        return self.corpus.content_hash()
+
     @property
-    def has_test(self) -> bool:
-        """Whether there is anything to test on."""
-        return len(self.splits["test"]) > 0
+    def sample_shape(self) -> tuple[int, int]:
+        return self.corpus.grid_size, self.corpus.grid_size
 
     def targets(self, split: str) -> Tensor:
-        """What a model has to predict in a split, ``(N, S, S)``."""
         return self.splits[split]
 
     def describe(self) -> str:
-        """What the class counts were made from."""
         return f"whole train split, {len(self.corpus.train):,} grids of {self.corpus.path}"
 
     def train_dataloader(self) -> DataLoader[Tensor]:
@@ -162,6 +162,4 @@ class GridDataModule(LightningDataModule):
             return batch
         step = trainer.global_step * trainer.world_size + trainer.global_rank
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augmentation", step))
-        return augment(
-            batch, generator, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS
-        )
+        return augment(batch, generator, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)

@@ -52,6 +52,9 @@ def free_bits(kl_per_dim: Tensor, floor: float) -> Tensor:
 class BetaSchedule(Protocol):
     """Beta as a function of training progress."""
 
+    maximum: float
+    """The largest beta."""
+
     @property
     def ramp_epochs(self) -> float:
         """Epochs until beta stops rising by plan; 0 for a constant. Patience is counted from here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class ConvEncoder(nn.Module):
         self.num_colors = num_colors
         bottom = bottom_size(grid_size, widths)
         layers: list[nn.Module] = [nn.Conv2d(num_colors, widths[0], 3, padding=1), nn.ReLU()]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
         self.dense = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * bottom**2, hidden), nn.ReLU())
@@ -89,7 +90,7 @@ class ConvDecoder(nn.Module):
         )
         self.unflatten = nn.Unflatten(1, (widths[-1], bottom, bottom))
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:0:-1], widths[-2::-1], strict=True):
+        for before, after in pairwise(widths[::-1]):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[0], num_colors, 3, padding=1))
 

@@ -115,10 +115,10 @@ class GridModule(ImbalanceModule):
         """How strong the KL is, and a warning where that strength ended badly before."""
         cells = self.model.grid_size**2
         effective = self.schedule.maximum * (cells if self.loss.reduction == "mean" else 1)
-        over = f"mean over {cells} cells" if self.loss.reduction == "mean" else f"sum over {cells} cells"
+        schedule = type(self.schedule).__name__
         lines = [
-            f"KL weight: beta up to {self.schedule.maximum:g} ({type(self.schedule).__name__}), reconstruction is a {over}: "
-            f"effective beta {effective:g} against nats per grid"
+            f"KL weight: beta up to {self.schedule.maximum:g} ({schedule}) against a {self.loss.reduction} over {cells} "
+            f"cells: effective beta {effective:g} against nats per grid"
         ]
         limit = COLLAPSED_UNWEIGHTED if self.loss.class_weights is None else COLLAPSED
         if effective >= limit:

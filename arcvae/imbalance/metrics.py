@@ -113,7 +113,9 @@ class ClassificationMetrics(Metric):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch; see the class."""
         self.confusion += confusion_matrix(prediction, target, self.num_classes)
-        self.exact += (prediction == target).flatten(1).all(1).sum() if target.ndim > 1 else (prediction == target).sum()
+        self.exact += (
+            (prediction == target).flatten(1).all(1).sum() if target.ndim > 1 else (prediction == target).sum()
+        )
         self.samples += len(target)
 
     def compute(self) -> dict[str, Tensor]:

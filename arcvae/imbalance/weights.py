@@ -136,7 +136,9 @@ def analyse_weights(
         lines.append(f"  weights none; the most frequent class occurs {ratio} times as often as the rarest")
         shown = ["1"] * len(n)
     else:
-        lines.append(f"  range   {weights.min():.5f} to {weights.max():.5f}, max/min {weights.max() / weights.min():.4f}")
+        lines.append(
+            f"  range   {weights.min():.5f} to {weights.max():.5f}, max/min {weights.max() / weights.min():.4f}"
+        )
         shown = [f"{weight:.6f}" for weight in weights]
     lines.append(f"  {'class':>5} {unit:>12} {'share':>8} {'weight':>10}")
     lines += [

@@ -27,7 +27,14 @@ class BatchIndices(Sampler[Tensor]):
     """
 
     def __init__(
-        self, size: int, batch_size: int, *, seed: int | None = None, repeats: int = 1, rank: int = 0, world_size: int = 1
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        repeats: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.size, self.batch_size, self.seed, self.repeats = size, batch_size, seed, repeats
         self.rank, self.world_size = rank, world_size
@@ -71,7 +78,9 @@ class TensorBatches(Dataset[Tensor]):
         return self.samples[indices]
 
 
-def batch_loader(samples: Tensor, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False) -> DataLoader[Tensor]:
+def batch_loader(
+    samples: Tensor, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
+) -> DataLoader[Tensor]:
     """A DataLoader that yields ``samples[index]`` for each index tensor of ``indices``."""
     return DataLoader(
         TensorBatches(samples),

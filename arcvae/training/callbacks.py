@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from arcvae.training.module import ImbalanceModule
 
@@ -23,7 +24,8 @@ class StepLog(Callback):
     ) -> None:
         """Log, when it is time."""
         assert isinstance(pl_module, ImbalanceModule)
-        if trainer.global_step % trainer.log_every_n_steps == 0 and trainer.loggers:
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if trainer.loggers and trainer.global_step % every == 0:
             figures = {f"step/{name}": float(value) for name, value in pl_module.step_figures.items()}
             figures["step/epoch"] = trainer.global_step / trainer.num_training_batches
             for logger in trainer.loggers:
@@ -90,7 +92,7 @@ class OverfitTarget(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare with the targets."""
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         figures = trainer.callback_metrics
         if missing := [name for name in self.targets if name not in figures]:

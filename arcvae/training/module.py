@@ -113,6 +113,7 @@ class ImbalanceModule(LightningModule):
         self.seed = seed
         self.results: dict[str, dict[str, Figure]] = {}
         self.step_figures: dict[str, Tensor | float] = {}
+        self.vector_names = tuple(vector_sizes or ())
         self.metrics = nn.ModuleDict()
         for stage in STAGES:
             self.metrics[f"{stage}_classes"] = ClassificationMetrics(num_classes, background)
@@ -135,7 +136,8 @@ class ImbalanceModule(LightningModule):
     def verdict(self, results: dict[str, Figure]) -> dict[str, Any]:
         """Whether the model collapsed, with the figures behind it."""
         share, recall = (results[name] for name in self.collapse_figures)
-        assert isinstance(share, float) and isinstance(recall, float)
+        assert isinstance(share, float)
+        assert isinstance(recall, float)
         collapsed = share >= MODE_COLLAPSE_SHARE and recall < MODE_COLLAPSE_RECALL
         return {"mode_collapse": collapsed} | dict(zip(self.collapse_figures, (share, recall), strict=True))
 
@@ -154,7 +156,8 @@ class ImbalanceModule(LightningModule):
         output = self.step(batch, "train")
         self._require_finite(output)
         self._accumulate(output, "train")
-        self.step_figures |= {"loss": output.loss.detach()} | {k: v.detach() for k, v in output.parts.items()}
+        self.step_figures |= {name: part.detach() for name, part in output.parts.items()}
+        self.step_figures |= {"loss": output.loss.detach(), "learning_rate": self._learning_rate()}
         self.log("loss", output.loss, prog_bar=True, logger=False)
         return output.loss
 
@@ -186,11 +189,13 @@ class ImbalanceModule(LightningModule):
         if torch.isfinite(output.loss):
             return
         bad = [name for name, part in output.parts.items() if not torch.isfinite(part)]
-        rate = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         raise NonFiniteError(
             f"the loss is {output.loss.item()} at step {self.global_step} (epoch {self.current_epoch}; "
-            f"not finite: {', '.join(bad) or 'loss'}; learning rate {rate:.3g}): lower optimizer.lr"
+            f"not finite: {', '.join(bad) or 'loss'}; learning rate {self._learning_rate():.3g}): lower optimizer.lr"
         )
+
+    def _learning_rate(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self) -> None:
         self._finish("train")
@@ -215,13 +220,12 @@ class ImbalanceModule(LightningModule):
     def _finish(self, stage: str) -> None:
         """Compute, log and keep the results of an epoch."""
         results: dict[str, Figure] = {}
-        parts = self._metric(stage, "parts").compute()
+        parts = self._metric(stage, "parts").compute().reshape(-1)  # torchmetrics squeezes a single element
         results |= zip(("loss", *self.part_names), parts.tolist(), strict=True)
         for name, value in self._metric(stage, "classes").compute().items():
             results[self.renamed.get(name, name)] = value.tolist()
-        for name in self.metrics:
-            if name.startswith(f"{stage}_") and name not in (f"{stage}_parts", f"{stage}_classes"):
-                results[name.removeprefix(f"{stage}_")] = self._metric(stage, name.removeprefix(f"{stage}_")).compute().tolist()
+        for name in self.vector_names:
+            results[name] = self._metric(stage, name).compute().reshape(-1).tolist()
         results |= self.derive(results)
         self.results[stage] = results
         for name, figure in results.items():
@@ -297,4 +301,3 @@ def warmup_then_decay(
         return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-

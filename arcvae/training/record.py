@@ -80,7 +80,9 @@ class EpochRecord(Checkpoint):
             for name, value in sorted(trainer.callback_metrics.items())
             if name.startswith(("train/", "val/"))
         }
-        self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures)
+        self.rows.append(
+            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures
+        )
         if trainer.is_global_zero:
             write_atomic(Path(trainer.default_root_dir) / "metrics.csv", self._as_csv().encode())
 

@@ -152,7 +152,9 @@ def test_statistics_match_the_reference_corpus(atomic: tuple[np.ndarray, np.ndar
         # Components of all grids at once: a structure that does not reach into the next grid.
         labels, number = ndimage.label(grids == color, np.stack([0 * EIGHT, EIGHT, 0 * EIGHT]))
         sizes.update(np.bincount(labels.ravel())[1:].tolist())
-        where = ndimage.maximum(np.arange(len(grids))[:, None, None] + np.zeros((16, 16), int), labels, range(1, number + 1))
+        where = ndimage.maximum(
+            np.arange(len(grids))[:, None, None] + np.zeros((16, 16), int), labels, range(1, number + 1)
+        )
         components += np.bincount(where.astype(int), minlength=len(grids))
     shares = np.array([sizes[size] for size in range(2, 16)]) / sum(sizes.values())
     np.testing.assert_allclose(shares, SIZES, atol=0.004)

@@ -21,14 +21,22 @@ def test_reference_layers_in_order() -> None:
     vae = BetaVAE()
     convolutions = [m for m in vae.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     found = [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0]) for m in convolutions]
-    encoder, decoder = [(10, 32, 3, 1), (32, 64, 3, 2), (64, 128, 3, 2)], [(128, 64, 4, 2), (64, 32, 4, 2), (32, 10, 3, 1)]
+    encoder, decoder = (
+        [(10, 32, 3, 1), (32, 64, 3, 2), (64, 128, 3, 2)],
+        [(128, 64, 4, 2), (64, 32, 4, 2), (32, 10, 3, 1)],
+    )
     assert found == encoder + decoder
     activations = [m for m in vae.modules() if not list(m.children()) and not list(m.parameters())]
     assert {type(m) for m in activations} == {nn.ReLU, nn.Flatten, nn.Unflatten}
 
 
-@pytest.mark.parametrize(("latent", "size", "widths", "batch"), [(1, 16, [8, 8, 8], 1), (33, 8, [4, 6], 3), (5, 12, [4, 4, 4], 2), (2, 7, [3], 2)])  # fmt: skip
-def test_other_sizes_give_codes_and_logits_of_the_right_shape(latent: int, size: int, widths: list[int], batch: int) -> None:
+@pytest.mark.parametrize(
+    ("latent", "size", "widths", "batch"),
+    [(1, 16, [8, 8, 8], 1), (33, 8, [4, 6], 3), (5, 12, [4, 4, 4], 2), (2, 7, [3], 2)],
+)
+def test_other_sizes_give_codes_and_logits_of_the_right_shape(
+    latent: int, size: int, widths: list[int], batch: int
+) -> None:
     grids = torch.randint(10, (batch, size, size), dtype=torch.uint8)
     encoder = ConvEncoder(latent, grid_size=size, widths=widths, hidden=8)
     decoder = ConvDecoder(latent, grid_size=size, widths=widths, hidden=8)

@@ -76,7 +76,7 @@ def test_deflated_bomb_is_refused_before_it_inflates(tmp_path: Path) -> None:
         for member in source.infolist():
             target.writestr(member.filename, source.read(member))
     tracemalloc.start()
-    with pytest.raises(CheckpointError, match="packed in a way that torch.save does not"):
+    with pytest.raises(CheckpointError, match=r"packed in a way that torch\.save does not"):
         load_torch(tmp_path / "b.pth")
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
@@ -90,7 +90,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_file_folder_and_other_content_are_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no checkpoint .*none.ckpt"):
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*none\.ckpt"):
         load_torch(tmp_path / "none.ckpt")
     with pytest.raises(CheckpointError, match="is not a regular file"):
         load_torch(tmp_path)
@@ -180,7 +180,9 @@ def test_writing_does_not_depend_on_the_folder_for_temporary_files(
 
 
 def test_json_is_strict(tmp_path: Path) -> None:
-    write_json(tmp_path / "f.json", {"a": float("nan"), "b": torch.tensor([1.0, float("inf")]), "c": Path("x"), 3: (1,)})
+    write_json(
+        tmp_path / "f.json", {"a": float("nan"), "b": torch.tensor([1.0, float("inf")]), "c": Path("x"), 3: (1,)}
+    )
     expected = '{\n  "a": null,\n  "b": [\n    1.0,\n    null\n  ],\n  "c": "x",\n  "3": [\n    1\n  ]\n}\n'
     assert (tmp_path / "f.json").read_text() == expected
     assert to_json(True) is True

@@ -1,0 +1,52 @@
+"""What a training run asks of its data, whatever the task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class ImbalanceDataModule(LightningDataModule):
+    """A LightningDataModule that knows its classes. A task defines the methods."""
+
+    num_classes: ClassVar[int]
+    background: ClassVar[int | None] = None
+    """The class that stands for "nothing here"."""
+    sample_unit: ClassVar[str] = "samples"
+    """What one sample is called."""
+    element_unit: ClassVar[str] = "samples"
+    """What has a class; as many to a sample as a target has elements."""
+    corpus_path: Path
+    """The file that the data are from."""
+
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Elements of each class in the whole train split, ``(C,)``."""
+        raise NotImplementedError
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the corpus."""
+        raise NotImplementedError
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        raise NotImplementedError
+
+    def size(self, split: str) -> int:
+        """Samples of a split: "train", "val" or "test"."""
+        return len(self.targets(split))
+
+    def targets(self, split: str) -> Tensor:
+        """What a model has to predict in a split, ``(N, *)``, any integer type."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """What the class counts were made from."""
+        raise NotImplementedError
