@@ -22,7 +22,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.errors import ConfigError
-from arcvae.schema import leaves, nearest, problems_of
+from arcvae.rules import nearest
+from arcvae.schema import leaves, problems_of
 
 CONF_DIR: Final = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if folder.is_dir()

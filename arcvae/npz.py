@@ -84,7 +84,7 @@ def _read(file, path: Path, names: Sequence[str], max_bytes: float) -> dict[str,
         declared = sum(info.file_size for info in wanted.values())
         if declared > max_bytes:
             raise DataError(
-                f"{path} declares {declared:,} bytes, more than data.max_bytes={max_bytes:,.0f}; raise it if you mean it"
+                f"{path} declares {declared:,} bytes, more than data.max_bytes={max_bytes:,.0f}; raise that to read it"
             )
         return {name: _member(archive, info, path) for name, info in wanted.items()}
 

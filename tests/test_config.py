@@ -13,7 +13,8 @@ import yaml
 
 from arcvae.config import CONF_DIR, plan, resumed_overrides, without_secrets
 from arcvae.errors import ConfigError
-from arcvae.schema import RULES, Choice, Flag, ListOf, Number, OneOf, Rule, leaves, problems_of, rule_of
+from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule
+from arcvae.schema import RULES, leaves, problems_of, rule_of
 
 GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name != "hydra")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))]

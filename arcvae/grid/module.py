@@ -117,8 +117,8 @@ class GridModule(ImbalanceModule):
         effective = self.schedule.maximum * (cells if self.loss.reduction == "mean" else 1)
         schedule = type(self.schedule).__name__
         lines = [
-            f"KL weight: beta up to {self.schedule.maximum:g} ({schedule}) against a {self.loss.reduction} over {cells} "
-            f"cells: effective beta {effective:g} against nats per grid"
+            f"KL weight: beta up to {self.schedule.maximum:g} ({schedule}) against a {self.loss.reduction} over "
+            f"{cells} cells: effective beta {effective:g} against nats per grid"
         ]
         limit = COLLAPSED_UNWEIGHTED if self.loss.class_weights is None else COLLAPSED
         if effective >= limit:
