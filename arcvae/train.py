@@ -63,8 +63,9 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         run = build_run(plain, folder)
         if plain["ckpt_path"]:
             _require_same_run(plain, run)
-        _announce(plain, run, folder)
-        _save_weights(run, plain, folder)
+        if run.trainer.is_global_zero:
+            _announce(plain, run, folder)
+            _save_weights(run, plain, folder)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
@@ -231,6 +232,7 @@ def _quiet() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*is not supported by the model summary.*",
+        ".*sync_dist=True.*",  # the metrics have been added up over all processes before they are logged
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     ):
         warnings.filterwarnings("ignore", pattern)

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from arcvae.grid.model import BetaVAE
+from arcvae.training.checkpoint import load_torch
 from tests.conftest import FAST, save_arrays
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +97,22 @@ def test_signal_ends_a_run_with_its_code_and_a_checkpoint_that_loads(
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.rglob("metrics.json")
     assert json.loads(record.read_text())["epochs"] >= epochs
+
+
+def test_two_processes_see_each_test_grid_once(tmp_path: Path) -> None:
+    # 7 test grids for two processes: Lightning's own sampler would show one of them twice.
+    grids = np.random.default_rng(0).integers(0, 10, (40, 16, 16)).astype(np.uint8)
+    corpus = save_arrays(tmp_path / "c.npz", train=grids[:24], val=grids[24:33], test=grids[33:])
+    command = ["-m", "arcvae.train", f"data.path={corpus}", *FAST, "data.eval_batch_size=2"]
+    done = python(*command, "+trainer.strategy=ddp", "trainer.devices=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (record,) = tmp_path.glob("outputs/train/*/metrics.json")
+    found = json.loads(record.read_text())["test"]
+    state = load_torch(record.parent / "vae_best.pth")
+    model = BetaVAE(**{name: value for name, value in state["model"].items() if name != "_target_"})
+    model.load_state_dict(state["state_dict"])
+    decoded = model.eval()(torch.from_numpy(grids[33:])).argmax(1).numpy()
+    assert found["pixel_accuracy"] == pytest.approx((decoded == grids[33:]).mean(), abs=1e-9)
 
 
 def test_run_needs_no_network_and_no_wandb(tmp_path: Path, tiny_corpus: Path) -> None:

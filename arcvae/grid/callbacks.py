@@ -62,7 +62,13 @@ class ReconstructionSnapshots(Checkpoint):
         if score != self._best:
             self._best = score
             names.append("reconstructions_best.png")
-        self._draw(trainer, pl_module, folder, names, f"Training grids after epoch {epoch}: original | reconstruction")
+        self._draw(
+            trainer,
+            pl_module,
+            folder,
+            names,
+            f"Training grids and their reconstructions after epoch {epoch}: accuracy of all cells, F1 of objects",
+        )
 
     @torch.no_grad()
     def _draw(self, trainer: Trainer, module: GridModule, folder: Path, names: list[str], title: str) -> None:

@@ -78,6 +78,7 @@ class _Catalogue:
     weights: tuple[int, ...]
 
     def draw(self, draws: Draws, count: int) -> Bitmaps:
+        """``count`` shapes, ``(count, 16)``."""
         return self.rows[draws.weighted(self.weights, count)]
 
 

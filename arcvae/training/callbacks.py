@@ -32,6 +32,20 @@ class StepLog(Callback):
                 logger.log_metrics(figures, step=trainer.global_step)
 
 
+class PerClassRecall(Callback):
+    """A line in the log after each epoch: the recall of every class on the validation split."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log, after an epoch of training."""
+        assert isinstance(pl_module, ImbalanceModule)
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        recalls = pl_module.results["val"]["per_class_recall"]
+        assert isinstance(recalls, list)
+        shown = " ".join("—" if recall != recall else f"{recall:.2f}" for recall in recalls)
+        log.info("Epoch %d, recall per class on val: %s", trainer.current_epoch + 1, shown)
+
+
 class Checkpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint, whose best checkpoint also moves house.
 

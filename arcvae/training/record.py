@@ -117,12 +117,17 @@ def model_checkpoint(trainer: Trainer) -> ModelCheckpoint | None:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold a run folder against other processes.
+    """Hold a run folder against other runs.
+
+    Further processes of the same run, which Lightning starts with ``LOCAL_RANK`` set, find it held.
 
     Raises:
         BusyError: Another process is running in it, or a finished run lies there.
         FileSystemError: It cannot be written to.
     """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        yield
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o666)

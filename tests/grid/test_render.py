@@ -32,12 +32,16 @@ def test_palette_is_that_of_the_arc_task_viewer() -> None:
     assert len(set(ARC_COLORS)) == 10
 
 
-def test_caption_counts_objects_apart_from_background() -> None:
+def test_caption_judges_objects_apart_from_background() -> None:
     original = np.zeros((16, 16), dtype=int)
     original[0, :4] = 3
     black = np.zeros((16, 16), dtype=int)
-    assert caption(original, black) == "all 98 %, objects 0/4"  # a black picture looks fine by accuracy alone
-    assert caption(original, original) == "all 100 %, objects 4/4"
+    fat = original.copy()
+    fat[1, :4] = 3
+    assert caption(original, black) == "98 %, F1 .00"  # a black picture looks fine by accuracy alone
+    assert caption(original, fat) == "98 %, F1 .67"  # all four cells found, four too many: 2 * 4 / (4 + 8)
+    assert caption(original, original) == "100 %, F1 1.00"
+    assert caption(black, black) == "100 %, F1 —"
 
 
 def test_picture_shows_a_title_and_one_caption_per_pair() -> None:

@@ -1,0 +1,57 @@
+"""Learning-rate schedules by step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+
+def warmup_then_decay(
+    optimizer: Optimizer,
+    total_steps: int,
+    total_epochs: int,
+    *,
+    warmup_epochs: float = 0.0,
+    warmup_start: float = 0.1,
+    final_lr: float = 1e-5,
+    decay: str = "cosine",
+) -> LRScheduler:
+    """Linear warm-up of the learning rate, then a cosine down to ``final_lr``, or no decay.
+
+    Args:
+        optimizer: Its learning rate is the peak.
+        total_steps: Steps of the whole run.
+        total_epochs: Epochs of the whole run.
+        warmup_epochs: Length of the warm-up, >= 0 and below ``total_epochs``.
+        warmup_start: Share of the peak at the first step, (0, 1].
+        final_lr: Learning rate at the end of a cosine.
+        decay: ``"cosine"`` or ``"constant"``.
+
+    Raises:
+        ValueError: The warm-up does not fit into the run, or an unknown decay.
+
+    References:
+        Loshchilov & Hutter 2017 (without restarts). https://arxiv.org/abs/1608.03983
+    """
+    if decay not in ("cosine", "constant"):
+        raise ValueError(f"scheduler.decay must be cosine or constant, got {decay!r}")
+    if warmup_epochs and warmup_epochs >= total_epochs:
+        raise ValueError(
+            f"scheduler.warmup_epochs={warmup_epochs:g} does not fit into trainer.max_epochs={total_epochs}"
+        )
+    warmup = round(warmup_epochs * total_steps / total_epochs)
+    peak = optimizer.param_groups[0]["lr"]
+    floor = min(1.0, final_lr / peak)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return warmup_start + (1 - warmup_start) * step / warmup
+        if decay == "constant":
+            return 1.0
+        progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
