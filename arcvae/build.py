@@ -156,11 +156,8 @@ def _build_logger(config: Mapping[str, Any], folder: Path) -> Any:
     node = dict(config["logger"])
     if not node.get("_target_"):
         return False
-    if node["_target_"].endswith("WandbLogger"):
-        if node.get("offline") is None:
-            node["offline"] = not os.environ.get("WANDB_API_KEY")
-        if node["offline"]:
-            os.environ.setdefault("WANDB_MODE", "offline")
+    if node["_target_"].endswith("WandbLogger") and node.get("offline") is None:
+        node["offline"] = not os.environ.get("WANDB_API_KEY")
     return build_node(config, "logger", node, save_dir=str(folder))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import os
@@ -56,7 +57,7 @@ def open_door(
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         arguments = get_args_parser().parse_intermixed_args()  # flags may stand anywhere
-        sweep = bool(arguments.multirun)
+        sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
         asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.shell_completion)
         # A process that Lightning started for a further device gets a config that has been checked.
         if not any(asks) and "LOCAL_RANK" not in os.environ:
@@ -77,9 +78,9 @@ def open_door(
         return error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(ConfigError(" ".join(str(error).split())))
-    except MemoryError:
-        return _fail(FileSystemError("out of memory; use a smaller corpus or data.batch_size"))
-    except Exception:
+    except Exception as error:
+        if foreseen := _from_outside(error):
+            return _fail(foreseen)
         traceback.print_exc()
         sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
         return 1
@@ -117,6 +118,24 @@ def _check_folder(overrides: list[str]) -> None:
         name, _, value = override.partition("=")
         if name == "hydra.run.dir" and (Path(value.strip("'\"")) / "metrics.json").exists():
             raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
+
+
+def _from_outside(error: Exception) -> ArcvaeError | None:
+    """What the machine refused, as a fault; None for anything else, which is a bug."""
+    if isinstance(error, OSError) and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+    ):
+        return FileSystemError(
+            f"{error.strerror}: {error.filename or 'a file'}; choose another output_dir or make room"
+        )
+    words = str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in words:
+        return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
+    return None
 
 
 def _fail(error: ArcvaeError) -> int:

@@ -5,10 +5,12 @@ Leaves a folder below ``outputs/`` with checkpoints, exports, pictures, metrics 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +61,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     from arcvae.files import write_json
     from arcvae.training.record import claimed, link_latest
 
-    with claimed(folder), logging_redirect_tqdm():
+    with claimed(folder), logging_redirect_tqdm(), _closing_wandb():
         run = build_run(plain, folder)
         if plain["ckpt_path"]:
             _require_same_run(plain, run)
@@ -75,6 +77,19 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
             link_latest(folder, Path(plain["output_dir"]))
             _summarise(record, run.module, folder)
     return record
+
+
+@contextlib.contextmanager
+def _closing_wandb() -> Iterator[None]:
+    """Close the W&B run of this job, also when it fails: the next job of a sweep would go on writing into it."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        wandb = sys.modules.get("wandb")
+        if wandb is not None and wandb.run is not None:
+            wandb.finish(exit_code=int(failed))
 
 
 def _announce(config: dict[str, Any], run: Run, folder: Path) -> None:

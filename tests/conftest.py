@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ import torch
 from arcvae.grid.corpus import write_corpus
 
 Command = Callable[..., int]
+
+# Small models are fastest on one thread, and two test runs side by side do not wait for each other's threads.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

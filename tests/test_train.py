@@ -413,6 +413,37 @@ def test_loss_that_is_not_finite_ends_the_run_with_code_6_and_no_best(
     assert list(tmp_path.rglob("vae_best.pth")) == []
 
 
+def test_jobs_of_a_sweep_have_a_wandb_run_each(train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert train("-m", "seed=1,2", "logger=wandb", *FAST, "trainer.max_epochs=1") == 0
+    assert len({path.name for path in tmp_path.rglob("*.wandb") if not path.is_symlink()}) == 2
+
+
+def test_output_folder_that_cannot_be_written_ends_in_one_line(
+    train: Command, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def read_only(self: Path, *args: Any, **kwargs: Any) -> None:  # root may write anywhere: chmod would prove nothing
+        if "frozen" in str(self):
+            raise PermissionError(13, "Permission denied", str(self))
+        mkdir(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert train(f"output_dir={tmp_path}/frozen", *FAST) == 5
+    assert "error[E_FILES]: Permission denied: " in fault(capsys)
+
+
+def test_accumulated_batches_count_as_one_step_and_move_beta_as_far(train: Command, tmp_path: Path) -> None:
+    log = "trainer.log_every_n_steps=1"
+    assert train(*FAST, log, "beta.ramp=2", "data.batch_size=32", "trainer.accumulate_grad_batches=2") == 0
+    (folder,) = runs(tmp_path)
+    with (folder / "csv" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["step/beta"]]
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]  # 6 batches in an epoch, 2 to a step
+    assert float(rows[-1]["step/beta"]) == pytest.approx(0.1 * 11 / 12)  # of the last of 12 batches
+
+
 def test_finished_or_busy_run_folder_is_refused(train: Command, run_folder: Path, capsys: Capture) -> None:
     before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")}
     assert train(f"hydra.run.dir={run_folder}", *FAST) == 7

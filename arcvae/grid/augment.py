@@ -50,15 +50,15 @@ def augment(
 
     Args:
         grids: ``(N, S, S)``, any integer type.
-        generator: Source of the draws, on the CPU.
+        generator: Source of the draws.
         symmetries: Whether to turn and mirror.
         colors: Whether to permute.
         num_colors: C.
     """
     if symmetries:
-        grids = dihedral(grids, torch.randint(8, (len(grids),), generator=generator).to(grids.device))
+        grids = dihedral(grids, torch.randint(8, (len(grids),), generator=generator))
     if colors:
         ranks = torch.rand(len(grids), num_colors, generator=generator)
         ranks[:, 0] = -1  # the background sorts first and keeps its place
-        grids = permute_colors(grids, ranks.argsort(1).to(grids.device))
+        grids = permute_colors(grids, ranks.argsort(1))
     return grids

@@ -27,7 +27,7 @@ class BetaAnnealing(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Set beta."""
         assert isinstance(pl_module, GridModule)
-        pl_module.beta = pl_module.schedule(trainer.global_step / trainer.num_training_batches)
+        pl_module.beta = pl_module.schedule(trainer.current_epoch + batch_idx / trainer.num_training_batches)
         pl_module.step_figures |= {"beta": pl_module.beta, "effective_beta": pl_module.effective_beta}
 
 
@@ -48,6 +48,11 @@ class ReconstructionSnapshots(Checkpoint):
         self.num_grids, self.seed = num_grids, seed
         self.failed: list[str] = []
         self._best = ""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take note of the best checkpoint that a resumed run starts with."""
+        checkpoint = model_checkpoint(trainer)
+        self._best = str(checkpoint.best_model_score) if checkpoint else ""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw what the checkpoints of this epoch reconstruct."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,8 @@ from arcvae.grid.augment import augment
 from arcvae.grid.corpus import Corpus, default_corpus_path, read_corpus, write_corpus
 from arcvae.grid.generator import NUM_COLORS
 from arcvae.imbalance.counts import cached_counts
-from arcvae.training.batches import BatchIndices, batch_loader
+from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
 from arcvae.training.data import ImbalanceDataModule
-from arcvae.training.seeding import derive_seed
 
 log = logging.getLogger(__name__)
 
@@ -153,13 +152,8 @@ class GridDataModule(ImbalanceDataModule):
             world_size=trainer.world_size if trainer else 1,
         )
         on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        return batch_loader(grids, indices, num_workers=self.num_workers, pin_memory=on_gpu)
-
-    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
-        """Augment a training batch on the device; the draws depend on seed and step alone."""
-        trainer = self.trainer
-        if trainer is None or not trainer.training or not (self.symmetries or self.permute_colors):
-            return batch
-        step = trainer.global_step * trainer.world_size + trainer.global_rank
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augmentation", step))
-        return augment(batch, generator, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)
+        transform = None
+        if training and (self.symmetries or self.permute_colors):
+            transform = partial(augment, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)
+        batches = TensorBatches(grids, transform, self.seed)
+        return batch_loader(batches, indices, num_workers=self.num_workers, pin_memory=on_gpu)

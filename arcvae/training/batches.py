@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -10,9 +10,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from arcvae.training.seeding import derive_seed
 
+Batch = tuple[int, Tensor]
+"""Number of a batch, counted over all epochs and processes, and the indices of its samples."""
 
-class BatchIndices(Sampler[Tensor]):
-    """Index tensors of whole batches, in an order that depends on seed and epoch alone.
+
+class BatchIndices(Sampler[Batch]):
+    """Numbers and index tensors of whole batches, in an order that depends on seed and epoch alone.
 
     Each of ``world_size`` processes gets its own share. When shuffling (training) the shares have as many batches
     each, at the cost of fewer than ``world_size`` samples per epoch; otherwise every sample is seen exactly once.
@@ -53,37 +56,56 @@ class BatchIndices(Sampler[Tensor]):
     def __len__(self) -> int:
         return -(-self._share() // self.batch_size) * self.repeats
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Batch]:
+        first = self.epoch * len(self)
+        for index, samples in enumerate(self._batches()):
+            yield (first + index) * self.world_size + self.rank, samples
+
+    def _batches(self) -> Iterator[Tensor]:
         for repeat in range(self.repeats):
             if self.seed is None:
                 order = torch.arange(self.size)
             else:
-                generator = torch.Generator().manual_seed(
-                    derive_seed(self.seed, "order", self.epoch * self.repeats + repeat)
-                )
-                order = torch.randperm(self.size, generator=generator)
+                seed = derive_seed(self.seed, "order", self.epoch * self.repeats + repeat)
+                order = torch.randperm(self.size, generator=torch.Generator().manual_seed(seed))
             yield from order[self.rank :: self.world_size][: self._share()].split(self.batch_size)
 
 
-class TensorBatches(Dataset[Tensor]):
-    """Samples in one tensor, taken a batch at a time: ``batches[indices]`` is ``(B, *)``."""
+Transform = Callable[[Tensor, torch.Generator], Tensor]
+"""A change of a whole batch that draws from a generator of its own."""
 
-    def __init__(self, samples: Tensor) -> None:
-        self.samples = samples
+
+class TensorBatches(Dataset[Tensor]):
+    """Samples in one tensor, taken a batch at a time.
+
+    Args:
+        samples: ``(N, *)``.
+        transform: Applied to each batch, with a generator that depends on ``seed`` and the number of the batch
+            alone: the same draws in a resumed run, and with any number of worker processes.
+        seed: Seed of the transform.
+    """
+
+    def __init__(self, samples: Tensor, transform: Transform | None = None, seed: int = 0) -> None:
+        self.samples, self.transform, self.seed = samples, transform, seed
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        return self.samples[indices]
+    def __getitem__(self, batch: Batch) -> Tensor:
+        number, indices = batch
+        samples = self.samples[indices]  # (B, *)
+        if self.transform is None:
+            return samples
+        seed = derive_seed(self.seed, "augmentation", number)
+        return self.transform(samples, torch.Generator().manual_seed(seed))
 
 
 def batch_loader(
-    samples: Tensor, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
+    batches: TensorBatches, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
 ) -> DataLoader[Tensor]:
-    """A DataLoader that yields ``samples[index]`` for each index tensor of ``indices``."""
+    """A DataLoader that yields ``batches[index]`` for each item of ``indices``."""
     return DataLoader(
-        TensorBatches(samples),
+        batches,
         sampler=indices,
         batch_size=None,
         num_workers=num_workers,

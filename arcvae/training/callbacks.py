@@ -19,17 +19,23 @@ log = logging.getLogger(__name__)
 class StepLog(Callback):
     """Hands the figures of a training step to the loggers as ``step/*``, every ``log_every_n_steps`` steps."""
 
+    def __init__(self) -> None:
+        self._logged = 0
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log, when it is time."""
+        """Log, when it is time; once for a step that several batches share."""
         assert isinstance(pl_module, ImbalanceModule)
+        step = trainer.global_step
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if trainer.loggers and trainer.global_step % every == 0:
-            figures = {f"step/{name}": float(value) for name, value in pl_module.step_figures.items()}
-            figures["step/epoch"] = trainer.global_step / trainer.num_training_batches
-            for logger in trainer.loggers:
-                logger.log_metrics(figures, step=trainer.global_step)
+        if not trainer.loggers or step % every or step == self._logged:
+            return
+        self._logged = step
+        figures = {f"step/{name}": float(value) for name, value in pl_module.step_figures.items()}
+        figures["step/epoch"] = trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches
+        for logger in trainer.loggers:
+            logger.log_metrics(figures, step=step)
 
 
 class PerClassRecall(Callback):
@@ -54,21 +60,22 @@ class Checkpoint(ModelCheckpoint):
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state, with a copy of the best checkpoint so far in this run's folder."""
-        best = Path(state_dict["best_model_path"])
-        if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath") and best.is_file():
-            here = Path(self.dirpath) / best.name
-            here.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(best, here)
-            score = state_dict["best_model_score"]
-            state_dict = state_dict | {
-                "dirpath": self.dirpath,
-                "best_model_path": str(here),
-                "kth_best_model_path": str(here),
-                "best_k_models": {str(here): score},
-                "last_model_path": "",
-            }
+        """Restore the state, with a copy of the best checkpoint so far, and its picture, in this run's folder."""
+        if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath"):
+            state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._moved(state_dict)
         super().load_state_dict(state_dict)
+
+    def _moved(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+        best, folder = Path(state_dict["best_model_path"]), Path(str(self.dirpath))
+        score = state_dict["best_model_score"]
+        if not best.is_file():
+            log.warning("The best checkpoint so far, %s, is gone: the next one counts as the best", best)
+            return {"best_model_path": "", "best_model_score": None, "kth_best_model_path": "", "best_k_models": {}}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (best, *best.parent.glob("*_best.png")):
+            shutil.copyfile(path, folder / path.name)
+        here = str(folder / best.name)
+        return {"best_model_path": here, "kth_best_model_path": here, "best_k_models": {here: score}}
 
 
 class PatientEarlyStopping(EarlyStopping):

@@ -149,8 +149,9 @@ class ImbalanceModule(LightningModule):
         return {}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        # The noise of a step depends on seed and step alone: a resumed run draws what the whole one would have.
-        index = self.global_step * self.trainer.world_size + self.global_rank
+        # The noise of a batch depends on seed and batch alone: a resumed run draws what the whole one would have.
+        number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+        index = number * self.trainer.world_size + self.global_rank
         seed_step(derive_seed(self.seed, "noise", index), self.device)
         output = self.step(batch, "train")
         self._require_finite(output)

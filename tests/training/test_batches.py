@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from arcvae.training.batches import BatchIndices, batch_loader
+from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
 from arcvae.training.seeding import derive_seed
 
 
 def epoch(indices: BatchIndices, number: int = 0) -> list[int]:
     indices.set_epoch(number)
-    return torch.cat(list(indices)).tolist()
+    return torch.cat([samples for _, samples in indices]).tolist()
 
 
 @pytest.mark.parametrize(("size", "batch"), [(10, 3), (9, 3), (1, 64), (65, 64)])
 def test_epoch_holds_each_sample_once(size: int, batch: int) -> None:
     indices = BatchIndices(size, batch, seed=5)
-    batches = list(indices)
+    batches = [samples for _, samples in indices]
     assert len(batches) == len(indices) == -(-size // batch)
     assert sorted(torch.cat(batches).tolist()) == list(range(size))
     assert max(map(len, batches)) <= batch
@@ -35,12 +35,12 @@ def test_evaluation_keeps_the_order() -> None:
 
 def test_repeats_shuffle_anew_each_time() -> None:
     indices = BatchIndices(32, 32, seed=0, repeats=50)
-    passes = [tuple(batch.tolist()) for batch in indices]
+    passes = [tuple(batch.tolist()) for _, batch in indices]
     assert len(indices) == len(passes) == 50
     assert len(set(passes)) == 50
     assert {tuple(sorted(one)) for one in passes} == {tuple(range(32))}
     indices.set_epoch(1)
-    assert not set(passes) & {tuple(batch.tolist()) for batch in indices}
+    assert not set(passes) & {tuple(batch.tolist()) for _, batch in indices}
 
 
 @pytest.mark.parametrize("size", [7, 8, 9])
@@ -61,10 +61,38 @@ def test_training_shares_have_equally_many_batches(size: int) -> None:
 
 def test_loader_yields_whole_batches_of_the_stored_type() -> None:
     samples = torch.arange(20, dtype=torch.uint8).view(10, 2)
-    loaded = list(batch_loader(samples, BatchIndices(10, 4)))
+    loaded = list(batch_loader(TensorBatches(samples), BatchIndices(10, 4)))
     assert [batch.shape[0] for batch in loaded] == [4, 4, 2]
     assert torch.equal(torch.cat(loaded), samples)
     assert loaded[0].dtype == torch.uint8
+
+
+def test_numbers_of_batches_never_repeat_over_epochs_and_processes() -> None:
+    numbers = []
+    for rank in range(2):
+        indices = BatchIndices(10, 2, seed=0, repeats=3, rank=rank, world_size=2)
+        for number in range(4):
+            indices.set_epoch(number)
+            numbers += [batch for batch, _ in indices]
+    assert len(numbers) == len(set(numbers)) == 2 * 4 * len(indices)
+
+
+def noisy(samples: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return samples + torch.rand(len(samples), generator=generator)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_transform_draws_by_batch_number_whatever_the_workers(workers: int) -> None:
+    def draws(seed: int, epoch: int) -> torch.Tensor:
+        indices = BatchIndices(12, 3)
+        indices.set_epoch(epoch)
+        return torch.cat(list(batch_loader(TensorBatches(torch.zeros(12), noisy, seed), indices, num_workers=workers)))
+
+    alone = TensorBatches(torch.zeros(12), noisy, 1)
+    expected = torch.cat([alone[(4 + n, torch.arange(3 * n, 3 * n + 3))] for n in range(4)])
+    assert torch.equal(draws(1, 1), expected)
+    assert not torch.equal(draws(1, 0), expected)
+    assert not torch.equal(draws(2, 1), expected)
 
 
 def test_seeds_of_streams_and_steps_do_not_collide() -> None:
