@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from arcvae.errors import ArcvaeError, ConfigError
 from arcvae.imbalance.weights import class_weights
+from arcvae.rules import nearest
 from arcvae.schema import trusted
 from arcvae.training.checkpoint import AtomicCheckpointIO
 from arcvae.training.data import ImbalanceDataModule
@@ -62,6 +63,8 @@ def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **a
     try:
         # Objects are passed to the result, not through Hydra, which would copy them.
         made = hydra.utils.instantiate({**node, "_partial_": True}, _convert_="all")
+        if not trusted(f"{made.func.__module__}.{made.func.__qualname__}", config):
+            raise ConfigError(f"{key}._target_={target} leads to something that may not be built")
         return partial(made, **arguments) if wants_partial else made(**arguments)
     except ArcvaeError:
         raise
@@ -82,11 +85,12 @@ class Run:
     weights: NDArray[Any] | None
 
 
-def build_run(config: Mapping[str, Any], folder: Path) -> Run:
+def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path) -> Run:
     """Build a training run that writes into ``folder``.
 
     Args:
         config: Plain, resolved config, checked.
+        shown: The same as it may be written down; it goes into the checkpoints.
         folder: Run folder.
 
     Raises:
@@ -107,9 +111,11 @@ def build_run(config: Mapping[str, Any], folder: Path) -> Run:
         effective_beta=config["loss"].get("effective_beta", 0.0),
     )
     module = build_module(config, weights)
-    plain = {key: value for key, value in config.items() if key != "hydra"}
+    monitor, names = config["monitor"], [f"val/{name}" for name in module.result_names()]
+    if monitor not in names:
+        raise ConfigError(f"monitor={monitor} is not logged{nearest(monitor, names)}; choose one of {', '.join(names)}")
     facts = {
-        "config": plain,
+        "config": dict(shown),
         "corpus_sha256": data.content_hash,
         "class_counts": counts.tolist(),
         "class_weights": None if weights is None else weights.tolist(),
@@ -125,7 +131,7 @@ def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> Imb
         "model": build(config, "model"),
         "loss": build_node(config, "loss", loss_node, class_weights=tensor),
         "optimizer": build(config, "optimizer"),
-        "scheduler": build(config, "scheduler"),
+        "scheduler": build(config, "scheduler") if config.get("scheduler") else None,
         "seed": config["seed"],
     }
     if config.get("beta"):
@@ -135,7 +141,7 @@ def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> Imb
 
 def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]) -> Trainer:
     """Build callbacks, logger and trainer for a run folder."""
-    callbacks = [build(config, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    callbacks = [build(config, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     for callback in callbacks:
         if hasattr(callback, "dirpath"):
             callback.dirpath = str(folder / "checkpoints")
@@ -153,11 +159,15 @@ def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]
 
 
 def _build_logger(config: Mapping[str, Any], folder: Path) -> Any:
-    node = dict(config["logger"])
+    node = dict(config.get("logger") or {})
     if not node.get("_target_"):
         return False
-    if node["_target_"].endswith("WandbLogger") and node.get("offline") is None:
-        node["offline"] = not os.environ.get("WANDB_API_KEY")
+    if node["_target_"].endswith("WandbLogger"):
+        if node.get("offline") is None:
+            node["offline"] = not os.environ.get("WANDB_API_KEY")
+        if node["offline"]:
+            log.info("W&B is offline; `wandb sync %s/wandb/offline-run-*` uploads the run", folder)
+        node.setdefault("name", folder.name)
     return build_node(config, "logger", node, save_dir=str(folder))
 
 

@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from arcvae.errors import ConfigError
 from arcvae.rules import nearest
@@ -80,7 +81,9 @@ def _hydra(config_dir: str | None) -> Iterator[None]:
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
-        return OverridesParser.create().parse_overrides(list(overrides))
+        running = GlobalHydra.instance()
+        loader = running.config_loader() if running.is_initialized() else None
+        return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
     except HydraException as error:
         raise ConfigError(f"cannot read the overrides: {_first_line(error)}") from None
 
@@ -108,20 +111,27 @@ def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str,
         usable = list(groups)
         for override in values:
             name = override.key_or_group
-            if name in known or override.is_add() or name.split(".")[-1].startswith("_"):
+            if name in known or override.is_add() or override.is_force_add() or name.split(".")[-1].startswith("_"):
                 usable.append(str(override.input_line))
             else:
                 hint = nearest(name, sorted(known)) or _group_hint(name)
                 problems.append(f"unknown key {name}{hint}")
         composed = compose(config_name, overrides=usable)
         config = _plain(composed)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         return {}, [*problems, _first_line(error)]
+    if config_name == "train":
+        needed = ("task", "data", "model", "loss", "optimizer", "trainer")
+        problems += [f"{group} is missing; leave it in" for group in needed if not config.get(group)]
     # A value taken over from elsewhere is checked where it comes from.
     raw = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(raw, dict)
     nodes = {str(key): value for key, value in raw.items()}
-    taken_over = {path for path, value in leaves(nodes) if isinstance(value, str) and value.startswith("${")}
+    taken_over = {
+        path: value[2:-1]
+        for path, value in leaves(nodes)
+        if isinstance(value, str) and re.fullmatch(r"\$\{[\w.]+\}", value)
+    }
     return config, problems + problems_of(config, taken_over)
 
 
@@ -165,14 +175,19 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
         raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
     taken = {override.key_or_group for override in given}
     lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
-    kept = [line for line in lines if _parse([line])[0].key_or_group not in taken]
-    return [*(line for line in kept if not line.startswith("hydra.")), *overrides]
+    return [*(str(o.input_line) for o in _parse(lines) if o.key_or_group not in taken and _is_harmless(o)), *overrides]
 
 
-def resolved(config: DictConfig) -> dict[str, Any]:
-    """A composed config as plain types, without the ``hydra`` node and without the values of secrets."""
-    raw = OmegaConf.to_container(config, resolve=False)
-    return dict(without_secrets(raw, _plain(config)))
+def _is_harmless(override: Override) -> bool:
+    """Whether an override found in a run folder may be taken over: not what names code or places of its own."""
+    name = override.key_or_group
+    return name not in ("hydra", "plugins") and not name.startswith(("hydra.", "hydra/")) and "_target_" not in name
+
+
+def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A composed config as plain types: to work with, and to write down (without the values of secrets)."""
+    plain = _plain(config)
+    return plain, dict(without_secrets(OmegaConf.to_container(config, resolve=False), plain))
 
 
 def without_secrets(raw: Any, resolved: Any) -> Any:

@@ -32,6 +32,7 @@ def corpus(config: DictConfig, _: Path) -> Path:
 
     parameters = (config.kind, config.num_grids, config.seed)
     path = Path(config.out or default_corpus_path(Path(config.output_dir) / "corpora", *parameters))
+    check({"out": config.out, "overwrite": config.overwrite})  # again: an earlier job of a sweep may have written it
     started = time.perf_counter()
     write_corpus(path, *parameters)
     log.info(

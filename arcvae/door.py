@@ -27,6 +27,9 @@ from arcvae.errors import ArcvaeError, BusyError, ConfigError, FileSystemError
 
 log = logging.getLogger(__name__)
 
+CHILD = "ARCVAE_CHILD"
+"""Set in the environment of the processes that Lightning starts for further devices: their config has been checked."""
+
 
 class Interrupted(BaseException):
     """SIGINT or SIGTERM. Not an ``Exception``: nothing that goes on after an error may go on after this."""
@@ -34,6 +37,8 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
         self.exit_code = 128 + number
+        self.folder: Path | None = None
+        """Run folder of the job, if one was running."""
 
 
 def open_door(
@@ -59,8 +64,11 @@ def open_door(
         arguments = get_args_parser().parse_intermixed_args()  # flags may stand anywhere
         sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
         asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.shell_completion)
-        # A process that Lightning started for a further device gets a config that has been checked.
-        if not any(asks) and "LOCAL_RANK" not in os.environ:
+        if not any(asks) and CHILD not in os.environ:
+            if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
+                raise ConfigError(
+                    "--config-name, --config-path and --experimental-rerun are not supported; use overrides"
+                )
             given = arguments.overrides
             flags = [argument for argument in sys.argv[1:] if argument not in given]
             arguments.overrides = resumed_overrides(given) if config_name == "train" else given
@@ -69,12 +77,16 @@ def open_door(
                 _check_folder(arguments.overrides)
             configs = plan(config_name, arguments.overrides, multirun=sweep, config_dir=arguments.config_dir)
             for config in configs if not arguments.cfg else ():
+                if sweep and "ddp" in str(config.get("trainer", {}).get("strategy")):
+                    raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
                 check(config)
         _run_hydra(config_name, job, failures)
     except ArcvaeError as error:
         return _fail(error)
     except Interrupted as error:
-        sys.stderr.write(f"arcvae: {error}; continue with ckpt_path=RUN/checkpoints/last.ckpt if one was written\n")
+        last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
+        hint = f"continue with ckpt_path={last}" if last and last.is_file() else "no checkpoint was written yet"
+        sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(ConfigError(" ".join(str(error).split())))
@@ -100,6 +112,9 @@ def _run_hydra(config_name: str, job: Callable[[DictConfig, Path], object], fail
         context = HydraConfig.get()
         try:
             job(config, Path(context.runtime.output_dir))
+        except Interrupted as error:
+            error.folder = Path(context.runtime.output_dir)
+            raise
         except ArcvaeError as error:
             # Hydra would print lines of its own, and end a sweep in its own way. Jobs of a sweep that run in
             # processes of their own can only raise.

@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule, Text, nearest
 
 TRUSTED: Final = (
-    "arcvae.",
+    "arcvae.grid.callbacks.",
+    "arcvae.grid.data.",
+    "arcvae.grid.elbo.",
+    "arcvae.grid.model.",
+    "arcvae.grid.module.",
+    "arcvae.imbalance.losses.make_loss",
+    "arcvae.training.callbacks.",
+    "arcvae.training.record.EpochRecord",
+    "arcvae.training.scheduler.",
     "torch.optim.",
     "torchmetrics.",
     "lightning.pytorch.Trainer",
+    "lightning.pytorch.trainer.",
     "lightning.pytorch.callbacks.",
     "lightning.pytorch.loggers.",
 )
 """What `_target_` may name. A config is data: it must not be able to run arbitrary code."""
 
 
-_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
+_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 _MODE = Choice(("max", "min"))
+_BETTER_LOW = ("val/loss", "val/reconstruction", "val/kl")
 _EPOCHS = Number(0, 1e6)
 _SEED = Number(0, 2**32 - 1, integer=True)
 
@@ -33,6 +43,7 @@ RULES: Final[dict[str, Rule]] = {
     "ckpt_path": Text(optional=True),
     "output_dir": Text(),
     "monitor": Text(),
+    "monitor_mode": _MODE,
     "plugins": ListOf(Text()),
     "tags": ListOf(Text()),
     "task.free_nats": Number(0, 100),
@@ -144,28 +155,32 @@ def rule_of(path: Sequence[str]) -> Rule | None:
     return None
 
 
-def problems_of(config: Mapping[str, Any], taken_over: Collection[tuple[str, ...]] = ()) -> list[str]:
+def problems_of(config: Mapping[str, Any], taken_over: Mapping[tuple[str, ...], str] | None = None) -> list[str]:
     """Everything that is wrong with the values of a resolved config, a line each.
 
     Args:
         config: Plain dictionaries, lists and values, without the ``hydra`` node.
-        taken_over: Keys that need no check, because their value is that of another key.
+        taken_over: For keys whose value is that of another key, the name of the other. What is wrong with both is
+            reported for the other alone.
     """
-    found = _target_problems(config)
-    for path, value in leaves(config):
-        if path in taken_over:
-            continue
-        key = ".".join(path)
-        rule = rule_of(path)
-        if value == "???":
-            found.append(f"{key} has no value; set it")
-        elif rule is None:
-            owner = _owner(config, path)
-            if problem := _parameter_problem(owner, path, config):
-                found.append(problem)
-        elif not (value is None and rule.optional) and (problem := rule.problem(value)):
-            found.append(f"{key}={_shown(value)} {problem}")
-    return found + _contradictions(config)
+    taken_over = taken_over or {}
+    wrong = {path: problem for path, value in leaves(config) if (problem := _problem(config, path, value))}
+    keys = {".".join(path) for path in wrong}
+    found = [problem for path, problem in wrong.items() if taken_over.get(path) not in keys]
+    return _target_problems(config) + found + _contradictions(config)
+
+
+def _problem(config: Mapping[str, Any], path: tuple[str, ...], value: Any) -> str | None:
+    """What is wrong with one value."""
+    key, rule = ".".join(path), rule_of(path)
+    if value == "???":
+        return f"{key} has no value; set it"
+    if value is None and path[0] == "callbacks" and len(path) == 2:
+        return None  # switched off
+    if rule is None:
+        return _parameter_problem(_owner(config, path), path, config)
+    problem = None if value is None and rule.optional else rule.problem(value)
+    return f"{key}={_shown(value)} {problem}" if problem else None
 
 
 def _shown(value: Any) -> str:
@@ -221,8 +236,7 @@ def _target_problems(node: Any, path: str = "", root: Mapping[str, Any] | None =
     found = []
     if (target := node.get("_target_")) is not None and not trusted(target, root):
         found.append(
-            f"{path}._target_={target} is not among what may be built ({', '.join(TRUSTED)}); "
-            "name your own module in plugins"
+            f"{path}._target_={target} is not among what may be built from a config; name a module of yours in plugins"
         )
     for key, value in node.items():
         found += _target_problems(value, f"{path}.{key}" if path else str(key), root)
@@ -245,6 +259,14 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     first, second = get("beta.first"), get("beta.second")
     if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
         found.append(f"beta.first={first:g} must lie below beta.second={second:g}")
+    monitor, mode = get("monitor"), get("monitor_mode")
+    if isinstance(monitor, str) and (monitor in _BETTER_LOW) != (mode == "min") and mode in ("max", "min"):
+        found.append(f"monitor={monitor} is better {'low' if mode == 'max' else 'high'}: set monitor_mode accordingly")
+    if get("trainer.precision") == "16-mixed" and get("optimizer.fused") and get("trainer.gradient_clip_val"):
+        found.append("trainer.precision=16-mixed cannot clip gradients of a fused optimizer; set optimizer.fused=false")
+    kept, name = get("callbacks.checkpoint.save_top_k"), get("callbacks.checkpoint.filename")
+    if kept not in (None, 0, 1) and isinstance(name, str) and "{" not in name:
+        found.append(f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'")
     alpha = get("loss.alpha")
     if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or len(alpha)):
         found.append(f"loss.alpha has {len(alpha)} values; give one number, or one for each of the classes")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import time
 import warnings
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from arcvae.config import resolved
-from arcvae.door import open_door
-from arcvae.errors import CheckpointError, DataError
+from arcvae.door import CHILD, open_door
+from arcvae.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should not
     from arcvae.build import Run
@@ -27,8 +28,11 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should no
 log = logging.getLogger("arcvae")
 
 # What may change when a run is resumed; anything else would make it another run.
-_FREE = ("trainer", "callbacks", "logger", "ckpt_path", "output_dir", "monitor", "tags", "plugins", "data")
-_FREE_DATA = ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir")
+_FREE = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
+_FREE_WITHIN = {
+    "data": ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir"),
+    "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),
+}
 
 
 def check(config: dict[str, Any]) -> None:
@@ -36,7 +40,12 @@ def check(config: dict[str, Any]) -> None:
     if config["data"].get("path"):
         from arcvae.grid.corpus import read_corpus
 
-        read_corpus(config["data"]["path"], max_bytes=config["data"]["max_bytes"])
+        corpus = read_corpus(config["data"]["path"], max_bytes=config["data"]["max_bytes"])
+        wanted = config["model"].get("grid_size", corpus.grid_size)
+        if wanted != corpus.grid_size:
+            raise ConfigError(
+                f"model.grid_size={wanted} but {corpus.path} has grids of size {corpus.grid_size}; set it to that"
+            )
     path = config["ckpt_path"]
     if path and not Path(path).is_file():
         raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint")
@@ -53,7 +62,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         What ``metrics.json`` holds.
     """
     started = time.time()
-    plain = resolved(config)
+    plain, shown = resolved(config)
     _quiet()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -62,21 +71,34 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     from arcvae.training.record import claimed, link_latest
 
     with claimed(folder), logging_redirect_tqdm(), _closing_wandb():
-        run = build_run(plain, folder)
+        run = build_run(plain, shown, folder)
         if plain["ckpt_path"]:
-            _require_same_run(plain, run)
+            _require_same_run(shown, run)
         if run.trainer.is_global_zero:
+            link_latest(folder, Path(plain["output_dir"]))
             _announce(plain, run, folder)
             _save_weights(run, plain, folder)
-        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
+            for logger in run.trainer.loggers:
+                logger.log_hyperparams(shown)
+        with _children():
+            run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
-        record = _finish(plain, run, folder, started)
+        record = _finish(shown, run, folder, started)
         if run.trainer.is_global_zero:
             write_json(folder / "metrics.json", record)
-            link_latest(folder, Path(plain["output_dir"]))
             _summarise(record, run.module, folder)
     return record
+
+
+@contextlib.contextmanager
+def _children() -> Iterator[None]:
+    """Mark the processes that Lightning starts meanwhile."""
+    os.environ[CHILD] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[CHILD]
 
 
 @contextlib.contextmanager
@@ -142,21 +164,20 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
     checkpoint = model_checkpoint(trainer)
     best = checkpoint.best_model_path if checkpoint else None
     trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
-    test = baseline = None
-    if data.size("test"):
+    split = "test" if data.size("test") else "val"
+    if split == "test":
         trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
-        test = module.results["test"]
-        trivial = trivial_results(data.targets("test"), data.num_classes, int(run.counts.argmax()), data.background)
-        baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
     else:
-        log.warning("%s has no test grids: nothing was tested", data.corpus_path)
+        log.warning("There is no test split: nothing was tested, figures are those of the validation split")
+    always = int(run.counts.argmax()) if data.background is None else data.background
+    trivial = trivial_results(data.targets(split), data.num_classes, always, data.background)
+    baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
     if trainer.is_global_zero:
         for name, state in module.exports().items():
             save_torch(
                 folder / f"{name}.pth",
                 {"format": 1, "part": name, "model": config["model"], "state_dict": _on_cpu(state)},
             )
-    verdict = module.verdict(test or module.results["val"])
     return {
         "run_id": folder.name,
         "command": ["python", "-m", "arcvae.train", *sys.argv[1:]],
@@ -177,9 +198,10 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         "train_seconds": seconds,
         f"{data.sample_unit}_per_second": rate,
         "val": module.results["val"],
-        "test": test,
+        "test": module.results.get("test"),
         "baseline": baseline,
-        "verdict": verdict,
+        "baseline_split": split,
+        "verdict": module.verdict(module.results[split]),
         "pictures_not_saved": [name for callback in trainer.callbacks for name in getattr(callback, "failed", ())],  # type: ignore[attr-defined]
     }
 
@@ -192,10 +214,8 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     """The table at the end: ours beside the trivial predictor, the verdict, and where things are."""
     from arcvae.training.report import table
 
-    if record["test"]:
-        columns = {"test": record["test"], "all-background": record["baseline"]}
-    else:
-        columns = {"val": record["val"]}
+    split = record["baseline_split"]
+    columns = {split: record[split], "all-background": record["baseline"]}
     verdict = record["verdict"]
     figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.items() if not isinstance(value, bool))
     names = [name.replace("_", " ") for name, value in verdict.items() if value is True]
@@ -216,7 +236,8 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
     from arcvae.training.record import CHECKPOINT_FORMAT
 
     path = config["ckpt_path"]
-    stamp = load_torch(path).get("arcvae")
+    checkpoint = load_torch(path)
+    stamp = checkpoint.get("arcvae")
     if not isinstance(stamp, dict):
         raise CheckpointError(f"{path} was not written by arcvae.train; it cannot be continued")
     if stamp["format"] > CHECKPOINT_FORMAT:
@@ -224,14 +245,18 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
             f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
         )
     before = stamp["config"]
-    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*_FREE})]
-    keys = sorted({*before["data"], *config["data"]} - {*_FREE_DATA})
-    pairs += [(f"data.{key}", before["data"].get(key), config["data"].get(key)) for key in keys]
+    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*_FREE, *_FREE_WITHIN})]
+    for group, free in _FREE_WITHIN.items():
+        keys = sorted({*before[group], *config[group]} - {*free})
+        pairs += [(f"{group}.{key}", before[group].get(key), config[group].get(key)) for key in keys]
     other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
     if stamp["corpus_sha256"] != run.data.content_hash:
         other.append("the corpus")
     if other:
         raise CheckpointError(f"{path} cannot be continued with other settings: {'; '.join(other)}")
+    done = checkpoint["epoch"] + 1
+    if done > config["trainer"]["max_epochs"]:
+        raise CheckpointError(f"{path} has {done} epochs behind it; set trainer.max_epochs to more than that")
 
 
 def _quiet() -> None:

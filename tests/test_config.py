@@ -134,6 +134,12 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         ("+callbacks.x._target_=torch.utils.collect_env.run", "callbacks.x._target_=torch.utils.collect_env.run is not among"),
         ("model._target_=torch.optimizer.x", "is not among"),
         ("loss=[", "cannot read the overrides"),
+        ("model._target_=arcvae.files.write_json", "is not among what may be built"),
+        ("~data", "data is missing"),
+        ("monitor=val/loss", "monitor=val/loss is better low: set monitor_mode accordingly"),
+        ("trainer.precision=16-mixed", "set optimizer.fused=false"),
+        ("callbacks.checkpoint.save_top_k=3", "needs a filename that differs"),
+        ("optimizer.lr=${seed}", "optimizer.lr=42 must be a number above 0 and at most 1"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_named_with_its_remedy(override: str, line: str) -> None:
@@ -165,6 +171,24 @@ def test_further_arguments_of_lightning_are_accepted_by_signature() -> None:
     assert "takes no limit_train_batch (did you mean" in problems("+trainer.limit_train_batch=3")[0]
 
 
+def test_hydra_syntax_for_forced_additions_globs_and_switching_off_is_understood() -> None:
+    assert plan("train", ["++trainer.limit_train_batches=3", "++seed=1"])[0]["seed"] == 1
+    assert len(plan("train", ["loss=glob(option_*)"], multirun=True)) == 3
+    assert (
+        plan("train", ["callbacks.early_stopping=null", "~callbacks.snapshots"])[0]["callbacks"]["early_stopping"]
+        is None
+    )
+    assert "scheduler" not in plan("train", ["~scheduler"])[0]
+
+
+def test_mistake_in_a_file_of_the_user_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "typo.yaml").write_text("a: [1\nb: 2\n")
+    with pytest.raises(ConfigError, match=r"typo\.yaml") as caught:
+        plan("train", ["model=typo"], config_dir=str(tmp_path))
+    assert len(caught.value.lines()) == 1
+
+
 def test_plugin_opens_its_own_module_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def model(width):\n    return None\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -178,7 +202,7 @@ def test_plugin_opens_its_own_module_only(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_yaml_cannot_build_python_objects(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "evil.yaml").write_text(f"a: !!python/object/apply:os.system ['touch {tmp_path}/canary']\n")
-    with pytest.raises(Exception, match=r"could not determine a constructor"):
+    with pytest.raises(ConfigError, match=r"could not determine a constructor"):
         plan("train", ["model=evil"], config_dir=str(tmp_path))
     assert not (tmp_path / "canary").exists()
 
@@ -213,6 +237,8 @@ def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> N
     folder = tmp_path / "run"
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "overrides.yaml").write_text("- loss=option_c\n- trainer.max_epochs=3\n- ckpt_path=old\n")
+    with (folder / ".hydra" / "overrides.yaml").open("a") as file:  # what must not be taken over from a folder
+        file.write("- plugins=[os]\n- model._target_=os.system\n- ++hydra.run.dir=/tmp/x\n- hydra/launcher=basic\n")
     given = [f"ckpt_path={folder}/checkpoints/last.ckpt", "trainer.max_epochs=9"]
     assert resumed_overrides(given) == ["loss=option_c", *given]
     assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]

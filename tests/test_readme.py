@@ -93,3 +93,7 @@ def test_exit_codes_are_those_of_the_faults() -> None:
     assert {fault.exit_code for fault in faults} == {1, *words}
     sentence = " ".join(README.split("Exit codes:")[1].split("\n\n")[0].split())
     assert all(re.search(rf"{code} {word}", sentence) for code, word in words.items())
+
+
+def test_no_figure_is_missing() -> None:
+    assert not re.search(r"[A-Z]+_TABLE", README)

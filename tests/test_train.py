@@ -73,7 +73,11 @@ def test_run_leaves_every_file_and_nothing_else_outside_its_folder(run_folder: P
         "metrics.csv",
         "train.log",
     }
-    assert left == {f"checkpoints/{name}" for name in checkpoints} | hydra | plain | {"csv/metrics.csv", "run.lock"}
+    assert left == {f"checkpoints/{name}" for name in checkpoints} | hydra | plain | {
+        "csv/metrics.csv",
+        "csv/hparams.yaml",
+        "run.lock",
+    }
     outputs = run_folder.parent.parent
     assert {path.name for path in outputs.iterdir()} == {"train", "cache", "latest"}
     assert {path.name for path in outputs.parent.iterdir()} == {"outputs"}
@@ -229,6 +233,8 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
         with pytest.raises(Killed):
             train(*longer)
     (killed,) = set((tmp_path / "outputs" / "train").iterdir()) - {whole}
+    assert load_torch(killed / "checkpoints" / "last.ckpt")["global_step"] == 6  # of epoch 2, best or not
+    assert (tmp_path / "outputs" / "latest").resolve() == killed
     # Nothing but the checkpoint is named: its overrides are taken over.
     assert train(f"ckpt_path={killed}/checkpoints/last.ckpt") == 0
     (resumed,) = set(runs(tmp_path)) - {whole}
@@ -242,6 +248,8 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
         {k: v for k, v in row.items() if k != "seconds"} for row in rows[1]
     ]
     capsys.readouterr()
+    assert train(f"ckpt_path={killed}/checkpoints/last.ckpt", "trainer.max_epochs=1") == 4
+    assert "has 2 epochs behind it; set trainer.max_epochs to more" in fault(capsys)
     # Another run is not continued by accident.
     assert train(f"ckpt_path={killed}/checkpoints/last.ckpt", "model.latent_dim=3", "seed=5") == 4
     error = capsys.readouterr().err
@@ -256,9 +264,11 @@ def test_sweep_leaves_a_folder_for_each_job_and_goes_on_after_a_failed_one(
     assert train("-m", "loss.gamma=0,2", *FAST, "trainer.max_epochs=1") == 0
     assert [metrics(folder)["config"]["loss"]["gamma"] for folder in runs(tmp_path)] == [0, 2]
     capsys.readouterr()
-    # 8 is fine for the grid, but this alpha is found wanting only when the loss is built.
-    assert train("-m", "+loss.beta=1", "seed=1,2", *FAST) == 1
-    assert capsys.readouterr().err.count("error[E_CONFIG]: loss: loss 'focal' takes no beta") == 2
+    # Which metrics there are is known only once the module is built.
+    assert train("-m", "monitor=val/object_fl,val/exact_match", *FAST, "trainer.max_epochs=1") == 1
+    assert "monitor=val/object_fl is not logged (did you mean val/object_f1?)" in fault(capsys)
+    assert [metrics(folder)["monitor"] for folder in runs(tmp_path)].count("val/exact_match") == 1
+    assert len(runs(tmp_path)) == 3
 
 
 def test_option_a_is_reported_truthfully(train: Command, tmp_path: Path) -> None:
@@ -279,6 +289,7 @@ def test_overfit_mode_stops_at_the_target_with_weights_of_the_whole_split(
     log, record = (folder / "train.log").read_text(), metrics(folder)
     assert log.count("Overfit target reached in epoch") == 1
     assert record["epochs"] <= 10
+    assert record["test"] is None  # nothing was held out
     assert record["val"]["balanced_accuracy"] >= 0.95
     assert record["val"]["pixel_accuracy"] >= 0.95
     train_split = np.load(tiny_corpus, allow_pickle=False)["train"]
@@ -329,10 +340,12 @@ def test_other_corpora_and_models_work(train: Command, tmp_path: Path) -> None:
         assert train(f"data.path='{corpus}'", "beta=cyclical", "optimizer=adam", *small, corpus=None) == 0
     (folder,) = runs(tmp_path)
     record = metrics(folder)
-    assert record["test"] is record["baseline"] is None
+    assert record["test"] is None
+    assert record["baseline_split"] == "val"
+    assert record["baseline"]["pixel_accuracy"] == pytest.approx((grids[9:] == 0).mean())
     assert record["steps"] == 2
     assert np.isfinite(record["class_weights"]).all()
-    assert "no test grids" in (folder / "train.log").read_text()
+    assert "There is no test split" in (folder / "train.log").read_text()
 
 
 def test_picture_that_cannot_be_drawn_costs_a_warning(
@@ -382,10 +395,12 @@ def test_bad_corpus_ends_in_one_line_and_writes_nothing(train: Command, tmp_path
 def test_values_that_only_the_corpus_proves_wrong_end_in_one_line(train: Command, capsys: Capture) -> None:
     assert train("model.grid_size=8", *FAST) == 2
     assert "model.grid_size=8 but" in fault(capsys)
+    assert not Path("outputs").exists()
     assert train("model.widths=[4,4,4,4,4,4]", *FAST[:-2]) == 2
     assert "a grid of size 16 cannot be halved 5 times" in fault(capsys)
-    assert train("trainer=gpu", *FAST[1:2]) == (0 if torch.cuda.is_available() else 2)
-    assert "trainer:" in fault(capsys)
+    if not torch.cuda.is_available():
+        assert train("trainer=gpu", *FAST[1:2]) == 2
+        assert "trainer:" in fault(capsys)
 
 
 def test_foreign_checkpoint_is_not_continued(train: Command, run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -442,6 +457,47 @@ def test_accumulated_batches_count_as_one_step_and_move_beta_as_far(train: Comma
         rows = [row for row in csv.DictReader(file) if row["step/beta"]]
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]  # 6 batches in an epoch, 2 to a step
     assert float(rows[-1]["step/beta"]) == pytest.approx(0.1 * 11 / 12)  # of the last of 12 batches
+
+
+def test_weights_ruined_by_the_last_step_of_an_epoch_are_never_saved(
+    train: Command, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The loss of that step was finite, and the argmax of NaN is background: without a look it would be the best.
+    def ruin(self: GridModule) -> None:
+        torch.nn.init.constant_(self.model.encoder.mu.bias, float("nan"))
+
+    monkeypatch.setattr(GridModule, "on_validation_start", ruin)
+    assert train(*FAST, "trainer.num_sanity_val_steps=0") == 6
+    assert "the validation loss is nan after epoch 0" in fault(capsys)
+    assert list(tmp_path.rglob("*.ckpt")) == []
+
+
+def test_last_checkpoint_is_that_of_the_last_epoch_even_if_the_first_was_best(
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    derive = GridModule.derive
+
+    def falling(self: GridModule, results: dict[str, Any]) -> dict[str, Any]:
+        return derive(self, results) | {"active_dims": 10 - self.current_epoch}
+
+    monkeypatch.setattr(GridModule, "derive", falling)
+    assert train(*FAST, "monitor=val/active_dims") == 0
+    (folder,) = runs(tmp_path)
+    steps = [load_torch(folder / "checkpoints" / f"{name}.ckpt")["global_step"] for name in ("best", "last")]
+    assert steps == [3, 6]
+    assert metrics(folder)["val"]["object_f1"] == pytest.approx(
+        float(next(csv.DictReader((folder / "metrics.csv").open()))["val/object_f1"]), abs=1e-9
+    )
+
+
+def test_value_from_the_environment_is_used_but_not_written_down(
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCVAE_OUT", str(tmp_path / "elsewhere"))
+    assert train("output_dir=${oc.env:ARCVAE_OUT}", *FAST, "trainer.max_epochs=1") == 0
+    (record,) = (tmp_path / "elsewhere").glob("train/*/metrics.json")
+    assert json.loads(record.read_text())["config"]["output_dir"] == "${oc.env:ARCVAE_OUT}"
+    assert (tmp_path / "elsewhere" / "latest").resolve() == record.parent.resolve()
 
 
 def test_finished_or_busy_run_folder_is_refused(train: Command, run_folder: Path, capsys: Capture) -> None:

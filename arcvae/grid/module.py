@@ -40,6 +40,7 @@ class GridModule(ImbalanceModule):
     """
 
     part_names = ("reconstruction", "kl")
+    derived_names = ("active_dims", "beta")
     renamed = {"accuracy": "pixel_accuracy"}
     collapse_figures = ("predicted_background_share", "object_recall")
     headline = (

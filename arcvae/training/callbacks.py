@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from arcvae.errors import ConfigError
+from arcvae.files import write_atomic
 from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger(__name__)
@@ -53,11 +55,18 @@ class PerClassRecall(Callback):
 
 
 class Checkpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, whose best checkpoint also moves house.
+    """Lightning's ModelCheckpoint, but the last checkpoint is that of the last epoch, and the best one moves house.
 
-    A resumed run writes into its own folder. Lightning would then forget how good the best one so far was, and
-    call the first checkpoint after the resumption the best.
+    Lightning writes the last checkpoint only when the best one changes: a run that is killed long after its best
+    epoch would lose everything since. And in a resumed run, which writes into its own folder, Lightning would forget
+    how good the best one so far was, and call the first checkpoint after the resumption the best.
     """
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the best checkpoint, if this is it, and the last one in any case."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self.save_last and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state, with a copy of the best checkpoint so far, and its picture, in this run's folder."""
@@ -71,9 +80,9 @@ class Checkpoint(ModelCheckpoint):
         if not best.is_file():
             log.warning("The best checkpoint so far, %s, is gone: the next one counts as the best", best)
             return {"best_model_path": "", "best_model_score": None, "kth_best_model_path": "", "best_k_models": {}}
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in (best, *best.parent.glob("*_best.png")):
-            shutil.copyfile(path, folder / path.name)
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            for path in (best, *best.parent.glob("*_best.png")):
+                write_atomic(folder / path.name, path.read_bytes())
         here = str(folder / best.name)
         return {"best_model_path": here, "kth_best_model_path": here, "best_k_models": {here: score}}
 
@@ -117,7 +126,7 @@ class OverfitTarget(Callback):
             return
         figures = trainer.callback_metrics
         if missing := [name for name in self.targets if name not in figures]:
-            raise ValueError(f"callbacks.overfit_target: no metric {', '.join(missing)} is logged")
+            raise ConfigError(f"callbacks.overfit_target.targets: no metric {', '.join(missing)} is logged")
         if all(float(figures[name]) >= goal for name, goal in self.targets.items()):
             self.reached = True
             trainer.should_stop = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from torchmetrics import Metric
 
 from arcvae.errors import NonFiniteError
 from arcvae.imbalance.losses import ImbalanceLoss
-from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.metrics import ClassificationMetrics, classification_metrics
 from arcvae.training.seeding import derive_seed, seed_step
 
 Figure = float | list[float]
@@ -86,6 +87,8 @@ class ImbalanceModule(LightningModule):
     """
 
     part_names: ClassVar[tuple[str, ...]] = ()
+    derived_names: ClassVar[tuple[str, ...]] = ()
+    """What :meth:`derive` adds to the results."""
     renamed: ClassVar[dict[str, str]] = {}
     """Names that this task gives to metrics, where its field has one of its own."""
     headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
@@ -109,6 +112,7 @@ class ImbalanceModule(LightningModule):
         super().__init__()
         self.loss = loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        self.num_classes, self.background = num_classes, background
         self.seed = seed
         self.results: dict[str, dict[str, Figure]] = {}
         self.step_figures: dict[str, Tensor | float] = {}
@@ -127,6 +131,12 @@ class ImbalanceModule(LightningModule):
     def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
         """Further results of an epoch that follow from the others; a task may override it."""
         return {}
+
+    def result_names(self) -> list[str]:
+        """Names of the scalar results of an epoch; one of them chooses the best checkpoint."""
+        example = classification_metrics(torch.eye(self.num_classes), self.background)
+        names = [self.renamed.get(name, name) for name, value in example.items() if not value.ndim]
+        return sorted(["loss", *self.part_names, *names, "exact_match", *self.derived_names])
 
     def trivial(self) -> dict[str, Figure]:
         """Results of a trivial predictor that do not follow from its confusion matrix."""
@@ -227,6 +237,12 @@ class ImbalanceModule(LightningModule):
         for name in self.vector_names:
             results[name] = self._metric(stage, name).compute().reshape(-1).tolist()
         results |= self.derive(results)
+        if stage == "val" and not math.isfinite(parts[0].item()):
+            # The last step of an epoch can ruin the weights after its loss was found finite; argmax of NaN is a
+            # class like any other, and the ruin would be saved.
+            raise NonFiniteError(
+                f"the validation loss is {parts[0].item()} after epoch {self.current_epoch}: lower optimizer.lr"
+            )
         self.results[stage] = results
         for name, figure in results.items():
             if isinstance(figure, list):
@@ -249,7 +265,11 @@ class ImbalanceModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by norm; Lightning's own clipping refuses fused optimizers even where no gradient is scaled."""
-        if gradient_clip_val:
-            norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-            self.step_figures["gradient_norm"] = norm
+        """Clip; Lightning's own clipping refuses fused optimizers even where no gradient is scaled.
+
+        Where one is (``16-mixed``), the config check refuses fused optimizers.
+        """
+        if gradient_clip_val and gradient_clip_algorithm == "value":
+            nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
+        elif gradient_clip_val:
+            self.step_figures["gradient_norm"] = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
