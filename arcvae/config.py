@@ -123,7 +123,7 @@ def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str,
     if config_name == "train":
         needed = ("task", "data", "model", "loss", "optimizer", "trainer")
         problems += [f"{group} is missing; leave it in" for group in needed if not config.get(group)]
-    # A value taken over from elsewhere is checked where it comes from.
+    # One wrong value that others take over is one problem.
     raw = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(raw, dict)
     nodes = {str(key): value for key, value in raw.items()}

@@ -73,6 +73,8 @@ def open_door(
             flags = [argument for argument in sys.argv[1:] if argument not in given]
             arguments.overrides = resumed_overrides(given) if config_name == "train" else given
             sys.argv = [sys.argv[0], *flags, *arguments.overrides]
+            if taken_over := arguments.overrides[: len(arguments.overrides) - len(given)]:
+                sys.stdout.write(f"Continuing with the overrides of that run: {' '.join(taken_over)}\n")
             if not arguments.cfg:
                 _check_folder(arguments.overrides)
             configs = plan(config_name, arguments.overrides, multirun=sweep, config_dir=arguments.config_dir)

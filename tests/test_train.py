@@ -237,6 +237,7 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     assert (tmp_path / "outputs" / "latest").resolve() == killed
     # Nothing but the checkpoint is named: its overrides are taken over.
     assert train(f"ckpt_path={killed}/checkpoints/last.ckpt") == 0
+    assert "Continuing with the overrides of that run: trainer=quick_test" in capsys.readouterr().out
     (resumed,) = set(runs(tmp_path)) - {whole}
     assert metrics(resumed)["epochs"] == 3
     a, b = (load_torch(folder / "checkpoints" / "last.ckpt") for folder in (whole, resumed))

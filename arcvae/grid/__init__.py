@@ -1,0 +1,1 @@
+"""The grid task: corpus, beta-VAE, KL schedules, pictures."""

@@ -1,0 +1,1 @@
+"""What any task with rare classes needs: losses, class weights, counts, metrics."""

@@ -1,0 +1,1 @@
+"""What any task needs to train: module, data, callbacks, checkpoints, the record of a run."""
