@@ -161,21 +161,26 @@ def _first_line(error: Exception) -> str:
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
 
-    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint.
+    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
+    free of links: ``outputs/latest`` points to the new run as soon as that has begun.
     """
     given = _parse(overrides)
     paths = (override.value() for override in given if override.key_or_group == "ckpt_path")
-    path = next((value for value in paths if isinstance(value, str)), None)
-    recorded = Path(path).parent.parent / ".hydra" / "overrides.yaml" if path else None
-    if recorded is None or not recorded.is_file() or recorded.stat().st_size > 1 << 16:
+    path = next((Path(value).resolve() for value in paths if isinstance(value, str) and "${" not in value), None)
+    if path is None:
         return list(overrides)
+    quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    own = [f"ckpt_path='{quoted}'" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
+    recorded = path.parent.parent / ".hydra" / "overrides.yaml"
+    if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
+        return own
     try:
         before = OmegaConf.to_container(OmegaConf.load(recorded), resolve=False)
     except Exception as error:  # whatever YAML may raise
         raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
     taken = {override.key_or_group for override in given}
     lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
-    return [*(str(o.input_line) for o in _parse(lines) if o.key_or_group not in taken and _is_harmless(o)), *overrides]
+    return [*(str(o.input_line) for o in _parse(lines) if o.key_or_group not in taken and _is_harmless(o)), *own]
 
 
 def _is_harmless(override: Override) -> bool:

@@ -239,8 +239,11 @@ def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> N
     (folder / ".hydra" / "overrides.yaml").write_text("- loss=option_c\n- trainer.max_epochs=3\n- ckpt_path=old\n")
     with (folder / ".hydra" / "overrides.yaml").open("a") as file:  # what must not be taken over from a folder
         file.write("- plugins=[os]\n- model._target_=os.system\n- ++hydra.run.dir=/tmp/x\n- hydra/launcher=basic\n")
-    given = [f"ckpt_path={folder}/checkpoints/last.ckpt", "trainer.max_epochs=9"]
-    assert resumed_overrides(given) == ["loss=option_c", *given]
+    (tmp_path / "it's a link").symlink_to(folder)
+    given = [f'ckpt_path="{tmp_path}/it\'s a link/checkpoints/last.ckpt"', "trainer.max_epochs=9"]
+    found = resumed_overrides(given)
+    assert found == ["loss=option_c", f"ckpt_path='{folder}/checkpoints/last.ckpt'", "trainer.max_epochs=9"]
+    assert plan("train", found)[0]["ckpt_path"] == f"{folder}/checkpoints/last.ckpt"
     assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]
 
 

@@ -236,7 +236,7 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     assert load_torch(killed / "checkpoints" / "last.ckpt")["global_step"] == 6  # of epoch 2, best or not
     assert (tmp_path / "outputs" / "latest").resolve() == killed
     # Nothing but the checkpoint is named: its overrides are taken over.
-    assert train(f"ckpt_path={killed}/checkpoints/last.ckpt") == 0
+    assert train("ckpt_path=outputs/latest/checkpoints/last.ckpt") == 0
     assert "Continuing with the overrides of that run: trainer=quick_test" in capsys.readouterr().out
     (resumed,) = set(runs(tmp_path)) - {whole}
     assert metrics(resumed)["epochs"] == 3
@@ -388,7 +388,7 @@ def test_bad_corpus_ends_in_one_line_and_writes_nothing(train: Command, tmp_path
     assert train("data.path=/nowhere.npz", corpus=None) == 3
     assert "there is no file /nowhere.npz" in fault(capsys)
     assert train("ckpt_path=none.ckpt") == 4
-    assert "ckpt_path=none.ckpt: there is no such checkpoint" in fault(capsys)
+    assert f"ckpt_path={tmp_path}/none.ckpt: there is no such checkpoint" in fault(capsys)
     assert list(tmp_path.iterdir()) == [bad]
     assert bad.read_bytes() == content
 
