@@ -221,7 +221,8 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     names = [name.replace("_", " ") for name, value in verdict.items() if value is True]
     log.info("\n%s", table(columns, module.headline))
     log.info("Verdict: %s (%s)", ", ".join(names).upper() if names else "no collapse", figures)
-    log.info("%.0f s, of which %.0f s training", record["wall_seconds"], record["train_seconds"] or 0)
+    # A resumed run has trained longer than this command has run.
+    log.info("Training took %.0f s, this command %.0f s", record["train_seconds"] or 0, record["wall_seconds"])
     log.info("Pictures    %s", folder / "checkpoints")
     log.info("Figures     %s", folder / "metrics.json")
 
