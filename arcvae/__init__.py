@@ -1,1 +1,22 @@
-"""Latent codes for symbolic grids, learned from classes of wildly different frequency; see README.md."""
+"""Latent codes for symbolic grids, learned from classes of wildly different frequency; see README.md.
+
+``arcvae.load(path)`` opens a trained model to compute with; it needs neither Lightning nor Hydra.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arcvae.codec import load as load
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import, and a command with a typing error should not.
+    if name == "load":
+        from arcvae.codec import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,23 +6,26 @@ import ctypes
 import importlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
+import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 
-from arcvae.errors import ArcvaeError, ConfigError
+from arcvae.codec import fill
+from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
+from arcvae.exports import read_checkpoint
 from arcvae.imbalance.weights import class_weights
 from arcvae.rules import nearest
-from arcvae.schema import trusted
+from arcvae.schema import foreign_targets, problems_of, trusted
 from arcvae.training.checkpoint import AtomicCheckpointIO
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.module import ImbalanceModule
@@ -123,6 +126,76 @@ def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path)
     return Run(data, module, build_trainer(config, folder, facts), counts, weights)
 
 
+@dataclass
+class Restored:
+    """A trained model, opened from its checkpoint alone."""
+
+    config: dict[str, Any]
+    """Config of the training run, with the changes that were asked for."""
+    data: ImbalanceDataModule
+    module: ImbalanceModule
+    counts: list[int]
+    """Elements of each class in the train split that it was trained on."""
+    same_corpus: bool
+    """Whether ``data`` serves the corpus that it was trained on."""
+
+
+def restore(ckpt_path: str, *, data_path: str | None, accelerator: str, plugins: Sequence[str] = ()) -> Restored:
+    """Open a checkpoint: it knows its architecture, loss, class weights and corpus.
+
+    What it says is data: only classes of arcvae, and of modules that the user names now, are built from it, and
+    only with values that a config may have.
+
+    Args:
+        ckpt_path: Checkpoint of ``arcvae.train``.
+        data_path: Another corpus than that of the run; None for the same.
+        accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
+        plugins: Modules of the user to import first.
+
+    Raises:
+        CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
+        DataError: A corpus that cannot be read or has grids of another size.
+    """
+    checkpoint = read_checkpoint(ckpt_path)
+    stamp = checkpoint["arcvae"]
+    config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "beta", "seed")}
+    config |= {"plugins": list(plugins), "optimizer": None}
+    import_plugins(config)
+    if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
+        raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
+    config["data"] = config["data"] | {"overfit_grids": 0} if "overfit_grids" in config["data"] else config["data"]
+    if data_path is not None:
+        config["data"] = config["data"] | {"path": data_path}
+    data = build(config, "data")
+    data.prepare_data()
+    if (size := config["model"].get("grid_size")) not in (None, data.sample_shape[0]):
+        raise DataError(
+            f"{data.corpus_path} has grids of size {data.sample_shape[0]}, {ckpt_path} was trained on size {size}"
+        )
+    weights = stamp.get("class_weights")
+    module = build_module(config, None if weights is None else np.asarray(weights))
+    fill(module, checkpoint["state_dict"], Path(ckpt_path))
+    module.on_load_checkpoint(checkpoint)
+    module.eval().to(pick_device(accelerator))
+    same = data.content_hash == stamp.get("corpus_sha256")
+    if not same:
+        log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
+    return Restored(config, data, module, [int(n) for n in stamp["class_counts"]], same)
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device that an ``accelerator`` of the config means here.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
+    if not there[wanted]:
+        raise ConfigError(f"accelerator={accelerator}: there is no such device here; use accelerator=cpu")
+    return torch.device(wanted)
+
+
 def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> ImbalanceModule:
     """Build model, loss and the LightningModule around them."""
     loss_node = {name: value for name, value in config["loss"].items() if name not in _WEIGHT_KEYS}
@@ -130,7 +203,7 @@ def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> Imb
     parts: dict[str, Any] = {
         "model": build(config, "model"),
         "loss": build_node(config, "loss", loss_node, class_weights=tensor),
-        "optimizer": build(config, "optimizer"),
+        "optimizer": build(config, "optimizer") if config.get("optimizer") else None,
         "scheduler": build(config, "scheduler") if config.get("scheduler") else None,
         "seed": config["seed"],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 import time
@@ -23,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from arcvae.errors import ConfigError
+from arcvae.files import sha256
 from arcvae.rules import nearest
 from arcvae.schema import leaves, problems_of
 
@@ -202,6 +204,23 @@ def without_secrets(raw: Any, resolved: Any) -> Any:
     if isinstance(raw, list) and isinstance(resolved, list) and len(raw) == len(resolved):
         return [without_secrets(a, b) for a, b in zip(raw, resolved, strict=True)]
     return raw if isinstance(raw, str) and re.search(r"\$\{\s*oc\.env", raw) else resolved
+
+
+# What may differ between two runs that are the same run: where things lie and what is watched.
+FREE = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
+FREE_WITHIN: Final[dict[str, tuple[str, ...]]] = {
+    "data": ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir"),
+    "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),
+}
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in a config that a result depends on, but for the content of the corpus."""
+    kept = {key: value for key, value in config.items() if key not in FREE}
+    for group, free in FREE_WITHIN.items():
+        kept[group] = {k: v for k, v in kept.get(group, {}).items() if k not in free or k == "max_epochs"}
+    kept["monitor"] = [config.get("monitor"), config.get("monitor_mode")]
+    return sha256(json.dumps(kept, sort_keys=True).encode())
 
 
 def make_run_id() -> str:

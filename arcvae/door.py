@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.config import CONF_DIR, plan, register_resolvers, resumed_overrides
-from arcvae.errors import ArcvaeError, BusyError, ConfigError, FileSystemError
+from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,41 @@ def _from_outside(error: Exception) -> ArcvaeError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in words:
         return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
     return None
+
+
+def check_files(config: dict[str, Any]) -> None:
+    """Refuse a checkpoint or a corpus that is not there, before torch is imported or anything is written."""
+    path = config["ckpt_path"]
+    if path and not Path(path).is_file():
+        raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint; train first, or give another")
+    path = config["data"].get("path")
+    if path and not Path(path).exists():
+        raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")
+
+
+def quiet() -> None:
+    """Silence what Lightning says twice, or about choices that are made on purpose here."""
+    import lightning.pytorch  # noqa: F401  (its import adds the handlers)
+
+    for name in ("lightning", "lightning.pytorch"):  # Hydra's handlers print and keep its lines
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*is not supported by the model summary.*",
+        ".*sync_dist=True.*",  # the metrics have been added up over all processes before they are logged
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Lightning says something that this run does not say itself."""
+    old = ("💡 Tip", "Trainer already configured", "TPU available", "Loading `train_dataloader`", "Restoring states")
+    return not record.getMessage().startswith(old)
 
 
 def _fail(error: ArcvaeError) -> int:

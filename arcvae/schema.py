@@ -35,6 +35,7 @@ TRUSTED: Final = (
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 _MODE = Choice(("max", "min"))
 _BETTER_LOW = ("val/loss", "val/reconstruction", "val/kl")
+_ACCELERATOR = Choice(("auto", "cpu", "gpu", "cuda", "mps"))
 _EPOCHS = Number(0, 1e6)
 _SEED = Number(0, 2**32 - 1, integer=True)
 
@@ -51,6 +52,10 @@ RULES: Final[dict[str, Rule]] = {
     "num_grids": Number(10, 1e8, integer=True),
     "out": Text(optional=True),
     "overwrite": Flag(),
+    "split": Choice(("train", "val", "test")),
+    "limit": Number(1, 1e8, integer=True),
+    "importance_samples": Number(1, 1e5, integer=True),
+    "accelerator": _ACCELERATOR,
     "data.path": Text(optional=True),
     "data.kind": Choice(("atomic", "simplified")),
     "data.num_grids": Number(10, 1e8, integer=True),
@@ -118,7 +123,7 @@ RULES: Final[dict[str, Rule]] = {
     "logger.tags": ListOf(Text()),
     "logger.log_model": OneOf((Flag(), Choice(("all",)))),
     "trainer.max_epochs": Number(1, 1e6, integer=True),
-    "trainer.accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps")),
+    "trainer.accelerator": _ACCELERATOR,
     "trainer.devices": OneOf(
         (Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1))
     ),
@@ -241,6 +246,17 @@ def _target_problems(node: Any, path: str = "", root: Mapping[str, Any] | None =
     for key, value in node.items():
         found += _target_problems(value, f"{path}.{key}" if path else str(key), root)
     return found
+
+
+def foreign_targets(config: Mapping[str, Any]) -> list[str]:
+    """What a config that comes out of a file may not build, a line each: anything but arcvae's own and plugins."""
+    own = ("arcvae.", *(f"{plugin}." for plugin in config.get("plugins") or []))
+    targets = [(key, node.get("_target_")) for key, node in config.items() if isinstance(node, Mapping)]
+    return [
+        f"{key}._target_={target} is not arcvae's; if it is yours, name its module in plugins"
+        for key, target in targets
+        if target is not None and not str(target).startswith(own)
+    ]
 
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:

@@ -10,15 +10,14 @@ import logging
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from arcvae.config import resolved
-from arcvae.door import CHILD, open_door
+from arcvae.config import FREE, FREE_WITHIN, config_hash, resolved
+from arcvae.door import CHILD, check_files, open_door, quiet
 from arcvae.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should not
@@ -26,13 +25,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should no
     from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger("arcvae")
-
-# What may change when a run is resumed; anything else would make it another run.
-_FREE = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
-_FREE_WITHIN = {
-    "data": ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir"),
-    "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),
-}
 
 
 def check(config: dict[str, Any]) -> None:
@@ -46,9 +38,7 @@ def check(config: dict[str, Any]) -> None:
             raise ConfigError(
                 f"model.grid_size={wanted} but {corpus.path} has grids of size {corpus.grid_size}; set it to that"
             )
-    path = config["ckpt_path"]
-    if path and not Path(path).is_file():
-        raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint")
+    check_files(config)
 
 
 def train(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -63,7 +53,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     """
     started = time.time()
     plain, shown = resolved(config)
-    _quiet()
+    quiet()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from arcvae.build import build_run
@@ -136,7 +126,7 @@ def _save_weights(run: Run, config: dict[str, Any], folder: Path) -> None:
     """``class_weights.pth``: weights, counts and how they were made, as plain tensors."""
     import torch
 
-    from arcvae.training.checkpoint import save_torch
+    from arcvae.tensorfile import save_torch
 
     weights = torch.ones(len(run.counts)) if run.weights is None else torch.as_tensor(run.weights, dtype=torch.float32)
     save_torch(
@@ -152,15 +142,19 @@ def _save_weights(run: Run, config: dict[str, Any], folder: Path) -> None:
 
 def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> dict[str, Any]:
     """Evaluate the best checkpoint, export it, and gather the record of the run."""
-    from arcvae.training.checkpoint import save_torch
+    from arcvae.exports import write_exports
+    from arcvae.imbalance.decision import log_prior
+    from arcvae.training.diagnosis import diagnose
+    from arcvae.training.evaluation import decide, tune_decision
     from arcvae.training.record import EpochRecord, model_checkpoint, software
-    from arcvae.training.report import trivial_results
+    from arcvae.training.report import baseline
 
     trainer, module, data = run.trainer, run.module, run.data
     epochs, steps = trainer.current_epoch, trainer.global_step
     record = next((callback for callback in trainer.callbacks if isinstance(callback, EpochRecord)), None)  # type: ignore[attr-defined]
     # Now: the evaluation below restores the callbacks as they were at the best checkpoint.
     seconds, rate = (record.seconds, record.samples_per_second) if record else (None, None)
+    history = list(record.rows) if record else []
     checkpoint = model_checkpoint(trainer)
     best = checkpoint.best_model_path if checkpoint else None
     trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
@@ -169,19 +163,17 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
     else:
         log.warning("There is no test split: nothing was tested, figures are those of the validation split")
-    always = int(run.counts.argmax()) if data.background is None else data.background
-    trivial = trivial_results(data.targets(split), data.num_classes, always, data.background)
-    baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
+    decision = tune_decision(module, data.evaluation_loader("val"), run.counts)
+    strength = decision["prior_strength"]
+    (tuned,) = decide(module, data.evaluation_loader(split), [strength], log_prior(run.counts))
     if trainer.is_global_zero:
-        for name, state in module.exports().items():
-            save_torch(
-                folder / f"{name}.pth",
-                {"format": 1, "part": name, "model": config["model"], "state_dict": _on_cpu(state)},
-            )
+        write_exports(folder, module.exports(), {"model": config["model"], "decision": decision})
+    verdict = module.verdict(module.results[split])
     return {
         "run_id": folder.name,
         "command": ["python", "-m", "arcvae.train", *sys.argv[1:]],
         "config": config,
+        "config_hash": config_hash(config),
         **software(),
         "seed": config["seed"],
         "corpus": {"path": str(data.corpus_path), "sha256": data.content_hash},
@@ -199,15 +191,15 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         f"{data.sample_unit}_per_second": rate,
         "val": module.results["val"],
         "test": module.results.get("test"),
-        "baseline": baseline,
+        "baseline": baseline(module, data.targets(split), run.counts),
         "baseline_split": split,
-        "verdict": module.verdict(module.results[split]),
+        "decision": decision,
+        "at_tuned_decision": tuned.results(module.renamed),
+        "verdict": verdict,
+        "diagnosis": [vars(finding) for finding in diagnose(module, module.results[split], verdict, strength)],
+        "history": history,
         "pictures_not_saved": [name for callback in trainer.callbacks for name in getattr(callback, "failed", ())],  # type: ignore[attr-defined]
     }
-
-
-def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) -> None:
@@ -233,21 +225,14 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
     Raises:
         CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
     """
-    from arcvae.training.checkpoint import load_torch
-    from arcvae.training.record import CHECKPOINT_FORMAT
+    from arcvae.exports import read_checkpoint
 
     path = config["ckpt_path"]
-    checkpoint = load_torch(path)
-    stamp = checkpoint.get("arcvae")
-    if not isinstance(stamp, dict):
-        raise CheckpointError(f"{path} was not written by arcvae.train; it cannot be continued")
-    if stamp["format"] > CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
-        )
+    checkpoint = read_checkpoint(path)
+    stamp = checkpoint["arcvae"]
     before = stamp["config"]
-    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*_FREE, *_FREE_WITHIN})]
-    for group, free in _FREE_WITHIN.items():
+    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*FREE, *FREE_WITHIN})]
+    for group, free in FREE_WITHIN.items():
         keys = sorted({*before[group], *config[group]} - {*free})
         pairs += [(f"{group}.{key}", before[group].get(key), config[group].get(key)) for key in keys]
     other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
@@ -258,31 +243,6 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
     done = checkpoint["epoch"] + 1
     if done > config["trainer"]["max_epochs"]:
         raise CheckpointError(f"{path} has {done} epochs behind it; set trainer.max_epochs to more than that")
-
-
-def _quiet() -> None:
-    """Silence what Lightning says twice, or about choices that are made on purpose here."""
-    import lightning.pytorch  # noqa: F401  (its import adds the handlers)
-
-    for name in ("lightning", "lightning.pytorch"):  # Hydra's handlers print and keep its lines
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
-    for pattern in (
-        ".*does not have many workers.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
-        ".*The number of training batches .* is smaller than the logging interval.*",
-        ".*is not supported by the model summary.*",
-        ".*sync_dist=True.*",  # the metrics have been added up over all processes before they are logged
-        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-    ):
-        warnings.filterwarnings("ignore", pattern)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning says something that this run does not say itself."""
-    old = ("💡 Tip", "Trainer already configured", "TPU available", "Loading `train_dataloader`", "Restoring states")
-    return not record.getMessage().startswith(old)
 
 
 def main() -> int:

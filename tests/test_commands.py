@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from arcvae.grid.model import BetaVAE
-from arcvae.training.checkpoint import load_torch
+from arcvae.tensorfile import load_torch
 from tests.conftest import FAST, save_arrays
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,8 @@ from torch import Tensor
 from arcvae.files import write_atomic
 from arcvae.grid.data import GridDataModule
 from arcvae.grid.module import GridModule
-from arcvae.grid.render import reconstruction_figure, to_png
+from arcvae.grid.render import reconstruction_figure
+from arcvae.training.plots import to_png
 from arcvae.training.record import model_checkpoint
 
 log = logging.getLogger(__name__)

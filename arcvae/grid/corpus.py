@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from arcvae.errors import DataError
 from arcvae.files import sha256, write_atomic
-from arcvae.grid.generator import CORPUS_KINDS, NUM_COLORS, generate_grids
+from arcvae.grid.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, generate_grids
 from arcvae.npz import read_npz
 
 SPLITS: Final = ("train", "val", "test")
@@ -95,6 +95,19 @@ def _read_version(path: Path, max_bytes: float, _version: tuple[int, ...]) -> Co
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in SPLITS)
         raise DataError(f"{path}: the splits differ in grid size ({shapes})")
     return Corpus(arrays["train"], arrays["val"], arrays["test"], path)
+
+
+def read_factors(path: str | os.PathLike[str], split: str) -> Grids | None:
+    """Factors of the objects of a split, ``(N, max_objects, 7)`` uint8, or None if the corpus has none.
+
+    :data:`arcvae.grid.generator.FACTORS` names the columns.
+    """
+    try:
+        factors: NDArray[Any] = read_npz(path, [f"{split}_factors"])[f"{split}_factors"]
+    except DataError:
+        return None
+    fits = factors.dtype == np.uint8 and factors.ndim == 3 and factors.shape[2] == len(FACTORS)
+    return factors if fits else None
 
 
 def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
 from arcvae.training.data import ImbalanceDataModule
 
 log = logging.getLogger(__name__)
+
+COLOR_NAMES: Final = (
+    "background", "blue", "red", "green", "yellow", "grey", "magenta", "orange", "azure", "maroon",
+)  # fmt: skip
+"""The colours of ARC."""
 
 
 class GridDataModule(ImbalanceDataModule):
@@ -128,20 +134,25 @@ class GridDataModule(ImbalanceDataModule):
     def describe(self) -> str:
         return f"whole train split, {len(self.corpus.train):,} grids of {self.corpus.path}"
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return COLOR_NAMES
+
     def train_dataloader(self) -> DataLoader[Tensor]:
-        return self._loader("train", self.batch_size)
+        return self._loader(self.splits["train"], self.batch_size, training=True)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        return self._loader("val", self.eval_batch_size)
+        return self.evaluation_loader("val")
 
     def test_dataloader(self) -> DataLoader[Tensor]:
         if not len(self.splits["test"]):
             raise DataError(f"{self.corpus.path}: test is empty, there is nothing to test on")
-        return self._loader("test", self.eval_batch_size)
+        return self.evaluation_loader("test")
 
-    def _loader(self, split: str, batch_size: int) -> DataLoader[Tensor]:
-        training = split == "train"
-        grids = self.splits[split]
+    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Tensor]:
+        return self._loader(self.splits[split][:limit], self.eval_batch_size, training=False)
+
+    def _loader(self, grids: Tensor, batch_size: int, *, training: bool) -> DataLoader[Tensor]:
         trainer = self.trainer
         indices = BatchIndices(
             len(grids),

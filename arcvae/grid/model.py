@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -151,3 +152,7 @@ class BetaVAE(nn.Module):
         """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
         mu, _ = self.encoder(grids)
         return self.decoder(mu)
+
+
+MODELS: Final[Mapping[str, type[nn.Module]]] = {"BetaVAE": BetaVAE}
+"""The models that a file may name: each takes config values and has ``encoder``, ``decoder`` and their sizes."""

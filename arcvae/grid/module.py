@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from arcvae.grid.elbo import BetaSchedule, free_bits, gaussian_kl
 from arcvae.grid.model import BetaVAE
 from arcvae.imbalance.losses import ImbalanceLoss
+from arcvae.training.diagnosis import Finding
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput
 
 ACTIVE_NATS = 0.05
@@ -43,6 +44,7 @@ class GridModule(ImbalanceModule):
     derived_names = ("active_dims", "beta")
     renamed = {"accuracy": "pixel_accuracy"}
     collapse_figures = ("predicted_background_share", "object_recall")
+    decision_metric = "object_f1"
     headline = (
         "pixel_accuracy", "object_recall", "object_precision", "object_f1", "balanced_accuracy", "mean_iou",
         "exact_match", "kl", "active_dims",
@@ -52,7 +54,7 @@ class GridModule(ImbalanceModule):
         self,
         model: BetaVAE,
         loss: ImbalanceLoss,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
         scheduler: Callable[[Optimizer, int, int], LRScheduler] | None = None,
         *,
         beta: BetaSchedule,
@@ -78,8 +80,16 @@ class GridModule(ImbalanceModule):
     @property
     def effective_beta(self) -> float:
         """Beta against a reconstruction in nats per grid: a mean over cells makes it as many times stronger."""
-        cells = self.model.grid_size**2 if self.loss.reduction == "mean" else 1
-        return self.beta * cells
+        return self.beta * self._cells_of_a_mean
+
+    @property
+    def largest_effective_beta(self) -> float:
+        """Effective beta at the top of the schedule."""
+        return self.schedule.maximum * self._cells_of_a_mean
+
+    @property
+    def _cells_of_a_mean(self) -> int:
+        return self.model.grid_size**2 if self.loss.reduction == "mean" else 1
 
     def step(self, batch: Tensor, stage: str) -> StepOutput:
         """Batch: grids ``(N, S, S)``, any integer type."""
@@ -115,7 +125,7 @@ class GridModule(ImbalanceModule):
     def notes(self) -> list[str]:
         """How strong the KL is, and a warning where that strength ended badly before."""
         cells = self.model.grid_size**2
-        effective = self.schedule.maximum * (cells if self.loss.reduction == "mean" else 1)
+        effective = self.largest_effective_beta
         schedule = type(self.schedule).__name__
         lines = [
             f"KL weight: beta up to {self.schedule.maximum:g} ({schedule}) against a {self.loss.reduction} over "
@@ -129,7 +139,39 @@ class GridModule(ImbalanceModule):
             )
         return lines
 
-    def exports(self) -> dict[str, dict[str, Any]]:
+    def further_findings(self, results: dict[str, Figure]) -> list[Finding]:
+        """Posterior collapse, with the strength of the KL that caused it."""
+        active, kl = results["active_dims"], results["kl"]
+        assert isinstance(active, int)
+        if 2 * active >= self.model.latent_dim:
+            return []
+        scale = "use loss.reduction=sum, " if self.loss.reduction == "mean" else ""
+        return [
+            Finding(
+                "posterior collapse",
+                f"{active} of {self.model.latent_dim} dimensions carry more than {ACTIVE_NATS} nats "
+                f"({kl:.2f} nats per grid in all): the decoder ignores the code",
+                f"an effective beta of {self.largest_effective_beta:g} against nats per grid, reached after "
+                f"{self.ramp_epochs:g} epochs, costs more than the code has saved by then",
+                f"{scale}lower beta.maximum, or give objects time to be learned first (beta.hold, beta.ramp)",
+            )
+        ]
+
+    def study(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.study.study`."""
+        from arcvae.grid.study import study  # scikit-learn takes a second to import, and training needs none of it
+
+        return study(self, *arguments, **options)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep beta: the loss of this epoch cannot be computed without."""
+        checkpoint["beta"] = self.beta
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take beta back."""
+        self.beta = float(checkpoint.get("beta", self.beta))
+
+    def exports(self) -> dict[str, dict[str, Tensor]]:
         """What is worth keeping without Lightning: the networks, apart and together."""
         encoder, decoder = self.model.encoder.state_dict(), self.model.decoder.state_dict()
         return {"encoder": encoder, "decoder": decoder, "vae_best": self.model.state_dict()}

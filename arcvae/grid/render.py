@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from arcvae.training.plots import new_figure
 
 # The palette of the ARC task viewer: black, blue, red, green, yellow, grey, magenta, orange, azure, maroon.
 ARC_COLORS: Final = (
@@ -26,12 +26,17 @@ Grid = NDArray[np.integer]
 def draw_grid(axes: Axes, grid: Grid) -> None:
     """Draw one grid ``(H, W)``, colours in [0, 10): row 0 at the top, thin lines between the cells."""
     height, width = grid.shape
-    axes.imshow(grid, cmap=_COLORMAP, vmin=0, vmax=len(ARC_COLORS) - 1, origin="upper", interpolation="nearest")
+    draw_cells(axes, grid)
     # One collection of lines; ticks with a grid take ten times as long to draw.
     across = [((-0.5, y), (width - 0.5, y)) for y in np.arange(0.5, height - 1)]
     down = [((x, -0.5), (x, height - 0.5)) for x in np.arange(0.5, width - 1)]
     axes.add_collection(LineCollection(across + down, colors="#444444", linewidths=0.4))
     axes.set(xticks=[], yticks=[])
+
+
+def draw_cells(axes: Axes, cells: Grid) -> None:
+    """Paint cells ``(H, W)`` in their colours, row 0 at the top; masked ones stay white."""
+    axes.imshow(cells, cmap=_COLORMAP, vmin=0, vmax=len(ARC_COLORS) - 1, origin="upper", interpolation="nearest")
 
 
 def reconstruction_figure(
@@ -46,9 +51,7 @@ def reconstruction_figure(
     """
     pairs_per_row = 5
     rows = -(-len(originals) // pairs_per_row)
-    figure = Figure(figsize=(2.55 * pairs_per_row, 1.46 * rows + 0.35), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=10)
+    figure = new_figure(2.55 * pairs_per_row, 1.46 * rows + 0.35, title)
     cells = figure.subplots(rows, 2 * pairs_per_row, squeeze=False).ravel()
     for axes in cells[2 * len(originals) :]:
         axes.set_axis_off()
@@ -72,10 +75,3 @@ def caption(original: Grid, reconstruction: Grid) -> str:
     colored = int((original > 0).sum()) + int((reconstruction > 0).sum())
     f1 = f"{2 * hits / colored:.2f}".removeprefix("0") if colored else "—"
     return f"{100 * (original == reconstruction).mean():.0f} %, F1 {f1}"
-
-
-def to_png(figure: Figure, dpi: int = 100) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 
 class ImbalanceDataModule(LightningDataModule):
@@ -37,6 +38,15 @@ class ImbalanceDataModule(LightningDataModule):
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
+        raise NotImplementedError
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, ``(C,)``."""
+        return tuple(str(index) for index in range(self.num_classes))
+
+    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Any]:
+        """The first ``limit`` samples of a split, or all, in their order and as they are."""
         raise NotImplementedError
 
     def size(self, split: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -16,8 +17,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from arcvae.errors import NonFiniteError
+from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
-from arcvae.imbalance.metrics import ClassificationMetrics, classification_metrics
+from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.diagnosis import Finding
 from arcvae.training.seeding import derive_seed, seed_step
 
 Figure = float | list[float]
@@ -78,7 +82,7 @@ class ImbalanceModule(LightningModule):
 
     Args:
         loss: Scores logits ``(N, C, *)`` against a target ``(N, *)``.
-        optimizer: Makes an optimizer from parameters.
+        optimizer: Makes an optimizer from parameters; None for a model that is only evaluated.
         scheduler: Makes a per-step scheduler from (optimizer, steps in all, epochs in all), or None.
         num_classes: C.
         background: The class that stands for "nothing here", or None.
@@ -95,13 +99,15 @@ class ImbalanceModule(LightningModule):
     """Metrics of the table at the end of a run."""
     collapse_figures: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
     """Share of predictions that name the majority class, and recall of what it hides."""
+    decision_metric: ClassVar[str] = "f1_macro"
+    """Metric of a confusion matrix that the tuned decision is to raise."""
     ramp_epochs: float = 0.0
     """Epochs in which the objective still changes by plan; early stopping does not count them."""
 
     def __init__(
         self,
         loss: ImbalanceLoss,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
         scheduler: Callable[[Optimizer, int, int], LRScheduler] | None,
         *,
         num_classes: int,
@@ -154,7 +160,37 @@ class ImbalanceModule(LightningModule):
         """What a user should know before the run starts, a line each."""
         return []
 
-    def exports(self) -> dict[str, dict[str, Any]]:
+    def further_findings(self, results: dict[str, Figure]) -> list[Finding]:
+        """What only this task can find wrong with the results of an epoch."""
+        return []
+
+    def study(
+        self,
+        data: ImbalanceDataModule,
+        split: str,
+        results: dict[str, Figure],
+        *,
+        limit: int,
+        decision: dict[str, Any],
+        samples: int,
+        seed: int,
+        folder: Path,
+    ) -> dict[str, Any]:
+        """Write what only this task can show of a split into a folder, and return further figures.
+
+        Args:
+            data: A corpus.
+            split: "train", "val" or "test".
+            results: Metrics of its first ``limit`` samples.
+            limit: Samples to look at.
+            decision: See :func:`arcvae.training.evaluation.tune_decision`.
+            samples: Samples per estimate of a likelihood.
+            seed: Seed of all that is drawn.
+            folder: Existing folder.
+        """
+        return {}
+
+    def exports(self) -> dict[str, dict[str, Tensor]]:
         """State dicts to keep without Lightning, by file name without suffix."""
         return {}
 
@@ -252,6 +288,8 @@ class ImbalanceModule(LightningModule):
         self._reset(stage)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
+        if self.make_optimizer is None:
+            raise ValueError("a module without optimizer can be evaluated, not trained")
         optimizer = self.make_optimizer(self.parameters())
         if self.make_scheduler is None:
             return optimizer

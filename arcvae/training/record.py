@@ -19,12 +19,11 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 from arcvae.errors import BusyError, FileSystemError
+from arcvae.exports import CHECKPOINT_FORMAT
 from arcvae.files import write_atomic
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_FORMAT = 1
-"""Version of what arcvae adds to a checkpoint under ``"arcvae"``."""
 _PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy", "matplotlib", "wandb")
 
 

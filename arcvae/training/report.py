@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from arcvae.imbalance.metrics import ClassificationMetrics
-from arcvae.training.module import Figure
+from arcvae.training.module import Figure, ImbalanceModule
 
 Results = dict[str, Figure]
 
@@ -26,6 +28,21 @@ def trivial_results(target: Tensor, num_classes: int, always: int, background: i
     for part in target.split(1000):
         metrics.update(torch.full_like(part, always), part)
     return {name: value.tolist() for name, value in metrics.compute().items()}
+
+
+def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Results:
+    """What the trivial predictor of a task scores, under the names of the task.
+
+    It predicts the background everywhere or, where there is none, the most frequent class of the train split.
+
+    Args:
+        module: The model that is compared with it.
+        targets: ``(N, *)``, any integer type, N >= 1.
+        counts: Elements of each class in the train split, ``(C,)``.
+    """
+    always = int(np.argmax(counts)) if module.background is None else module.background
+    trivial = trivial_results(targets, module.num_classes, always, module.background)
+    return {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
 
 
 def table(columns: Mapping[str, Results], names: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from arcvae.grid.render import ARC_COLORS, caption, draw_grid, reconstruction_figure, to_png
+from arcvae.grid.render import ARC_COLORS, caption, draw_grid, reconstruction_figure
+from arcvae.training.plots import to_png
 
 
 def test_each_cell_has_its_color_and_row_0_is_at_the_top() -> None:

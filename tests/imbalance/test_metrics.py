@@ -15,7 +15,8 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from arcvae.imbalance.metrics import ClassificationMetrics, classification_metrics, confusion_matrix
+from arcvae.imbalance.confusion import classification_metrics, confusion_matrix
+from arcvae.imbalance.metrics import ClassificationMetrics
 
 
 def random_grids(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

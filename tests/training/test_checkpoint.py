@@ -17,7 +17,7 @@ import torch
 
 from arcvae.errors import ArcvaeError, CheckpointError, FileSystemError
 from arcvae.files import to_json, write_atomic, write_json
-from arcvae.training.checkpoint import load_torch, save_torch
+from arcvae.tensorfile import load_torch, save_torch
 
 VALUE = {"weight": torch.arange(12.0).view(3, 4), "step": 7, "name": "x", "list": [1.5, None]}
 

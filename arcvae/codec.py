@@ -1,0 +1,241 @@
+"""A trained model to compute with: grids to codes, codes to grids. Neither Lightning nor Hydra is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import arcvae.grid.model
+from arcvae.errors import CheckpointError, DataError
+from arcvae.exports import BEST, check_digest, read_export
+from arcvae.imbalance.decision import corrected, log_prior
+from arcvae.schema import problems_of
+
+Array = TypeVar("Array", Tensor, NDArray[Any])
+Decision = Literal["argmax", "corrected"]
+BATCH: Final = 1000
+"""Grids per forward pass, as in evaluation: the same batches give the same bits."""
+
+
+def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None = None, device: str = "cpu") -> Codec:
+    """Open a trained model.
+
+    Args:
+        path: A run folder, an export (``.pth`` or ``.safetensors``), or a checkpoint (``.ckpt``).
+        model: Class of the model, if it is one of yours; called with the ``model`` values of its config.
+        device: Where to compute, for example ``"cuda"``.
+
+    Returns:
+        A :class:`Codec`. An ``encoder`` export only encodes, a ``decoder`` export only decodes.
+
+    Raises:
+        CheckpointError: Missing, damaged, of another architecture or a newer format; nothing in it is run.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / f"{BEST}.pth"
+    check_digest(path)
+    export = read_export(path)
+    network = build_model(export["model"], path, model)
+    part = network if export["part"] == BEST else getattr(network, export["part"])
+    fill(part, export["state_dict"], path)
+    return Codec(network.to(device), part=export["part"], path=path, decision=export.get("decision"))
+
+
+def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., nn.Module] | None = None) -> nn.Module:
+    """Build the network that a file describes, from a closed list of classes and with checked values.
+
+    Raises:
+        CheckpointError: A class that is not one of arcvae's, or values out of range.
+    """
+    module, _, name = str(config.get("_target_")).rpartition(".")
+    known = module == arcvae.grid.model.__name__ and name in arcvae.grid.model.MODELS
+    if model is None and not known:
+        raise CheckpointError(
+            f"{path} holds a model of class {config.get('_target_')}, which is not arcvae's; "
+            "give the class: arcvae.load(..., model=...)"
+        )
+    values = {key: value for key, value in config.items() if not key.startswith("_")}
+    if problems := problems_of({"model": dict(config) if known else values}) if known else []:
+        raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(problems)}")
+    try:
+        return (model or arcvae.grid.model.MODELS[name])(**values)
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} describes a model that cannot be built: {error}") from None
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights; every name and shape must fit and every number be finite.
+
+    Raises:
+        CheckpointError: Up to five of the weights that do not fit.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    wrong = [f"{name} is missing" for name in wanted.keys() - found.keys()]
+    wrong += [f"{name} is unknown" for name in found.keys() - wanted.keys()]
+    wrong += [
+        f"{name} has shape {found[name]}, expected {shape}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise CheckpointError(f"{path} does not fit its architecture: {'; '.join(sorted(wrong)[:5])}{more}")
+    if bad := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise CheckpointError(f"{path} holds numbers that are not finite in {bad[0]}; it cannot be used")
+    module.load_state_dict(state)
+
+
+class Codec:
+    """Encoder and decoder of a trained model.
+
+    Everything takes NumPy arrays or torch tensors, in batches of any size, and returns the same kind.
+
+    Args:
+        model: Network with ``encoder``, ``decoder``, ``latent_dim``, ``num_colors`` and ``grid_size``.
+        part: ``"vae_best"``, or ``"encoder"`` or ``"decoder"`` for half of one.
+        path: File it is from, for messages.
+        decision: Class counts of the train split and the strength of the prior correction, as tuned on the
+            validation split; None allows the plain argmax only.
+
+    Example:
+        >>> codec = Codec(arcvae.grid.model.BetaVAE())
+        >>> mu, logvar = codec.encode(np.zeros((3, 16, 16), dtype=np.uint8))
+        >>> mu.shape, codec.decode(mu).shape, codec.decode(mu).dtype
+        ((3, 10), (3, 16, 16), dtype('uint8'))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        part: str = BEST,
+        path: str | os.PathLike[str] = "this model",
+        decision: Mapping[str, Any] | None = None,
+    ) -> None:
+        # In training the convolutions run channels last; other layouts round differently.
+        self.model = model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.part, self.path = part, Path(path)
+        self.latent_dim, self.grid_size = int(self.model.latent_dim), int(self.model.grid_size)
+        self.num_colors = int(self.model.num_colors)
+        self.prior = None if decision is None else log_prior(decision["class_counts"])
+        self.prior_strength = 0.0 if decision is None else float(decision["prior_strength"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def encode(self, grids: Array) -> tuple[Array, Array]:
+        """Mean and log-variance of the posterior.
+
+        Args:
+            grids: ``(N, S, S)`` or one grid ``(S, S)``, uint8, colours in [0, C).
+
+        Returns:
+            mu and logvar, each ``(N, D)`` (or ``(D,)``) float32.
+
+        Raises:
+            DataError: Not grids of this size, type and range.
+        """
+        self._require("encoder", "encode")
+        batch, single = self._grids(grids)
+        pieces = [self.model.encoder(piece.to(self.device)) for piece in batch.split(BATCH)]
+        mu, logvar = (
+            torch.cat([pair[index].float().cpu() for pair in pieces] or [torch.zeros(0, self.latent_dim)])
+            for index in (0, 1)
+        )
+        return _like(grids, mu[0] if single else mu), _like(grids, logvar[0] if single else logvar)
+
+    @torch.no_grad()
+    def logits(self, z: Array, decision: Decision = "argmax") -> Array:
+        """Scores of each colour, before a decision; softmax over dimension 1 gives probabilities.
+
+        Args:
+            z: Codes, ``(N, D)``.
+            decision: ``"corrected"`` adds the prior correction.
+
+        Returns:
+            ``(N, C, S, S)`` float32.
+        """
+        codes, _ = self._codes(z)
+        shape = (0, self.num_colors, self.grid_size, self.grid_size)
+        return _like(z, torch.cat(list(self._decoded(codes, decision)) or [torch.zeros(shape)]))
+
+    @torch.no_grad()
+    def decode(self, z: Array, decision: Decision = "argmax") -> Array:
+        """The grids that codes stand for.
+
+        Args:
+            z: Codes, ``(N, D)`` or ``(D,)``, finite.
+            decision: ``"argmax"``: the colour with the highest score. ``"corrected"``: the same after the prior
+                correction that was tuned on the validation split; it takes back what class weights biased.
+
+        Returns:
+            ``(N, S, S)`` (or ``(S, S)``) uint8.
+        """
+        codes, single = self._codes(z)
+        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision)]
+        grids = torch.cat(pieces or [torch.zeros((0, self.grid_size, self.grid_size), dtype=torch.uint8)])
+        return _like(z, grids[0] if single else grids)
+
+    def reconstruct(self, grids: Array, decision: Decision = "argmax") -> Array:
+        """Encode grids ``(N, S, S)`` uint8 and decode the mean codes."""
+        return self.decode(self.encode(grids)[0], decision)
+
+    def sample(self, count: int, seed: int = 0, decision: Decision = "argmax") -> NDArray[np.uint8]:
+        """Grids decoded from ``count`` codes of the prior N(0, I), ``(count, S, S)`` uint8."""
+        z = torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed))
+        return self.decode(z, decision).numpy()
+
+    def _decoded(self, codes: Tensor, decision: Decision) -> Iterator[Tensor]:
+        self._require("decoder", "decode")
+        if decision not in ("argmax", "corrected"):
+            raise ValueError(f"decision must be 'argmax' or 'corrected', got {decision!r}")
+        if decision == "corrected" and self.prior is None:
+            raise CheckpointError(f"{self.path} has no tuned decision; use decision='argmax'")
+        for piece in codes.split(BATCH):
+            logits = self.model.decoder(piece.to(self.device)).float()
+            if decision == "corrected" and self.prior is not None:
+                logits = corrected(logits, self.prior, self.prior_strength)
+            yield logits.cpu()
+
+    def _require(self, part: str, verb: str) -> None:
+        if self.part not in (BEST, part):
+            raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {BEST}.pth")
+
+    def _grids(self, grids: Any) -> tuple[Tensor, bool]:
+        array = torch.as_tensor(grids)
+        size = self.grid_size
+        if array.dtype != torch.uint8:
+            raise DataError(f"grids have dtype {array.dtype}, expected uint8; convert them")
+        if array.shape[-2:] != (size, size) or array.ndim not in (2, 3):
+            raise DataError(f"grids have shape {tuple(array.shape)}, expected (N, {size}, {size})")
+        if array.numel() and int(array.max()) >= self.num_colors:
+            raise DataError(f"grids hold {int(array.max())}, expected colours 0-{self.num_colors - 1}")
+        return (array[None], True) if array.ndim == 2 else (array, False)
+
+    def _codes(self, z: Any) -> tuple[Tensor, bool]:
+        array = torch.as_tensor(z)
+        if not array.is_floating_point():
+            raise DataError(f"codes have dtype {array.dtype}, expected floating point")
+        if array.ndim not in (1, 2) or array.shape[-1] != self.latent_dim:
+            raise DataError(f"codes have shape {tuple(array.shape)}, expected (N, {self.latent_dim})")
+        if not torch.isfinite(array).all():
+            raise DataError("codes must be finite")
+        array = array.float()
+        return (array[None], True) if array.ndim == 1 else (array, False)
+
+
+def _like(example: Any, result: Tensor) -> Any:
+    """``result`` as the kind of array that the caller uses."""
+    return result.to(example.device) if isinstance(example, Tensor) else result.numpy()

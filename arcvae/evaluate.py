@@ -1,0 +1,179 @@
+"""Evaluate a checkpoint: ``python -m arcvae.evaluate ckpt_path=outputs/latest/checkpoints/best.ckpt``.
+
+Leaves a folder below ``outputs/evaluate/`` with metrics, a diagnosis in words and pictures; see README.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from arcvae.config import resolved
+from arcvae.door import check_files, open_door, quiet
+from arcvae.errors import DataError
+
+if TYPE_CHECKING:
+    from arcvae.build import Restored
+
+log = logging.getLogger("arcvae")
+
+
+def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Evaluate the checkpoint of a composed config (``conf/evaluate.yaml``).
+
+    Returns:
+        What ``metrics.json`` holds.
+    """
+    started = time.time()
+    plain, shown = resolved(config)
+    quiet()
+    from arcvae.build import restore
+    from arcvae.files import write_json
+    from arcvae.training.record import claimed, software
+    from arcvae.training.report import table
+
+    with claimed(folder):
+        model = restore(
+            plain["ckpt_path"],
+            data_path=plain["data"]["path"],
+            accelerator=plain["accelerator"],
+            plugins=plain["plugins"],
+        )
+        split, limit = plain["split"], plain["limit"]
+        if not model.data.size(split):
+            raise DataError(f"{model.data.corpus_path}: {split} is empty; choose another split")
+        figures = _measure(model, split, limit)
+        study = model.module.study(
+            model.data, split, figures[split],
+            limit=limit, decision=figures["decision"], samples=plain["importance_samples"], seed=plain["seed"],
+            folder=folder,
+        )  # fmt: skip
+        record = {
+            "command": ["python", "-m", "arcvae.evaluate", *sys.argv[1:]],
+            "config": shown,
+            "checkpoint": str(Path(plain["ckpt_path"]).resolve()),
+            **software(),
+            "corpus": {
+                "path": str(model.data.corpus_path),
+                "sha256": model.data.content_hash,
+                "is_that_of_the_training": model.same_corpus,
+            },
+            "split": split,
+            "samples": min(limit, model.data.size(split)),
+            "tuning_samples": model.data.size("val"),
+            **figures,
+            **study,
+            "wall_seconds": time.time() - started,
+        }
+        _draw(model, figures, split, folder)
+        write_json(folder / "metrics.json", record)
+    columns = {split: figures[split], "tuned": figures["at_tuned_decision"], "trivial": figures["baseline"]}
+    log.info("\n%s", table(columns, (*model.module.headline, "calibration_error")))
+    for name, value in study.get("likelihood", {}).items():
+        log.info("%s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
+    for finding in figures["diagnosis"]:
+        log.info("%s", finding["text"])
+    if not figures["diagnosis"]:
+        log.info("Diagnosis: nothing stands out")
+    log.info("Pictures and figures  %s", folder)
+    return record
+
+
+def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
+    """All metrics of a split, at the plain argmax and at the decision tuned on the validation split."""
+    from lightning.pytorch import Trainer
+
+    from arcvae.imbalance.decision import log_prior
+    from arcvae.training.diagnosis import diagnose
+    from arcvae.training.evaluation import decide, tune_decision
+    from arcvae.training.report import baseline
+
+    module, data = model.module, model.data
+    trainer = Trainer(
+        accelerator=module.device.type, devices=1, logger=False, enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    device = module.device
+    trainer.test(module, data.evaluation_loader(split, limit), verbose=False)
+    module.to(device)
+    results = module.results["test"]
+    decision = tune_decision(module, data.evaluation_loader("val"), model.counts)
+    strength = decision["prior_strength"]
+    plain, tuned = decide(module, data.evaluation_loader(split, limit), (0.0, strength), log_prior(model.counts))
+    verdict = module.verdict(results)
+    return {
+        split: results | plain.calibration_errors,
+        "at_tuned_decision": tuned.results(module.renamed),
+        "baseline": baseline(module, data.targets(split)[:limit], model.counts),
+        "decision": decision,
+        "confusion": plain.metrics.confusion.cpu(),
+        "calibration_curves": {
+            f"{which}, {name}": {"curve": found.curve(), "error": found.error}
+            for which, decided in (("argmax", plain), ("tuned", tuned))
+            for name, found in decided.calibrations.items()
+        },
+        "verdict": verdict,
+        "diagnosis": [
+            {**vars(finding), "text": str(finding)} for finding in diagnose(module, results, verdict, strength)
+        ],
+    }
+
+
+def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) -> None:
+    """Pictures that any task has, and the table per class."""
+    from arcvae.files import write_atomic
+    from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
+
+    names = model.data.class_names
+    ours, tuned, trivial = (figures[key] for key in (split, "at_tuned_decision", "baseline"))
+    what = f"{split} split of {Path(model.data.corpus_path).name}"
+    recalls = {
+        "plain argmax": ours["per_class_recall"],
+        f"tuned decision (strength {figures['decision']['prior_strength']:g})": tuned["per_class_recall"],
+    }
+    curves = figures["calibration_curves"]
+    draw_picture(
+        folder,
+        "recall_per_class",
+        lambda: recall_figure(names, recalls, trivial["per_class_recall"], f"Recall of each class, {what}"),
+    )
+    draw_picture(
+        folder,
+        "confusion",
+        lambda: confusion_figure(figures["confusion"].numpy(), names, f"Confusion at argmax, {what}"),
+    )
+    draw_picture(
+        folder,
+        "calibration",
+        lambda: calibration_figure(
+            {name: found["curve"] for name, found in curves.items()},
+            {name: found["error"] for name, found in curves.items()},
+            f"Calibration, {what}",
+        ),
+    )
+    columns: dict[str, Sequence[Any]] = {"class": range(len(names)), "name": names}
+    columns["targets"] = figures["confusion"].sum(1).tolist()
+    for heading, found in (("", ours), ("tuned_", tuned), ("trivial_", trivial)):
+        columns |= {f"{heading}{name}": found[f"per_class_{name}"] for name in ("recall", "f1", "iou")}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_atomic(folder / "classes.csv", text.getvalue().encode())
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return open_door("evaluate", evaluate, check_files)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

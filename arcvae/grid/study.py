@@ -1,0 +1,205 @@
+"""What a model of grids has learned: its likelihood, its codes, and pictures of both."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from arcvae.files import write_atomic
+from arcvae.grid.corpus import read_factors
+from arcvae.grid.data import GridDataModule
+from arcvae.grid.generator import FACTORS, KINDS
+from arcvae.grid.likelihood import bits_per_cell, independent_bits, log_likelihoods
+from arcvae.grid.module import ACTIVE_NATS, GridModule
+from arcvae.grid.objects import find_components
+from arcvae.grid.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.imbalance.counts import count_classes
+from arcvae.imbalance.decision import corrected, log_prior
+from arcvae.training.module import Figure as Value
+from arcvae.training.plots import draw_picture
+
+LIKELIHOOD_GRIDS, SCATTERED = 2000, 2000
+"""Grids of which the likelihood is computed, and codes of which the scatter plots are made."""
+_SPAN = 2.5
+"""How far a latent dimension is moved to each side, in standard deviations of the prior."""
+
+
+def study(
+    module: GridModule,
+    data: GridDataModule,
+    split: str,
+    results: dict[str, Value],
+    *,
+    limit: int,
+    decision: dict[str, Any],
+    samples: int,
+    seed: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write pictures and reconstructions of a split into a folder, and return further figures.
+
+    Args:
+        module: Trained.
+        data: Its corpus, or another one.
+        split: "train", "val" or "test".
+        results: Metrics of the split.
+        limit: Grids to look at, from the first on.
+        decision: Class counts of the train split and tuned strength.
+        samples: Importance samples for each grid, K.
+        seed: Seed of the noise and of all choices.
+        folder: Existing folder.
+    """
+    grids = data.splits[split][:limit]
+    prior, strength = log_prior(decision["class_counts"]), float(decision["prior_strength"])
+    mu, plain, tuned = _pass(module, grids, prior, strength)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, original=grids.numpy(), argmax=plain, corrected=tuned, mu=mu)
+    write_atomic(folder / "reconstructions.npz", buffer.getvalue())
+    figures = _figures(module, data, split, results, grids.numpy(), plain, mu, seed)
+    for name, draw in figures.items():
+        draw_picture(folder, name, draw)
+    few = grids[:LIKELIHOOD_GRIDS]
+    return {"likelihood": _likelihood(module, few, prior, strength, decision, samples, seed)}
+
+
+@torch.no_grad()
+def _pass(
+    module: GridModule, grids: Tensor, prior: Tensor, strength: float
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Mean codes ``(N, D)``, and grids ``(N, S, S)`` decoded from them by the plain and the tuned decision."""
+    codes, plain, tuned = [], [], []
+    for batch in grids.split(1000):
+        mu, _ = module.model.encoder(batch.to(module.device))
+        logits = module.model.decoder(mu)
+        codes.append(mu.cpu())
+        plain.append(logits.argmax(1).to(torch.uint8).cpu())
+        tuned.append(corrected(logits, prior, strength).argmax(1).to(torch.uint8).cpu())
+    return torch.cat(codes).numpy(), torch.cat(plain).numpy(), torch.cat(tuned).numpy()
+
+
+def _likelihood(
+    module: GridModule, grids: Tensor, prior: Tensor, strength: float, decision: dict[str, Any], samples: int, seed: int
+) -> dict[str, Any]:
+    """Bits per cell under the decoder as it is, under the corrected one, and without a code."""
+    cells = module.model.grid_size**2
+    bounds = log_likelihoods(
+        module.model.encoder, module.model.decoder, grids, samples=samples,
+        priors=[(prior, 0.0), (prior, strength)], generator=torch.Generator().manual_seed(seed),
+    )  # fmt: skip
+    (plain, plain_error), (tuned, tuned_error) = (bits_per_cell(bound, cells) for bound in bounds)
+    trivial = independent_bits(decision["class_counts"], count_classes(grids.numpy(), module.num_classes).tolist())
+    return {
+        "bits_per_cell": plain,
+        "bits_per_cell_standard_error": plain_error,
+        "bits_per_cell_at_tuned_decision": tuned,
+        "bits_per_cell_at_tuned_decision_standard_error": tuned_error,
+        "bits_per_cell_of_independent_cells": trivial,
+        "importance_samples": samples,
+        "grids": len(grids),
+    }
+
+
+def _figures(
+    module: GridModule,
+    data: GridDataModule,
+    split: str,
+    results: dict[str, Value],
+    grids: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    mu: NDArray[np.float32],
+    seed: int,
+) -> dict[str, Callable[[], Figure]]:
+    """How to draw each picture, by name."""
+    kl = results["kl_per_dim"]
+    assert isinstance(kl, list)
+    wrong = (grids != decoded).reshape(len(grids), -1).sum(1)
+    order = np.argsort(wrong, kind="stable")
+    middle = max(0, len(order) // 2 - 2)
+    groups = {"best": order[:5], "median": order[middle : middle + 5], "worst": order[::-1][:5]}
+    some = np.random.default_rng(seed).permutation(len(grids))
+    return {
+        "reconstructions": lambda: extremes_figure(
+            grids, decoded, groups,
+            f"Best, median and worst {split} grids by wrong cells: accuracy of all cells, F1 of objects",
+        ),
+        "kl_per_dimension": lambda: kl_figure(
+            kl, ACTIVE_NATS, f"KL of each latent dimension on {split}: {sum(kl):.1f} nats per grid in all"
+        ),
+        "codes": lambda: _codes(data, split, grids, mu, some[:SCATTERED], seed),
+        "traversals": lambda: _traversals(module, mu, kl, some[0]),
+        "interpolations": lambda: _interpolations(module, grids, mu, some[:12], split),
+    }  # fmt: skip
+
+
+def _codes(
+    data: GridDataModule,
+    split: str,
+    grids: NDArray[np.uint8],
+    mu: NDArray[np.float32],
+    some: NDArray[np.int64],
+    seed: int,
+) -> Figure:
+    found = find_components(grids[some])
+    most = int(max(1, found.objects_per_grid.max()))
+    labels: dict[str, tuple[NDArray[np.int64], list[str]]] = {
+        "number of objects": (found.objects_per_grid, [str(n) for n in range(most + 1)]),
+        "colour of the largest object": (found.main_color, list(data.class_names)),
+    }
+    factors = read_factors(data.corpus_path, split)
+    if factors is not None:
+        sizes = factors[some][:, :, FACTORS.index("size")].astype(np.int64)
+        largest = np.take_along_axis(factors[some], sizes.argmax(1)[:, None, None], 1)[:, 0]
+        labels["kind of the largest object"] = (largest[:, 0].astype(np.int64), ["none", *KINDS])
+    codes = mu[some]
+    maps = {"PCA": np.zeros((len(codes), 2)), "t-SNE": np.zeros((len(codes), 2))}
+    if codes.shape[1] >= 2 and len(codes) > 2:
+        pca = PCA(2, random_state=seed)
+        maps["PCA"] = pca.fit_transform(codes)
+        explained = 100 * pca.explained_variance_ratio_.sum()
+        maps = {f"PCA ({explained:.0f} % of the variance)": maps["PCA"], "t-SNE": maps["t-SNE"]}
+        near = min(30.0, (len(codes) - 1) / 3)
+        maps["t-SNE"] = TSNE(2, perplexity=near, init="random", random_state=seed).fit_transform(codes)
+    return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
+
+
+@torch.no_grad()
+def _decode(module: GridModule, z: NDArray[np.floating]) -> NDArray[np.uint8]:
+    codes = torch.as_tensor(z, dtype=torch.float32, device=module.device)
+    return module.model.decoder(codes).argmax(1).to(torch.uint8).cpu().numpy()
+
+
+def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
+    steps = np.linspace(-_SPAN, _SPAN, 9)
+    order = np.argsort(kl)[::-1][:16]
+    codes = np.repeat(mu[start][None], len(order) * len(steps), 0)
+    for row, dimension in enumerate(order):
+        codes[row * len(steps) : (row + 1) * len(steps), dimension] = steps
+    return mosaic(
+        _decode(module, codes), len(steps), "One code with one dimension moved at a time, by KL in nats",
+        rows=[f"z{dimension}\n{kl[dimension]:.2f}" for dimension in order], headings=[f"{step:+.1f}" for step in steps],
+    )  # fmt: skip
+
+
+def _interpolations(
+    module: GridModule, grids: NDArray[np.uint8], mu: NDArray[np.float32], some: NDArray[np.int64], split: str
+) -> Figure:
+    pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
+    shares = np.linspace(0, 1, 7)
+    rows = []
+    for first, second in pairs:
+        codes = mu[first] + shares[:, None] * (mu[second] - mu[first])
+        rows.append(np.concatenate([grids[first][None], _decode(module, codes), grids[second][None]]))
+    headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
+    return mosaic(
+        np.concatenate(rows), len(headings), f"Straight lines between the codes of two {split} grids", headings=headings
+    )

@@ -1,0 +1,180 @@
+"""Pictures of figures that any task has: recall per class, confusion, calibration, curves of runs."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from arcvae.files import write_atomic
+
+log = logging.getLogger(__name__)
+
+OURS, TUNED, TRIVIAL = "#0074D9", "#2ECC40", "#444444"
+LABELLED = 30
+"""With more classes than this, a confusion matrix shows no figures and not every label."""
+
+
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """An empty figure of ``width`` x ``height`` inches that leaves no state behind."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def to_png(figure: Figure, dpi: int = 100) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def draw_picture(folder: Path, name: str, draw: Callable[[], Figure]) -> None:
+    """Draw and save; a picture that fails is never worth the figures."""
+    try:
+        write_atomic(folder / f"{name}.png", to_png(draw()))
+        log.info("[VISUALIZATION] Saved: %s.png", name)
+    except Exception as error:
+        log.warning("[VISUALIZATION] not saved: %s.png (%s)", name, error)
+
+
+def recall_figure(
+    names: Sequence[str],
+    recalls: Mapping[str, Sequence[float]],
+    trivial: Sequence[float],
+    title: str,
+) -> Figure:
+    """Bars of the recall of each class, a group per class, with a line for the trivial predictor.
+
+    Args:
+        names: Class names, ``(C,)``.
+        recalls: Recall of each class by name of the decision, ``(C,)`` each; NaN for a class without targets.
+        trivial: The same for the trivial predictor.
+        title: Heading.
+    """
+    figure = new_figure(max(7.0, 0.16 * len(names) * len(recalls) + 2), 3.8, title)
+    axes = figure.subplots()
+    position = np.arange(len(names))
+    width = 0.8 / len(recalls)
+    for index, ((label, values), color) in enumerate(zip(recalls.items(), (OURS, TUNED, "#FF851B"), strict=False)):
+        offset = (index - (len(recalls) - 1) / 2) * width
+        axes.bar(position + offset, np.nan_to_num(np.array(values, dtype=float)), width, label=label, color=color)
+    axes.step(
+        np.r_[position - 0.5, position[-1] + 0.5],
+        np.r_[np.nan_to_num(trivial), np.nan_to_num(trivial)[-1]],
+        where="post", color=TRIVIAL, linestyle="--", linewidth=1.2, label="trivial predictor",
+    )  # fmt: skip
+    axes.set(ylim=(0, 1.08), ylabel="recall", xlim=(-0.6, len(names) - 0.4))
+    _name_classes(axes, names)
+    axes.legend(fontsize=8, ncols=len(recalls) + 1, loc="upper center", bbox_to_anchor=(0.5, 1.13), frameon=False)
+    return figure
+
+
+def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+    turned = len(names) > 12
+    axes.set_xticks(
+        range(len(names)), names, rotation=90 if turned else 30, ha="center" if turned else "right",
+        fontsize=6 if turned else 8,
+    )  # fmt: skip
+
+
+def confusion_figure(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Figure:
+    """Confusion matrix with rows (targets) that add up to 1; rows without targets stay empty.
+
+    Args:
+        confusion: ``(C, C)`` counts, row = target, column = prediction.
+        names: ``(C,)``.
+        title: Heading.
+    """
+    totals = confusion.sum(1, keepdims=True)
+    shares = np.divide(confusion, totals, out=np.full(confusion.shape, np.nan), where=totals > 0)
+    few = len(names) <= LABELLED
+    side = 0.52 * len(names) + 1.8 if few else 9.0
+    figure = new_figure(side + 0.6, side, title)
+    axes = figure.subplots()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
+    figure.colorbar(image, ax=axes, label="share of the targets of a class", shrink=0.8)
+    ticks = range(0, len(names), 1 if few else 4)
+    shown = [names[tick] for tick in ticks]
+    axes.set_xticks(ticks, shown, rotation=45 if few else 90, ha="right" if few else "center", fontsize=8 if few else 6)
+    axes.set_yticks(ticks, shown, fontsize=8 if few else 6)
+    axes.set(xlabel="predicted", ylabel="target")
+    for row, column in np.ndindex(*shares.shape) if few else ():
+        share = shares[row, column]
+        if share >= 0.005:
+            text = f"{share:.2f}".removeprefix("0")
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color="w" if share < 0.6 else "k")
+    return figure
+
+
+def calibration_figure(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
+    errors: Mapping[str, float],
+    title: str,
+) -> Figure:
+    """Hit rate against confidence, with the share of decisions below.
+
+    Args:
+        curves: See :meth:`arcvae.imbalance.calibration.Calibration.curve`, by name of the decision.
+        errors: Calibration error, by the same names.
+        title: Heading.
+    """
+    figure = new_figure(5.6, 5.6, title)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="as right as sure")
+    for (name, (confidence, hits, shares)), color in zip(
+        curves.items(), (OURS, TUNED, "#FF851B", "#F012BE"), strict=False
+    ):
+        upper.plot(confidence, hits, marker="o", markersize=4, color=color, label=f"{name}: error {errors[name]:.3f}")
+        lower.plot(confidence, shares, marker="o", markersize=3, color=color)
+    upper.set(ylabel="hit rate", ylim=(0, 1.02), xlim=(0, 1.02))
+    upper.legend(fontsize=8)
+    lower.set(xlabel="confidence", ylabel="share", yscale="log")
+    return figure
+
+
+def curves_figure(
+    histories: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], panels: Mapping[str, str], title: str
+) -> Figure:
+    """Figures of several runs over training steps, a panel for each; runs of one name share a colour.
+
+    Args:
+        histories: Rows of ``metrics.csv`` (with ``step``) of each run, by the name of the variant.
+        panels: Heading of each panel, by column; a column that ends with ``/*`` shows one thin line per entry.
+        title: Heading of the picture.
+    """
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(4.2 * columns, 2.9 * rows + 0.4, title)
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in cells[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (column, heading) in zip(cells, panels.items(), strict=False):
+        for index, (name, runs) in enumerate(histories.items()):
+            for number, run in enumerate(runs):
+                _curve(axes, run, column, f"C{index % 10}", name if number == 0 else None)
+        axes.set_title(heading, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=7)
+    cells[0].legend(fontsize=7 if len(histories) <= 4 else 5)
+    return figure
+
+
+def _curve(axes: Axes, run: Sequence[Mapping[str, float]], column: str, color: str, label: str | None) -> None:
+    steps = [row["step"] for row in run]
+    if not column.endswith("/*"):
+        if all(column in row for row in run):
+            axes.plot(steps, [row[column] for row in run], marker="o", markersize=3, color=color, label=label)
+        return
+    names = [name for name in (run[0] if run else {}) if name.startswith(column[:-1])]
+    for name in names:
+        axes.plot(steps, [row[name] for row in run], color=color, linewidth=0.7, alpha=0.7)
