@@ -72,13 +72,19 @@ def plan(
 @contextlib.contextmanager
 def _hydra(config_dir: str | None) -> Iterator[None]:
     """Hydra's compose API over ``conf/`` and, as ``--config-dir`` does, a further folder."""
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        if config_dir:
-            search_path = create_config_search_path(str(CONF_DIR))
-            search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", anchor="schema")
-            GlobalHydra.instance().clear()
-            Hydra.create_main_hydra2("arcvae", search_path)
-        yield
+    state = GlobalHydra.instance()
+    running = state.hydra  # a command that composes the config of another one
+    state.clear()
+    try:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            if config_dir:
+                search_path = create_config_search_path(str(CONF_DIR))
+                search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", anchor="schema")
+                GlobalHydra.instance().clear()
+                Hydra.create_main_hydra2("arcvae", search_path)
+            yield
+    finally:
+        state.hydra = running
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:

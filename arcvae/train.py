@@ -58,6 +58,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     from arcvae.build import build_run
     from arcvae.files import write_json
+    from arcvae.training.loggers import log_run_files
     from arcvae.training.record import claimed, link_latest
 
     with claimed(folder), logging_redirect_tqdm(), _closing_wandb():
@@ -69,7 +70,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
             _announce(plain, run, folder)
             _save_weights(run, plain, folder)
             for logger in run.trainer.loggers:
-                logger.log_hyperparams(shown)
+                logger.log_hyperparams({**shown, "run_id": folder.name})
         with _children():
             run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
         if not run.trainer.global_step:
@@ -77,6 +78,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         record = _finish(shown, run, folder, started)
         if run.trainer.is_global_zero:
             write_json(folder / "metrics.json", record)
+            log_run_files(run.trainer, folder)
             _summarise(record, run.module, folder)
     return record
 

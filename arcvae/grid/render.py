@@ -74,4 +74,4 @@ def caption(original: Grid, reconstruction: Grid) -> str:
     hits = int(((original == reconstruction) & (original > 0)).sum())
     colored = int((original > 0).sum()) + int((reconstruction > 0).sum())
     f1 = f"{2 * hits / colored:.2f}".removeprefix("0") if colored else "—"
-    return f"{100 * (original == reconstruction).mean():.0f} %, F1 {f1}"
+    return f"{int(100 * (original == reconstruction).mean())} %, F1 {f1}"  # 100 % only where all cells are right

@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from arcvae.errors import ConfigError
 from arcvae.files import write_atomic
+from arcvae.training.loggers import log_table
 from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class StepLog(Callback):
 
 
 class PerClassRecall(Callback):
-    """A line in the log after each epoch: the recall of every class on the validation split."""
+    """After each epoch, what every class scores on the validation split: a line in the log, a table for the loggers."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log, after an epoch of training."""
@@ -52,6 +53,11 @@ class PerClassRecall(Callback):
         assert isinstance(recalls, list)
         shown = " ".join("—" if recall != recall else f"{recall:.2f}" for recall in recalls)
         log.info("Epoch %d, recall per class on val: %s", trainer.current_epoch + 1, shown)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        results = pl_module.results["val"]
+        columns: list[Any] = [results[f"per_class_{name}"] for name in ("recall", "f1", "iou")]
+        rows = list(zip(range(len(recalls)), data.class_names, *columns, strict=True))
+        log_table(trainer, "val/per_class", ("class", "name", "recall", "f1", "iou"), rows)
 
 
 class Checkpoint(ModelCheckpoint):

@@ -71,13 +71,14 @@ def _mode_collapse(
 def _lopsided(recall: float, precision: float, ratio: float | None, strength: float | None) -> list[Finding]:
     tuned = "" if not strength else f"; the tuned decision (strength {strength:g}) takes part of it back at no cost"
     if recall >= LOPSIDED * precision and precision < 0.5:
+        smaller = "" if ratio is None else ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
         cause = f"class weights of ratio {ratio:.0f} : 1" if ratio else "a decoder that cannot place edges yet"
         return [
             Finding(
                 "over-painting",
                 f"object recall {recall:.3f} is high, precision {precision:.3f} low: objects are painted fat",
                 f"{cause} make a missed cell cost more than a painted one" if ratio else cause,
-                "use smaller weights (loss.class_weights=sqrt_inverse or none) or train longer" + tuned,
+                f"train longer{smaller}{tuned}",
             )
         ]
     if precision >= LOPSIDED * recall and recall < 0.5:

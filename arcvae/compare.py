@@ -1,0 +1,203 @@
+"""Train variants and compare them: ``python -m arcvae.compare [study=options] [seeds=[1,2,3]]``.
+
+Or compare runs that are there: ``python -m arcvae.compare runs=[FOLDER,FOLDER]``. Leaves a report below
+``outputs/compare/``; see README.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from arcvae import errors
+from arcvae.config import config_hash, make_run_id, plan, resolved
+from arcvae.door import open_door, quiet
+from arcvae.errors import ArcvaeError, DataError
+
+log = logging.getLogger("arcvae")
+
+_PICTURED = 10
+Variants = dict[str, list[Path]]
+
+
+def check(config: dict[str, Any]) -> None:
+    """Compose every training run, and look for every run folder, before anything is written."""
+    for run in config["runs"]:
+        if not (Path(run) / "metrics.json").is_file():
+            raise DataError(f"{run} holds no metrics.json; give the folder of a finished training run")
+    if not config["runs"]:
+        for overrides in _jobs(config).values():
+            plan("train", overrides)
+
+
+def _jobs(config: Mapping[str, Any]) -> dict[tuple[str, int], list[str]]:
+    """Overrides of each training run, by variant and seed."""
+    study, place = config["study"], f"output_dir='{config['output_dir']}'"
+    return {
+        (name, seed): [*study["overrides"], *overrides, *config["overrides"], f"seed={seed}", place]
+        for name, overrides in study["variants"].items()
+        for seed in config["seeds"]
+    }
+
+
+def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Compare what a composed config (``conf/compare.yaml``) names.
+
+    Returns:
+        What ``results.json`` holds.
+    """
+    plain, shown = resolved(config)
+    quiet()
+    variants = _given(plain["runs"]) if plain["runs"] else _trained(plain)
+    from arcvae.files import write_atomic, write_json
+    from arcvae.training.comparison import markdown, read_record, recommend, stabilities, summary
+    from arcvae.training.plots import curves_figure, draw_picture
+
+    study = plain["study"]
+    records = {name: [read_record(run) for run in runs] for name, runs in variants.items()}
+    chosen, reason = recommend(records, study["rank"])
+    results = {
+        "command": ["python", "-m", "arcvae.compare", *sys.argv[1:]],
+        "config": shown,
+        "recommendation": chosen,
+        "reason": reason,
+        "variants": {
+            name: {
+                "runs": [str(run) for run in variants[name]],
+                "seeds": [record["seed"] for record in found],
+                "metrics": {
+                    f"{split}/{metric}": {"mean": entry.mean, "spread": entry.spread, "values": entry.values}
+                    for split in ("val", "test", "at_tuned_decision")
+                    for metric in study["columns"]
+                    if (entry := summary(found, split, metric)).values
+                },
+                "verdicts": [record["verdict"] for record in found],
+                "stability": stabilities(found, list(study["curves"])),
+            }
+            for name, found in records.items()
+        },
+        "baseline": next(iter(records.values()))[0]["baseline"],
+    }
+    write_json(folder / "results.json", results)
+    report = markdown(records, study["columns"], list(study["curves"]), study["rank"])
+    write_atomic(folder / "results.md", report.encode())
+    histories = {name: [record.get("history", []) for record in found] for name, found in records.items()}
+    draw_picture(
+        folder, "curves", lambda: curves_figure(histories, study["curves"], "Training and validation of each variant")
+    )
+    if all((run / "vae_best.pth").is_file() for runs in variants.values() for run in runs):
+        _draw_reconstructions(variants, records, folder)
+    log.info("\n%s", report)
+    log.info("Report  %s", folder / "results.md")
+    return results
+
+
+def _given(runs: Sequence[str]) -> Variants:
+    """Runs by what they were told, apart from the seed."""
+    from arcvae.training.comparison import read_record
+
+    variants: Variants = {}
+    for run in runs:
+        record = read_record(Path(run))
+        words = [word for word in record["command"][3:] if not word.startswith(("seed=", "output_dir=", "hydra."))]
+        variants.setdefault(" ".join(words) or "defaults", []).append(Path(run))
+    return variants
+
+
+def _trained(config: Mapping[str, Any]) -> Variants:
+    """The run of each variant and seed; those that are there already are not trained again."""
+    variants: Variants = {}
+    there = _finished(Path(config["output_dir"]))
+    for (name, seed), overrides in _jobs(config).items():
+        (job,) = plan("train", overrides)
+        folder = next((run for run, record in there if _is_run_of(record, job, run)), None)
+        if folder is None:
+            folder = Path(config["output_dir"]) / "train" / make_run_id()
+            log.info("Training %s, seed %d, in %s", name, seed, folder)
+            _train([*overrides, f"hydra.run.dir='{folder}'"], name, seed)
+        else:
+            log.info("%s, seed %d, is there: %s", name, seed, folder)
+        variants.setdefault(name, []).append(folder)
+    return variants
+
+
+def _finished(output_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Finished training runs below a folder, newest first, with their records."""
+    from arcvae.training.comparison import read_record
+
+    paths = [*output_dir.glob("train/*/metrics.json"), *output_dir.glob("sweeps/*/*/metrics.json")]
+    found = []
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found.append((path.parent, read_record(path.parent)))
+        except DataError as error:
+            log.warning("%s", error)
+    return found
+
+
+def _is_run_of(record: Mapping[str, Any], job: Mapping[str, Any], run: Path) -> bool:
+    """Whether a finished run is what ``job`` asks for: the same config, on the same file as it is now."""
+    ours, theirs = job["data"].get("path"), record["config"]["data"].get("path")
+    if record["config_hash"] != config_hash(job) or bool(ours) != bool(theirs):
+        return False
+    if not ours:
+        return True
+    return Path(ours).resolve() == Path(theirs).resolve() and (
+        Path(ours).stat().st_mtime < (run / "metrics.json").stat().st_mtime
+    )
+
+
+def _train(overrides: Sequence[str], name: str, seed: int) -> None:
+    """Train in a process of its own, so that no run can leave anything behind for the next."""
+    process = subprocess.Popen([sys.executable, "-m", "arcvae.train", *overrides])
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()  # it keeps its last checkpoint
+        process.wait()
+        raise
+    if code:
+        message = f"training {name} (seed {seed}) ended with exit code {code}, see above; finished runs are kept"
+        faults = [
+            fault for fault in vars(errors).values() if isinstance(fault, type) and issubclass(fault, ArcvaeError)
+        ]
+        raise next((fault for fault in faults if fault.exit_code == code), ArcvaeError)(message)
+
+
+def _draw_reconstructions(variants: Variants, records: Mapping[str, Any], folder: Path) -> None:
+    """The same validation grids as each variant reconstructs them."""
+    import numpy as np
+
+    from arcvae.codec import load
+    from arcvae.grid.corpus import read_corpus
+    from arcvae.grid.pictures import mosaic
+    from arcvae.training.plots import draw_picture
+
+    path = Path(next(iter(records.values()))[0]["corpus"]["path"])
+    if not path.is_file():
+        log.warning("[VISUALIZATION] not saved: reconstructions.png (%s is gone)", path)
+        return
+    val = read_corpus(path).val
+    grids = val[np.random.default_rng(0).permutation(len(val))[:_PICTURED]]
+    rows = [grids, *(load(runs[0]).reconstruct(grids) for runs in variants.values())]
+    names = ["original", *(name if len(name) < 20 else f"{name[:18]}…" for name in variants)]
+    draw_picture(
+        folder,
+        "reconstructions",
+        lambda: mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names),
+    )
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return open_door("compare", compare, check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

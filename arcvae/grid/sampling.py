@@ -1,0 +1,116 @@
+"""New grids from a trained model, and how much they resemble those of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import jensenshannon
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+from arcvae.grid.objects import LARGEST, Components, Grids, find_components
+
+FITTED = 20_000
+"""Training grids that the mixture is fitted to."""
+_PAIRS = 100_000
+"""Pairs of grids of which the mean distance is taken."""
+
+
+def prior_codes(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:
+    """``(count, D)`` codes of the prior N(0, I)."""
+    return np.random.default_rng(seed).standard_normal((count, latent_dim), dtype=np.float32)
+
+
+@torch.no_grad()
+def aggregate_codes(
+    encoder: nn.Module, grids: Tensor, count: int, *, components: int, seed: int, device: torch.device
+) -> NDArray[np.float32]:
+    """``(count, D)`` codes of the aggregate posterior, the mean of q(z | x) over the corpus.
+
+    A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids.
+
+    Args:
+        encoder: Grids to mu and logvar.
+        grids: Train split, ``(N, S, S)`` uint8.
+        count: Codes to draw.
+        components: Gaussians of the mixture; fewer if there are not so many grids.
+        seed: Seed of the choice of grids, the fit and the draw.
+        device: Of the encoder.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    some = grids[torch.randperm(len(grids), generator=generator)[:FITTED]]
+    codes = []
+    for batch in some.split(1000):
+        mu, logvar = (part.cpu() for part in encoder(batch.to(device)))
+        codes.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
+    mixture = GaussianMixture(
+        min(components, len(some)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
+    )
+    mixture.fit(torch.cat(codes).double().numpy())
+    drawn, _ = mixture.sample(count)
+    return np.random.default_rng(seed).permutation(drawn).astype(np.float32)  # it comes sorted by component
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What samples are compared with: the train split of a corpus.
+
+    Args:
+        grids: ``(N, S, S)`` uint8.
+        max_objects: Most objects of a valid grid.
+    """
+
+    grids: Grids
+    max_objects: int
+    components: Components
+    known: frozenset[bytes]
+
+    @classmethod
+    def of(cls, grids: Grids, max_objects: int) -> Reference:
+        """Look at a train split."""
+        return cls(grids, max_objects, find_components(grids), frozenset(grid.tobytes() for grid in grids))
+
+    def score(self, grids: Grids, seed: int = 0) -> dict[str, float | list[float]]:
+        """What a set of grids is worth as grids of this corpus.
+
+        Args:
+            grids: ``(M, S, S)`` uint8, M >= 1.
+            seed: Seed of the pairs whose distance is taken.
+
+        Returns:
+            ``valid``: share of grids made of 1 to ``max_objects`` objects of 2-15 cells, one colour each. Cells that
+            touch, over corners too, and have one colour are one object, or as few as 15 cells each allow.
+            ``objects_js``, ``sizes_js``, ``colors_js``: Jensen-Shannon distance (base 2, in [0, 1]) of the number of
+            objects, the size of components and the colour of coloured cells from the train split.
+            ``colored_cells``: mean per grid. ``novel``: share that is not in the train split. ``distinct``: share of
+            different grids. ``pair_distance``: mean number of cells in which two of them differ.
+        """
+        found = find_components(grids)
+        different = {grid.tobytes() for grid in grids}
+        pairs = np.random.default_rng(seed).integers(0, len(grids), (2, min(_PAIRS, 50 * len(grids))))
+        unlike = grids[pairs[0]] != grids[pairs[1]]
+        return {
+            "valid": float(found.valid(self.max_objects).mean()),
+            "objects_js": self._distance(
+                found.objects_per_grid, self.components.objects_per_grid, self.max_objects + 2
+            ),
+            "sizes_js": self._distance(found.size, self.components.size, LARGEST + 2),
+            "colors_js": self._distance(grids[grids > 0], self.grids[self.grids > 0], 10),
+            "colored_cells": float((grids > 0).sum() / len(grids)),
+            "novel": float(np.mean([grid.tobytes() not in self.known for grid in grids])),
+            "distinct": len(different) / len(grids),
+            "pair_distance": float(unlike.reshape(len(unlike), -1).sum(1).mean()),
+        }
+
+    @staticmethod
+    def _distance(ours: ArrayLike, theirs: ArrayLike, bins: int) -> float:
+        """Jensen-Shannon distance of two sets of whole numbers; the last bin holds everything larger."""
+        histograms = [
+            np.bincount(np.minimum(values, bins - 1), minlength=bins) for values in map(np.asarray, (ours, theirs))
+        ]
+        if not histograms[0].any() or not histograms[1].any():
+            return 1.0  # nothing is as far from something as can be
+        return float(jensenshannon(*histograms, base=2))

@@ -1,0 +1,121 @@
+"""Draw grids from a trained model: ``python -m arcvae.sample ckpt_path=... num_samples=64 seed=0``.
+
+Leaves ``samples.npz``, ``samples.png`` and ``metrics.json`` in a folder below ``outputs/sample/``; see README.md.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from arcvae.config import resolved
+from arcvae.door import check_files, open_door, quiet
+from arcvae.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from arcvae.grid.data import GridDataModule
+    from arcvae.grid.module import GridModule
+
+log = logging.getLogger("arcvae")
+
+_SHOWN = ("valid", "objects_js", "sizes_js", "colors_js", "colored_cells", "novel", "distinct", "pair_distance")
+_PICTURED = 64
+
+
+def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Draw from the checkpoint of a composed config (``conf/sample.yaml``) and score the draw.
+
+    Returns:
+        What ``metrics.json`` holds.
+    """
+    plain, shown = resolved(config)
+    quiet()
+    import numpy as np
+
+    from arcvae.build import restore
+    from arcvae.codec import Codec
+    from arcvae.files import write_atomic, write_json
+    from arcvae.grid.data import GridDataModule
+    from arcvae.grid.module import GridModule
+    from arcvae.grid.pictures import mosaic
+    from arcvae.grid.sampling import Reference
+    from arcvae.training.evaluation import tune_decision
+    from arcvae.training.plots import draw_picture
+    from arcvae.training.record import claimed, software
+    from arcvae.training.report import table
+
+    with claimed(folder):
+        model = restore(
+            plain["ckpt_path"],
+            data_path=plain["data"]["path"],
+            accelerator=plain["accelerator"],
+            plugins=plain["plugins"],
+        )
+        module, data, count = model.module, model.data, plain["num_samples"]
+        if not isinstance(module, GridModule) or not isinstance(data, GridDataModule):
+            raise CheckpointError(f"{plain['ckpt_path']} is a classifier; it has nothing to decode samples with")
+        decision = None
+        if plain["decision"] == "corrected":
+            decision = tune_decision(module, data.evaluation_loader("val"), model.counts)
+        z = _codes(module, data, plain)
+        grids = Codec(module.model, decision=decision).decode(z, plain["decision"])
+        real = data.splits["test" if data.size("test") else "val"].numpy()
+        real = real[np.random.default_rng(plain["seed"]).permutation(len(real))[:count]]
+        reference = Reference.of(data.splits["train"].numpy(), plain["max_objects"])
+        sets = {"samples": grids, "real": real, "all-background": np.zeros_like(grids)}
+        scores = {name: reference.score(found, plain["seed"]) for name, found in sets.items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, samples=grids, z=z)
+        write_atomic(folder / "samples.npz", buffer.getvalue())
+        source = "N(0, I)" if plain["prior"] == "normal" else "the aggregate posterior"
+        title = (
+            f"{min(count, _PICTURED)} samples from {source}; {100 * scores['samples']['valid']:.0f} % of {count} valid"
+        )
+        draw_picture(folder, "samples", lambda: mosaic(grids[:_PICTURED], 8, title))
+        record = {
+            "command": ["python", "-m", "arcvae.sample", *sys.argv[1:]],
+            "config": shown,
+            "checkpoint": str(Path(plain["ckpt_path"]).resolve()),
+            **software(),
+            "corpus": {"path": str(data.corpus_path), "is_that_of_the_training": model.same_corpus},
+            "decision": decision,
+            "scores": scores,
+            "real_grids": len(real),
+        }
+        write_json(folder / "metrics.json", record)
+    log.info("\n%s", table(scores, _SHOWN))
+    log.info("real: %d grids of another split, scored the same way: a floor for the distances (*_js)", len(real))
+    log.info("Samples  %s", folder)
+    return record
+
+
+def _codes(module: GridModule, data: GridDataModule, config: dict[str, Any]) -> NDArray[np.float32]:
+    from arcvae.grid.sampling import aggregate_codes, prior_codes
+
+    if config["prior"] == "normal":
+        return prior_codes(config["num_samples"], module.model.latent_dim, config["seed"])
+    return aggregate_codes(
+        module.model.encoder,
+        data.splits["train"],
+        config["num_samples"],
+        components=config["components"],
+        seed=config["seed"],
+        device=module.device,
+    )
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return open_door("sample", sample, check_files)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What Lightning's loggers do not share a call for: pictures, tables and files, for W&B and TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from PIL import Image
+
+log = logging.getLogger(__name__)
+
+
+def shows_pictures(trainer: Trainer) -> bool:
+    """Whether a logger of this run can show a picture."""
+    return any(isinstance(logger, WandbLogger | TensorBoardLogger) for logger in trainer.loggers)
+
+
+def log_picture(trainer: Trainer, name: str, png: bytes) -> None:
+    """Hand a picture to every logger that can show one; one that fails costs a warning."""
+    for logger in trainer.loggers:
+        with _forgiving(logger, name):
+            if isinstance(logger, WandbLogger):
+                logger.log_image(name, [Image.open(io.BytesIO(png))], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+                logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+
+
+def log_table(trainer: Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Hand a table to every logger that can show one; one that fails costs a warning."""
+    for logger in trainer.loggers:
+        with _forgiving(logger, name):
+            if isinstance(logger, WandbLogger):
+                logger.log_table(name, list(columns), data=[list(row) for row in rows], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                lines = [columns, ["---"] * len(columns), *rows]
+                text = "\n".join("| " + " | ".join(map(_shown, line)) + " |" for line in lines)
+                logger.experiment.add_text(name, text, trainer.global_step)
+
+
+def _shown(cell: Any) -> str:
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+
+
+def log_run_files(trainer: Trainer, folder: Path) -> None:
+    """Give W&B the checkpoints, exports and figures of a finished run as artifacts.
+
+    ``checkpoint-RUN`` with the aliases ``best`` and ``latest``, ``exports-RUN`` with both.
+    """
+    exports = [path for path in folder.iterdir() if path.suffix in (".pth", ".safetensors", ".json")]
+    sets = (
+        (f"checkpoint-{folder.name}", "model", [folder / "checkpoints" / "best.ckpt"], ["best"]),
+        (f"checkpoint-{folder.name}", "model", [folder / "checkpoints" / "last.ckpt"], ["latest"]),
+        (f"exports-{folder.name}", "exports", sorted(exports), ["best", "latest"]),
+    )
+    for logger in trainer.loggers:
+        if not isinstance(logger, WandbLogger):
+            continue
+        import wandb
+
+        for name, kind, paths, aliases in sets:
+            with _forgiving(logger, name):
+                artifact = wandb.Artifact(name, type=kind)
+                for path in paths:
+                    if path.is_file():
+                        artifact.add_file(str(path))
+                logger.experiment.log_artifact(artifact, aliases=aliases)
+
+
+@contextlib.contextmanager
+def _forgiving(logger: Logger, name: str) -> Iterator[None]:
+    """What a logger cannot take is a warning: no picture is worth a model."""
+    try:
+        yield
+    except Exception as error:  # whatever the logger ran into
+        log.warning("%s did not take %s: %s", type(logger).__name__, name, error)
