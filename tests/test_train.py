@@ -14,20 +14,9 @@ import torch
 from arcvae.grid.callbacks import ReconstructionSnapshots
 from arcvae.grid.module import GridModule
 from arcvae.tensorfile import load_torch
-from tests.conftest import FAST, Command, save_arrays
+from tests.conftest import FAST, Command, metrics, runs, save_arrays
 
 Capture = pytest.CaptureFixture[str]
-
-
-def runs(folder: Path) -> list[Path]:
-    return sorted(path.parent for path in folder.glob("outputs/**/metrics.json"))
-
-
-def metrics(folder: Path) -> dict[str, Any]:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is not strict JSON")
-
-    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -39,20 +28,6 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
-    """A finished run of two epochs."""
-    from arcvae.train import main
-
-    folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr("sys.argv", ["arcvae.train", f"data.path={tiny_corpus}", *FAST])
-        assert main() == 0
-    (found,) = runs(folder)
-    return found
 
 
 def test_run_leaves_every_file_and_nothing_else_outside_its_folder(run_folder: Path) -> None:
@@ -69,6 +44,10 @@ def test_run_leaves_every_file_and_nothing_else_outside_its_folder(run_folder: P
         "encoder.pth",
         "decoder.pth",
         "vae_best.pth",
+        "encoder.safetensors",
+        "decoder.safetensors",
+        "vae_best.safetensors",
+        "exports.json",
         "metrics.json",
         "metrics.csv",
         "train.log",
@@ -427,12 +406,6 @@ def test_loss_that_is_not_finite_ends_the_run_with_code_6_and_no_best(
     assert "at step 2 (epoch 0; not finite: reconstruction, kl; learning rate" in fault(capsys)
     assert list(tmp_path.rglob("*.ckpt")) == []
     assert list(tmp_path.rglob("vae_best.pth")) == []
-
-
-def test_jobs_of_a_sweep_have_a_wandb_run_each(train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    assert train("-m", "seed=1,2", "logger=wandb", *FAST, "trainer.max_epochs=1") == 0
-    assert len({path.name for path in tmp_path.rglob("*.wandb") if not path.is_symlink()}) == 2
 
 
 def test_output_folder_that_cannot_be_written_ends_in_one_line(

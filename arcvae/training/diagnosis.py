@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # the module itself knows findings
 LOPSIDED = 1.5
 """Recall and precision of objects this far apart, with the lower one below one half, are a finding."""
 
+LITTLE = 0.2
+"""With recall and precision of objects below this, a model has not learned to paint at all."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -45,7 +48,7 @@ def diagnose(
     further = module.further_findings(dict(results))
     recall, precision = results.get("object_recall"), results.get("object_precision")
     if not findings and isinstance(recall, float) and isinstance(precision, float):
-        findings += _lopsided(recall, precision, ratio, strength)
+        findings += _painting(recall, precision, ratio, strength)
     return findings + further
 
 
@@ -68,8 +71,17 @@ def _mode_collapse(
     )
 
 
-def _lopsided(recall: float, precision: float, ratio: float | None, strength: float | None) -> list[Finding]:
+def _painting(recall: float, precision: float, ratio: float | None, strength: float | None) -> list[Finding]:
     tuned = "" if not strength else f"; the tuned decision (strength {strength:g}) takes part of it back at no cost"
+    if max(recall, precision) < LITTLE:
+        return [
+            Finding(
+                "little learned",
+                f"object recall {recall:.3f} and precision {precision:.3f} are both low",
+                "too few steps, too high or too low a learning rate, or a model that cannot place objects",
+                "train longer; if trainer.max_epochs is ample, see whether trainer=overfit_batch reaches its target",
+            )
+        ]
     if recall >= LOPSIDED * precision and precision < 0.5:
         smaller = "" if ratio is None else ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
         cause = f"class weights of ratio {ratio:.0f} : 1" if ratio else "a decoder that cannot place edges yet"

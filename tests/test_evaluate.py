@@ -1,0 +1,234 @@
+"""`arcvae.evaluate` and `arcvae.sample` on a small but real run, and what they refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import arcvae
+from arcvae.tensorfile import load_torch, save_torch
+from tests.conftest import FAST, Command, metrics, save_arrays
+
+Capture = pytest.CaptureFixture[str]
+Door = Callable[..., tuple[int, Path]]
+
+PICTURES = {
+    "reconstructions.png", "kl_per_dimension.png", "codes.png", "traversals.png", "interpolations.png",
+    "recall_per_class.png", "confusion.png", "calibration.png",
+}  # fmt: skip
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
+    """Run a command in ``tmp_path``; returns the exit code and the folder that it wrote last."""
+
+    def run(name: str, *arguments: str) -> tuple[int, Path]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [f"arcvae.{name}", *arguments])
+        code = __import__(f"arcvae.{name}", fromlist=["main"]).main()
+        return code, max((tmp_path / "outputs" / name).glob("*"), default=tmp_path)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def evaluated(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an evaluation of the run leaves."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", "importance_samples=4", "accelerator=cpu"]
+        patch.setattr(sys, "argv", ["arcvae.evaluate", *arguments])
+        from arcvae.evaluate import main
+
+        assert main() == 0
+    (found,) = (folder / "outputs" / "evaluate").iterdir()
+    assert {path.name for path in (folder / "outputs").iterdir()} <= {"evaluate", "cache"}
+    return found
+
+
+def test_metrics_are_those_of_the_training_run(evaluated: Path, run_folder: Path) -> None:
+    ours, theirs = metrics(evaluated), metrics(run_folder)
+    for split in ("test", "at_tuned_decision"):
+        for name, value in theirs[split].items():
+            assert ours[split][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+    assert ours["baseline"] == theirs["baseline"]
+    assert ours["decision"] == theirs["decision"]
+    assert ours["corpus"]["is_that_of_the_training"] is True
+
+
+def test_every_picture_is_there_and_is_one(evaluated: Path) -> None:
+    assert {path.name for path in evaluated.glob("*.png")} == PICTURES
+    for name in PICTURES:
+        pixels = np.asarray(Image.open(evaluated / name).convert("RGB"))
+        assert min(pixels.shape[:2]) > 200
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 5
+
+
+def test_classes_are_in_a_table_beside_the_trivial_predictor(evaluated: Path) -> None:
+    with open(evaluated / "classes.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows[:3]] == ["background", "blue", "red"]
+    found = metrics(evaluated)
+    assert [float(row["recall"]) for row in rows] == found["test"]["per_class_recall"]
+    assert [float(row["trivial_recall"]) for row in rows] == [1.0] + [0.0] * 9
+    assert [int(row["targets"]) for row in rows] == np.sum(found["confusion"], 1).tolist()
+
+
+def test_loaded_codec_gives_the_evaluated_reconstructions_bit_for_bit(evaluated: Path, run_folder: Path) -> None:
+    saved = np.load(evaluated / "reconstructions.npz", allow_pickle=False)
+    for path in (run_folder, run_folder / "vae_best.safetensors", run_folder / "checkpoints" / "best.ckpt"):
+        codec = arcvae.load(path)
+        mu, _ = codec.encode(saved["original"])
+        assert (codec.decode(mu) == saved["argmax"]).all()
+        assert (mu == saved["mu"]).all()
+    codec = arcvae.load(run_folder)
+    assert (codec.reconstruct(saved["original"], decision="corrected") == saved["corrected"]).all()
+    halves = arcvae.load(run_folder / "encoder.pth"), arcvae.load(run_folder / "decoder.safetensors")
+    assert (halves[1].decode(halves[0].encode(saved["original"])[0]) == saved["argmax"]).all()
+
+
+def test_likelihood_stands_beside_that_of_independent_cells(evaluated: Path) -> None:
+    found = metrics(evaluated)["likelihood"]
+    assert found["grids"] == 24
+    assert 0 < found["bits_per_cell_of_independent_cells"] < 1
+    assert found["bits_per_cell"] > 0
+
+
+def test_another_corpus_is_said_to_be_one(run_folder: Path, door: Door, tmp_path: Path, capsys: Capture) -> None:
+    other = save_arrays(tmp_path / "other.npz")
+    arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={other}", "importance_samples=1"]
+    code, folder = door("evaluate", *arguments, "split=val")
+    assert code == 0
+    assert "is not the corpus that" in capsys.readouterr().out
+    assert metrics(folder)["corpus"]["is_that_of_the_training"] is False
+    assert metrics(folder)["samples"] == 2
+
+
+def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
+    """Files that are no checkpoint to evaluate, and what is said of each."""
+    good = run / "checkpoints" / "best.ckpt"
+    found = {
+        "text": (folder / "text.ckpt", "is not an intact checkpoint"),
+        "truncated": (folder / "truncated.ckpt", "is not an intact checkpoint"),
+        "export": (run / "encoder.pth", "is an export (encoder); give a checkpoint"),
+        "weights": (run / "class_weights.pth", "is the class weights of a run"),
+    }
+    found["text"][0].write_text("not a checkpoint")
+    found["truncated"][0].write_bytes(good.read_bytes()[:-100])
+
+    def changed(name: str, message: str, change: Callable[[dict[str, Any]], object]) -> None:
+        content = load_torch(good)
+        change(content)
+        save_torch(folder / f"{name}.ckpt", content)
+        found[name] = (folder / f"{name}.ckpt", message)
+
+    config = "arcvae", "config"
+    changed("newer", "has format 99, this arcvae knows 1", lambda c: c["arcvae"].update(format=99))
+    changed("foreign", "a Lightning checkpoint of another program", lambda c: c.pop("arcvae"))
+    changed("smaller", "does not fit its architecture", lambda c: c[config[0]][config[1]]["model"].update(hidden=17))
+    changed("missing", "model.encoder.mu.bias is missing", lambda c: c["state_dict"].pop("model.encoder.mu.bias"))
+    changed("huge", "model.latent_dim=1000000000", lambda c: c["arcvae"]["config"]["model"].update(latent_dim=10**9))
+    changed("nan", "not finite", lambda c: c["state_dict"]["model.encoder.mu.bias"].fill_(torch.nan))
+    shell = {"_target_": "os.system", "command": "touch canary"}
+    changed("shell", "is not arcvae's", lambda c: c["arcvae"]["config"].update(model=shell))
+    changed("stranger", "unknown key model.depth", lambda c: c["arcvae"]["config"]["model"].update(depth=3))
+    return found
+
+
+NAMES = [
+    "text", "truncated", "export", "weights", "newer", "foreign",
+    "smaller", "missing", "huge", "nan", "shell", "stranger",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample"])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_checkpoint_ends_in_one_line(
+    run_folder: Path, door: Door, tmp_path: Path, capsys: Capture, name: str, command: str
+) -> None:
+    path, message = bad_checkpoints(run_folder, tmp_path)[name]
+    code, folder = door(command, f"ckpt_path={path}")
+    error = capsys.readouterr().err
+    assert code == 4
+    assert error.startswith("arcvae: error[E_CKPT]: ")
+    assert len(error.splitlines()) == 1
+    assert str(path) in error
+    assert message in error
+    assert not (tmp_path / "canary").exists()
+    assert not (folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"export", "missing"}))
+def test_what_is_no_checkpoint_is_not_loaded_either(run_folder: Path, tmp_path: Path, name: str) -> None:
+    path, message = bad_checkpoints(run_folder, tmp_path)[name]
+    with pytest.raises(arcvae.errors.CheckpointError, match=r"\S"):
+        arcvae.load(path)
+    assert not (tmp_path / "canary").exists()
+    assert message
+
+
+def test_missing_files_are_refused_before_anything_is_written(door: Door, tmp_path: Path, capsys: Capture) -> None:
+    assert door("evaluate")[0] == 4
+    assert "there is no such checkpoint" in capsys.readouterr().err
+    (tmp_path / "some.ckpt").write_text("")
+    assert door("evaluate", "ckpt_path=some.ckpt", "data.path=none.npz")[0] == 3
+    assert door("evaluate", "ckpt_path=some.ckpt", "split=training")[0] == 2
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_corpus_with_another_grid_size_or_an_empty_split_is_refused(
+    run_folder: Path, door: Door, tmp_path: Path, capsys: Capture
+) -> None:
+    small = {name: np.zeros((4, 8, 8), np.uint8) for name in ("train", "val", "test")}
+    corpus = save_arrays(tmp_path / "small.npz", **small)
+    assert door("evaluate", f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={corpus}")[0] == 3
+    assert "has grids of size 8" in capsys.readouterr().err
+    corpus = save_arrays(tmp_path / "untested.npz", test=np.zeros((0, 16, 16), np.uint8))
+    assert door("evaluate", f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={corpus}")[0] == 3
+    assert "test is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prior", ["normal", "aggregate"])
+def test_samples_are_saved_scored_and_follow_the_seed(run_folder: Path, door: Door, prior: str) -> None:
+    arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"prior={prior}", "num_samples=20", "components=2"]
+    drawn = []
+    for seed in (0, 0, 1):
+        code, folder = door("sample", *arguments, f"seed={seed}")
+        assert code == 0
+        drawn.append(np.load(folder / "samples.npz", allow_pickle=False))
+        shutil.move(folder, folder.parent.parent / f"moved-{len(drawn)}")
+        folder = folder.parent.parent / f"moved-{len(drawn)}"
+    assert (drawn[0]["samples"] == drawn[1]["samples"]).all()
+    assert (drawn[0]["z"] != drawn[2]["z"]).any()
+    assert drawn[0]["samples"].shape == (20, 16, 16)
+    scores = metrics(folder)["scores"]
+    assert scores["real"]["valid"] == 1
+    assert scores["all-background"]["valid"] == 0
+    assert set(scores["samples"]) == set(scores["real"])
+    assert (folder / "samples.png").stat().st_size > 2000
+
+
+def test_plain_decision_is_that_of_the_codec(run_folder: Path, door: Door) -> None:
+    _, folder = door("sample", f"ckpt_path={run_folder}/checkpoints/best.ckpt", "decision=argmax", "num_samples=5")
+    saved = np.load(folder / "samples.npz", allow_pickle=False)
+    assert (arcvae.load(run_folder).decode(saved["z"]) == saved["samples"]).all()
+
+
+def test_evaluated_beta_is_that_of_the_best_epoch(train: Command, door: Door, tmp_path: Path) -> None:
+    # The best epoch of a cyclical schedule has another beta than the end of the run or the top of the cycle.
+    assert train(*FAST, "beta=cyclical", "beta.period=3", "trainer.max_epochs=2") == 0
+    (path,) = (tmp_path / "outputs" / "train").iterdir()
+    _, folder = door("evaluate", f"ckpt_path={path}/checkpoints/best.ckpt", "importance_samples=1")
+    assert metrics(folder)["test"]["loss"] == pytest.approx(metrics(path)["test"]["loss"], abs=1e-6)
+    assert json.loads((folder / "metrics.json").read_text())["test"]["beta"] == metrics(path)["test"]["beta"]
