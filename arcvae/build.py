@@ -85,11 +85,11 @@ class Run:
     weights: NDArray[Any] | None
 
 
-def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path) -> Run:
+def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run:
     """Build a training run that writes into ``folder``.
 
     Args:
-        config: Plain, resolved config, checked.
+        config: Plain, resolved config, checked. What it leaves to the corpus is filled in (:func:`fit_to_data`).
         shown: The same as it may be written down; it goes into the checkpoints.
         folder: Run folder.
 
@@ -102,7 +102,8 @@ def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path)
     seed_everything(config["seed"], workers=True, verbose=False)
     data = build(config, "data")
     data.prepare_data()
-    _require_fit(config, data)
+    for written in (config, shown):
+        fit_to_data(written, data)
     counts = data.class_counts
     weights = class_weights(
         counts,
@@ -207,10 +208,23 @@ def import_plugins(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"plugins: cannot import {name} ({error}); is its folder in PYTHONPATH?") from error
 
 
-def _require_fit(config: Mapping[str, Any], data: ImbalanceDataModule) -> None:
-    """A model that is told the size of a grid must be told that of the corpus."""
-    wanted, found = config["model"].get("grid_size"), data.sample_shape[0]
-    if wanted not in (None, found):
+def fit_to_data(config: dict[str, Any], data: ImbalanceDataModule) -> None:
+    """Fill in the settings of a model that are null because the corpus knows them, and compare the others.
+
+    Raises:
+        ConfigError: The model, or a factor for each class, is made for other data.
+    """
+    for name, found in data.model_settings.items():
+        wanted = config["model"].get(name, found)
+        if wanted is None:
+            config["model"][name] = found
+        elif wanted != found:
+            raise ConfigError(
+                f"model.{name}={wanted} but the {data.sample_unit} of {data.corpus_path} have {found}; set it to {found}"
+            )
+    alpha = config["loss"].get("alpha")
+    if isinstance(alpha, list) and len(alpha) != data.num_classes:
         raise ConfigError(
-            f"model.grid_size={wanted} but {data.corpus_path} has grids of size {found}; set it to {found}"
+            f"loss.alpha has {len(alpha)} values, {data.corpus_path} {data.num_classes} classes; give one number, or "
+            "one for each of the classes"
         )

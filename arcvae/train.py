@@ -38,17 +38,26 @@ _FREE_WITHIN = {
 def check(config: dict[str, Any]) -> None:
     """Look at the files that a config names, before torch is imported or anything is written."""
     if config["data"].get("path"):
-        from arcvae.grid.corpus import read_corpus
-
-        corpus = read_corpus(config["data"]["path"], max_bytes=config["data"]["max_bytes"])
-        wanted = config["model"].get("grid_size", corpus.grid_size)
-        if wanted != corpus.grid_size:
-            raise ConfigError(
-                f"model.grid_size={wanted} but {corpus.path} has grids of size {corpus.grid_size}; set it to that"
-            )
+        _check_corpus(config["data"], config["model"])
     path = config["ckpt_path"]
     if path and not Path(path).is_file():
         raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint")
+
+
+def _check_corpus(data: dict[str, Any], model: dict[str, Any]) -> None:
+    """Read the corpus that is named, with the reader of its task, and compare it with the model."""
+    if data["_target_"].startswith("arcvae.audio."):
+        from arcvae.audio.corpus import read_audio_corpus
+
+        name, found = "num_classes", len(read_audio_corpus(data["path"], max_bytes=data["max_bytes"]).species)
+    elif data["_target_"].startswith("arcvae.grid."):
+        from arcvae.grid.corpus import read_corpus
+
+        name, found = "grid_size", read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size
+    else:
+        return  # a task of the user's: the data module will see
+    if (wanted := model.get(name)) not in (None, found):
+        raise ConfigError(f"model.{name}={wanted} but {data['path']} has {found}; set it to that")
 
 
 def train(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -170,8 +179,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
     else:
         log.warning("There is no test split: nothing was tested, figures are those of the validation split")
     always = int(run.counts.argmax()) if data.background is None else data.background
-    trivial = trivial_results(data.targets(split), data.num_classes, always, data.background)
-    baseline = {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
+    baseline = module.baseline(trivial_results(data.targets(split), data.num_classes, always, data.background))
     if trainer.is_global_zero:
         for name, state in module.exports().items():
             save_torch(
@@ -215,7 +223,7 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     from arcvae.training.report import table
 
     split = record["baseline_split"]
-    columns = {split: record[split], "all-background": record["baseline"]}
+    columns = {split: record[split], module.trivial_name: record["baseline"]}
     verdict = record["verdict"]
     figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.items() if not isinstance(value, bool))
     names = [name.replace("_", " ") for name, value in verdict.items() if value is True]
@@ -223,7 +231,8 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     log.info("Verdict: %s (%s)", ", ".join(names).upper() if names else "no collapse", figures)
     # A resumed run has trained longer than this command has run.
     log.info("Training took %.0f s, this command %.0f s", record["train_seconds"] or 0, record["wall_seconds"])
-    log.info("Pictures    %s", folder / "checkpoints")
+    pictures = any((folder / "checkpoints").glob("*.png"))
+    log.info("%-11s %s", "Pictures" if pictures else "Checkpoints", folder / "checkpoints")
     log.info("Figures     %s", folder / "metrics.json")
 
 

@@ -16,13 +16,14 @@ LEAVES = {"errors", "files", "npz", "rules"}
 ALLOWED: dict[str, set[str]] = {
     "imbalance": {"imbalance"},
     "training": {"training", "imbalance"},
+    "audio": {"audio", "training", "imbalance"},
     "grid": {"grid", "training", "imbalance"},
     "schema": {"schema"},
     "config": {"schema"},
     "door": {"config"},
     "build": {"schema", "training", "imbalance"},
-    "train": {"config", "door", "build", "training", "imbalance", "grid"},
-    "corpus": {"door", "grid"},
+    "train": {"config", "door", "build", "training", "imbalance", "grid", "audio"},
+    "corpus": {"door", "grid", "audio"},
     "benchmark": {"build", "grid", "imbalance"},
 }
 
@@ -112,5 +113,6 @@ def _inherits_its_meaning(name: str) -> bool:
     lightning = {"train_dataloader", "val_dataloader", "test_dataloader", "configure_optimizers", "on_train_epoch_end"}
     lightning |= {"training_step", "validation_step", "test_step", "on_train_epoch_start"}
     lightning |= {"on_validation_epoch_end", "on_test_epoch_end"}
-    ours = {"content_hash", "sample_shape", "class_counts", "targets", "describe", "derive", "problem", "lines"}
+    ours = {"content_hash", "sample_shape", "class_counts", "targets", "describe",
+        "num_classes", "class_names", "model_settings", "baseline",  "derive", "problem", "lines"}
     return name in lightning | {"forward"} or name in ours

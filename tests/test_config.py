@@ -22,7 +22,7 @@ FILES = sorted(CONF_DIR.rglob("*.yaml"))
 
 
 def test_groups_are_those_that_were_promised() -> None:
-    promised = "beta callbacks data experiment logger loss model optimizer scheduler trainer"
+    promised = "beta callbacks data experiment logger loss model optimizer scheduler task trainer"
     assert promised.split() == GROUPS
 
 

@@ -42,6 +42,7 @@ class GridModule(ImbalanceModule):
     part_names = ("reconstruction", "kl")
     derived_names = ("active_dims", "beta")
     renamed = {"accuracy": "pixel_accuracy"}
+    trivial_name = "all-background"
     collapse_figures = ("predicted_background_share", "object_recall")
     headline = (
         "pixel_accuracy", "object_recall", "object_precision", "object_f1", "balanced_accuracy", "mean_iou",

@@ -93,6 +93,8 @@ class ImbalanceModule(LightningModule):
     """Names that this task gives to metrics, where its field has one of its own."""
     headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
     """Metrics of the table at the end of a run."""
+    trivial_name: ClassVar[str] = "majority-class"
+    """What the trivial predictor is called: the one that everything is compared with."""
     collapse_figures: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
     """Share of predictions that name the majority class, and recall of what it hides."""
     ramp_epochs: float = 0.0
@@ -141,6 +143,14 @@ class ImbalanceModule(LightningModule):
     def trivial(self) -> dict[str, Figure]:
         """Results of a trivial predictor that do not follow from its confusion matrix."""
         return {}
+
+    def baseline(self, results: dict[str, Figure]) -> dict[str, Figure]:
+        """All results of the trivial predictor, under the names of this task.
+
+        Args:
+            results: Those that follow from its confusion matrix (:func:`arcvae.training.report.trivial_results`).
+        """
+        return {self.renamed.get(name, name): value for name, value in results.items()} | self.trivial()
 
     def verdict(self, results: dict[str, Figure]) -> dict[str, Any]:
         """Whether the model collapsed, with the figures behind it."""
