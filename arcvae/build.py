@@ -220,7 +220,7 @@ def fit_to_data(config: dict[str, Any], data: ImbalanceDataModule) -> None:
             config["model"][name] = found
         elif wanted != found:
             raise ConfigError(
-                f"model.{name}={wanted} but the {data.sample_unit} of {data.corpus_path} have {found}; set it to {found}"
+                f"model.{name}={wanted} but the {data.sample_unit} of {data.corpus_path} have {found}; set it to that"
             )
     alpha = config["loss"].get("alpha")
     if isinstance(alpha, list) and len(alpha) != data.num_classes:

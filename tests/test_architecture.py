@@ -113,6 +113,6 @@ def _inherits_its_meaning(name: str) -> bool:
     lightning = {"train_dataloader", "val_dataloader", "test_dataloader", "configure_optimizers", "on_train_epoch_end"}
     lightning |= {"training_step", "validation_step", "test_step", "on_train_epoch_start"}
     lightning |= {"on_validation_epoch_end", "on_test_epoch_end"}
-    ours = {"content_hash", "sample_shape", "class_counts", "targets", "describe",
-        "num_classes", "class_names", "model_settings", "baseline",  "derive", "problem", "lines"}
+    ours = {"content_hash", "sample_shape", "class_counts", "targets", "describe", "derive", "problem", "lines"}
+    ours |= {"num_classes", "class_names", "model_settings", "baseline"}
     return name in lightning | {"forward"} or name in ours

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from arcvae.audio.corpus import SHAPE, SPLITS, AudioCorpus, default_audio_path, read_audio_corpus, write_synthetic_corpus
+from arcvae.audio.corpus import (
+    SHAPE,
+    SPLITS,
+    AudioCorpus,
+    default_audio_path,
+    read_audio_corpus,
+    write_synthetic_corpus,
+)
 from arcvae.audio.mfcc import with_deltas
 from arcvae.audio.synthesis import NUM_CLIPS, NUM_SPECIES
 from arcvae.errors import DataError

@@ -70,7 +70,7 @@ def write_recorded_corpus(path: str | os.PathLike[str], folder: str | os.PathLik
             name = f"{home.name}/{file.name}"
             try:
                 wave = read_recording(file, RECORDED)
-            except _Unusable as reason:
+            except _UnusableError as reason:
                 left_out.append((name, str(reason)))
                 log.warning("Left out %s: %s", name, reason)
                 continue
@@ -91,7 +91,7 @@ def write_recorded_corpus(path: str | os.PathLike[str], folder: str | os.PathLik
     return Survey(len(files), tuple(species), tuple(left_out))
 
 
-class _Unusable(Exception):
+class _UnusableError(Exception):
     """Why a recording is left out."""
 
 
@@ -114,13 +114,13 @@ def read_recording(path: Path, settings: MfccSettings) -> NDArray[np.float64]:
             # No more than is used, so that a long recording takes no more memory than a short one.
             wave = sound.read(int(settings.seconds * rate) + rate, dtype="float64", always_2d=True).mean(1)
     except (OSError, RuntimeError, ValueError) as error:  # soundfile's own errors are RuntimeErrors
-        raise _Unusable(f"cannot be read ({' '.join(str(error).split())})") from None
+        raise _UnusableError(f"cannot be read ({' '.join(str(error).split())})") from None
     if not np.isfinite(wave).all():
-        raise _Unusable("holds samples that are not finite")
+        raise _UnusableError("holds samples that are not finite")
     if len(wave) < SHORTEST * rate:
-        raise _Unusable(f"is {len(wave) / rate:.3f} s long, needs {SHORTEST:g} s")
+        raise _UnusableError(f"is {len(wave) / rate:.3f} s long, needs {SHORTEST:g} s")
     if np.abs(wave).max() < SILENCE:
-        raise _Unusable("is silent")
+        raise _UnusableError("is silent")
     if rate != settings.sample_rate:
         wave = librosa.resample(wave, orig_sr=rate, target_sr=settings.sample_rate)
     return wave[: settings.samples]

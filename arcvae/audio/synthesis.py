@@ -223,9 +223,7 @@ def _song(trait: Values, noise: NDArray[np.float32], rng: np.random.Generator) -
     return tone.reshape(count, -1)
 
 
-def _tone(
-    pitch: NDArray[np.floating], second: NDArray[np.float32], third: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _tone(pitch: NDArray[np.floating], second: NDArray[np.float32], third: NDArray[np.float32]) -> NDArray[np.float32]:
     """A tone with two harmonics, ``(N, steps, _HOLD)``; a harmonic above the band is left out, not folded back."""
     per_sample = pitch / SYNTHETIC.sample_rate
     before = np.mod(np.cumsum(per_sample, axis=1, dtype=np.float64) * _HOLD, 1)  # cycles, kept small for the sine
