@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from arcvae.audio.corpus import write_synthetic_corpus
 from arcvae.grid.corpus import write_corpus
 
 Command = Callable[..., int]
@@ -36,6 +37,14 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """240 atomic grids: 192 train, 24 val, 24 test."""
     path = tmp_path_factory.mktemp("corpus") / "tiny.npz"
     write_corpus(path, "atomic", 240, seed=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 clips of 4 species."""
+    path = tmp_path_factory.mktemp("clips") / "tiny.npz"
+    write_synthetic_corpus(path, 4, 80, seed=1)
     return path
 
 

@@ -52,27 +52,27 @@ class Trait:
 
 
 TRAITS: Final[dict[str, Trait]] = {
-    "pitch": Trait(math.log2(800), math.log2(2600), 0.06),  # log2 Hz
-    "duration": Trait(math.log2(0.05), math.log2(0.30), 0.15),  # of a syllable, log2 s
-    "duty": Trait(0.4, 0.85, 0.04),  # sounding share of the time within a phrase
-    "syllables": Trait(2, 14, 1.0),  # in a phrase
-    "pause": Trait(math.log2(0.2), math.log2(0.8), 0.3),  # between phrases, log2 s
-    "sweep": Trait(-0.7, 0.7, 0.06),  # over a syllable, octaves
-    "bend": Trait(-0.5, 0.5, 0.06),  # of its ends against its middle, octaves
-    "leap": Trait(-0.5, 0.5, 0.03, share=0.5),  # of every second syllable, octaves
-    "vibrato": Trait(0.03, 0.12, 0.01, share=0.5),  # octaves
-    "vibrato_rate": Trait(10, 40, 1.5),  # Hz
-    "tremolo": Trait(0.4, 1.0, 0.05, share=0.4),  # share of the level
-    "tremolo_rate": Trait(15, 60, 2.0),  # Hz
-    "second": Trait(0.0, 0.8, 0.08),  # level of the harmonics against the tone
-    "third": Trait(0.0, 0.5, 0.05),
-    "rough": Trait(0.3, 0.9, 0.05, share=0.3),  # share of noise in the tone
+    "pitch": Trait(math.log2(800), math.log2(2600), 0.2),  # log2 Hz
+    "duration": Trait(math.log2(0.05), math.log2(0.30), 0.5),  # of a syllable, log2 s
+    "duty": Trait(0.4, 0.85, 0.15),  # sounding share of the time within a phrase
+    "syllables": Trait(2, 14, 3),  # in a phrase
+    "pause": Trait(math.log2(0.2), math.log2(0.8), 1.0),  # between phrases, log2 s
+    "sweep": Trait(-0.7, 0.7, 0.2),  # over a syllable, octaves
+    "bend": Trait(-0.5, 0.5, 0.2),  # of its ends against its middle, octaves
+    "leap": Trait(-0.5, 0.5, 0.1, share=0.5),  # of every second syllable, octaves
+    "vibrato": Trait(0.03, 0.12, 0.03, share=0.5),  # octaves
+    "vibrato_rate": Trait(10, 40, 5),  # Hz
+    "tremolo": Trait(0.4, 1.0, 0.2, share=0.4),  # share of the level
+    "tremolo_rate": Trait(15, 60, 7),  # Hz
+    "second": Trait(0.0, 0.8, 0.3),  # level of the harmonics against the tone
+    "third": Trait(0.0, 0.5, 0.2),
+    "rough": Trait(0.3, 0.9, 0.2, share=0.3),  # share of noise in the tone
 }
 
 # What a clip is like besides its singer.
-_SNR: Final = (2.0, 26.0)  # level of the song at its loudest against the noise, dB
-_DISTRACTORS: Final = (0.3, 0.4, 0.3)  # probabilities of 0, 1, 2 other singers
-_DISTRACTOR_LEVEL: Final = (-24.0, -2.0)  # against the song, dB
+_SNR: Final = (-6.0, 16.0)  # level of the song at its loudest against the noise, dB
+_DISTRACTORS: Final = (0.2, 0.4, 0.4)  # probabilities of 0, 1, 2 other singers
+_DISTRACTOR_LEVEL: Final = (-15.0, 2.0)  # against the song, dB
 _GAIN: Final = (-30.0, -6.0)  # of the whole clip, dB
 _LATEST_START: Final = 0.8  # s
 
@@ -154,7 +154,7 @@ def _none() -> Iterator[NDArray[np.float16]]:
 
 
 def sing(labels: Labels, species: Values, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Waveforms of clips in which the species ``labels`` sing, ``(N, L)`` float32, |sample| below about 2.
+    """Waveforms of clips in which the species ``labels`` sing, ``(N, L)`` float32.
 
     Args:
         labels: ``(N,)``.
