@@ -97,8 +97,8 @@ def species_counts(num_species: int, num_clips: int) -> Labels:
     """
     if num_species < 2 or num_clips < 10 * num_species:
         raise ValueError(f"num_clips={num_clips} must be at least 10 for each of num_species={num_species} (2 or more)")
-    # A share above 1/3 for the first of few species would leave the others too little to fall.
-    most = num_clips * max(IMBALANCE / NUM_CLIPS, 1.5 / num_species)
+    # Of few species the first must have a larger share, or the others could not fall below it.
+    most = num_clips * max(IMBALANCE / NUM_CLIPS, 2 / (num_species + 1))
     rank = np.arange(num_species) / (num_species - 1)
 
     def counts(power: float) -> Labels:

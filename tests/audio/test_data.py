@@ -87,7 +87,7 @@ def test_corpus_is_generated_once(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="channels must be 1 .* or 3 .*, got 2"):
+    with pytest.raises(ValueError, match=r"channels must be 1 .* or 3 .*, got 2"):
         AudioDataModule(channels=2)
     nothing = {"test_features": np.zeros((0, 20, 500), np.float32), "test_labels": np.zeros(0, np.int64)}
     data = AudioDataModule(str(save(tmp_path / "f.npz", **nothing)), cache_dir=str(tmp_path))

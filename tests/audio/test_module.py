@@ -15,6 +15,7 @@ from arcvae.audio.data import AudioDataModule
 from arcvae.audio.model import AudioCNN
 from arcvae.audio.module import AudioModule
 from arcvae.imbalance.losses import make_loss
+from arcvae.training.module import Figure
 from arcvae.training.report import trivial_results
 
 
@@ -50,12 +51,15 @@ def test_loss_is_the_mean_over_clips_whatever_the_reduction() -> None:
 def test_head_middle_and_tail_are_means_over_species_grouped_by_training_clips() -> None:
     module = make(num_classes=6)
     module.train_counts.copy_(torch.tensor([500, 200, 199, 50, 49, 0]))
-    results = module.derive({"per_class_f1": [0.9, 0.7, 0.5, math.nan, 0.25, 0.05]})
-    assert results == pytest.approx({"f1_head": 0.8, "f1_middle": 0.5, "f1_tail": 0.15})
+    recall = [1.0, 0.8, 0.6, math.nan, 0.2, 0.0]
+    results = module.derive({"per_class_f1": [0.9, 0.7, 0.5, math.nan, 0.25, 0.05], "per_class_recall": recall})
+    # The recall of all but the first: (0.8 + 0.6 + 0.2 + 0) / 4.
+    assert results == pytest.approx({"f1_head": 0.8, "f1_middle": 0.5, "f1_tail": 0.15, "minority_recall": 0.4})
     module.train_counts.copy_(torch.tensor([500, 200, 200, 200, 200, 200]))
-    assert math.isnan(module.derive({"per_class_f1": [0.5] * 6})["f1_tail"])  # type: ignore[arg-type]
+    flat: dict[str, Figure] = {"per_class_f1": [0.5] * 6, "per_class_recall": [0.5] * 6}
+    assert math.isnan(module.derive(flat)["f1_tail"])  # type: ignore[arg-type]
     module.train_counts.zero_()  # no train split was seen: no species is known to be rare
-    assert all(math.isnan(value) for value in module.derive({"per_class_f1": [0.5] * 6}).values())  # type: ignore[arg-type]
+    assert all(math.isnan(value) for value in module.derive(flat).values())  # type: ignore[arg-type]
 
 
 def test_baseline_is_the_majority_class_with_all_figures() -> None:
@@ -74,9 +78,9 @@ def test_baseline_is_the_majority_class_with_all_figures() -> None:
 
 def test_verdict_names_the_collapse_onto_the_majority_class() -> None:
     module = make()
-    assert module.verdict({"predicted_majority_share": 1.0, "balanced_accuracy": 0.011})["mode_collapse"] is True
-    assert module.verdict({"predicted_majority_share": 0.98, "balanced_accuracy": 0.011})["mode_collapse"] is False
-    assert module.verdict({"predicted_majority_share": 1.0, "balanced_accuracy": 0.06})["mode_collapse"] is False
+    for share, recall, collapsed in [(1.0, 0.011, True), (0.98, 0.011, False), (1.0, 0.06, False)]:
+        verdict = module.verdict({"predicted_majority_share": share, "minority_recall": recall})
+        assert verdict["mode_collapse"] is collapsed
 
 
 def test_results_of_an_epoch_equal_a_plain_loop_over_all_clips(tmp_path: Path, tiny_clips: Path) -> None:
