@@ -118,6 +118,7 @@ def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Ru
     facts = {
         "config": dict(shown),
         "corpus_sha256": data.content_hash,
+        "class_names": list(data.class_names),
         "class_counts": counts.tolist(),
         "class_weights": None if weights is None else weights.tolist(),
     }

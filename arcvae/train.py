@@ -193,6 +193,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         **software(),
         "seed": config["seed"],
         "corpus": {"path": str(data.corpus_path), "sha256": data.content_hash},
+        "class_names": data.class_names,
         "class_counts": run.counts,
         "class_weights": run.weights,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),

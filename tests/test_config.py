@@ -215,6 +215,22 @@ def test_experiment_does_not_leak_into_a_loss_chosen_on_the_command_line() -> No
         assert "loss" not in content
 
 
+def test_audio_experiments_hold_what_they_promise() -> None:
+    for experiment, model, channels in (("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3)):
+        full, quick = plan("train", [f"experiment={experiment}", "trainer=default,quick_test"], multirun=True)
+        assert quick["trainer"]["max_epochs"] == 5  # in which a warm-up of five epochs is cut to one, not refused
+        for config in (full, quick):
+            assert config["model"]["_target_"] == f"arcvae.audio.model.{model}"
+            assert config["data"]["channels"] == channels
+            assert config["monitor"] == "val/f1_macro"
+            assert config["callbacks"]["early_stopping"]["patience"] == 7
+            assert config["scheduler"]["warmup_epochs"] == 5
+            assert config["scheduler"]["warmup_start"] == 0.1
+            assert not config.get("beta")
+            assert "snapshots" not in config["callbacks"]
+            assert config["task"] == {"_target_": "arcvae.audio.module.AudioModule"}
+
+
 def test_options_a_b_c_are_what_they_are_called() -> None:
     found = [plan("train", [f"loss=option_{x}"])[0]["loss"] for x in "abc"]
     assert [(o["name"], o["gamma"], o["class_weights"], o["reduction"]) for o in found] == [

@@ -134,6 +134,8 @@ def test_every_torch_file_opens_with_weights_only_and_knows_its_run(train: Run, 
     checkpoint = load_torch(folder / "checkpoints" / "best.ckpt")
     (record,) = records(tmp_path)
     assert checkpoint["arcvae"]["class_counts"] == record["class_counts"]
+    assert checkpoint["arcvae"]["class_names"] == record["class_names"]
+    assert len(record["class_names"]) == len(record["class_counts"])
     assert checkpoint["arcvae"]["corpus_sha256"] == record["corpus"]["sha256"]
     assert checkpoint["arcvae"]["config"]["model"] == record["config"]["model"]
     if task.unit == "clips":  # what further clips must be normalised by
@@ -152,7 +154,7 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     class Killed(BaseException):
         pass
 
-    def die(self: EpochRecord, trainer: Any, module: Any) -> None:
+    def die(_: EpochRecord, trainer: Any, *__: Any) -> None:
         if trainer.current_epoch == 2:
             raise Killed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +140,7 @@ class AudioDataModule(ImbalanceDataModule):
         features = self.corpus.features["train"]
         total, squares = np.zeros((2, self.channels, SHAPE[0]))
         for start in range(0, len(features), _ROWS):
-            part = self._with_channels(torch.from_numpy(features[start : start + _ROWS])).double()
+            part = as_input(torch.from_numpy(features[start : start + _ROWS]), channels=self.channels).double()
             part = part.reshape(len(part), self.channels, *SHAPE)
             total += part.sum((0, 3)).numpy()
             squares += part.square().sum((0, 3)).numpy()
@@ -178,10 +178,11 @@ class AudioDataModule(ImbalanceDataModule):
         )
         on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
         features = torch.from_numpy(self.corpus.features[split])
-        batches = TensorBatches(features, lambda part, _: self._with_channels(part), targets=self.targets(split))
+        batches = TensorBatches(features, partial(as_input, channels=self.channels), targets=self.targets(split))
         return batch_loader(batches, indices, num_workers=self.num_workers, pin_memory=on_gpu)
 
-    def _with_channels(self, features: Tensor) -> Tensor:
-        """Features as they are stored, ``(B, 20, 500)``, as the model takes them."""
-        features = features.float()
-        return features if self.channels == 1 else torch.from_numpy(with_deltas(features.numpy()))
+
+def as_input(features: Tensor, _: torch.Generator | None = None, *, channels: int) -> Tensor:
+    """Features as they are stored, ``(B, 20, 500)`` of any floating type, as a model of 1 or 3 channels takes them."""
+    features = features.float()
+    return features if channels == 1 else torch.from_numpy(with_deltas(features.numpy()))

@@ -75,14 +75,15 @@ class AudioModule(ImbalanceModule):
 
     def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
         f1 = torch.tensor(results["per_class_f1"], dtype=torch.float64)
-        counts = self.train_counts.cpu()
-        groups = {"f1_head": counts >= HEAD, "f1_middle": (counts >= TAIL) & (counts < HEAD), "f1_tail": counts < TAIL}
-        if not counts.any():
-            return dict.fromkeys(self.derived_names, math.nan)
         recall = torch.tensor(results["per_class_recall"], dtype=torch.float64)
-        minority = torch.arange(len(counts)) != counts.argmax()
-        return {name: f1[group].nanmean().item() for name, group in groups.items()} | {
-            "minority_recall": recall[minority].nanmean().item()
+        counts = self.train_counts.cpu()
+        if not counts.any():
+            recall, f1 = recall * math.nan, f1 * math.nan  # without a train split, nobody knows who is rare
+        return {
+            "f1_head": f1[counts >= HEAD].nanmean().item(),
+            "f1_middle": f1[(counts >= TAIL) & (counts < HEAD)].nanmean().item(),
+            "f1_tail": f1[counts < TAIL].nanmean().item(),
+            "minority_recall": recall[torch.arange(len(counts)) != counts.argmax()].nanmean().item(),
         }
 
     def baseline(self, results: dict[str, Figure]) -> dict[str, Figure]:

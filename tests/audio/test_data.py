@@ -54,6 +54,16 @@ def test_statistics_are_those_of_the_train_split(tmp_path: Path, tiny_clips: Pat
     assert torch.allclose(deviation.double()[..., 0], train.std((0, 3), correction=0), rtol=1e-4)
 
 
+def test_worker_processes_change_nothing(tmp_path: Path, tiny_clips: Path) -> None:
+    # Started afresh, as on macOS: what they are given must survive pickling.
+    modules = [AudioDataModule(str(tiny_clips), channels=3, cache_dir=str(tmp_path), num_workers=n) for n in (0, 1)]
+    loaders = [data.train_dataloader() for data in modules]
+    loaders[1].multiprocessing_context = "spawn"
+    for (a, x), (b, y) in zip(*loaders, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(x, y)
+
+
 def test_constant_coefficient_is_not_divided_by_zero(tmp_path: Path) -> None:
     data = AudioDataModule(str(save(tmp_path / "f.npz")), cache_dir=str(tmp_path))
     mean, deviation = data.statistics
