@@ -25,10 +25,6 @@ def check(config: dict[str, Any]) -> None:
         raise ConfigError(f"source={config['source']} needs kind=audio; grids are generated")
     if config["source"] and not config["out"]:
         raise ConfigError("out=null: name the file that the recordings go into")
-    if not config["source"] and config["kind"] == "audio" and config["num_clips"] < 10 * config["num_species"]:
-        raise ConfigError(
-            f"num_clips={config['num_clips']} must be at least 10 for each of num_species={config['num_species']}"
-        )
     if config["out"] and Path(config["out"]).exists() and not config["overwrite"]:
         raise ConfigError(f"out={config['out']} exists; choose another name or set overwrite=true")
 

@@ -64,7 +64,7 @@ RULES: Final[dict[str, Rule]] = {
     "data.num_grids": Number(10, 1e8, integer=True),
     "data.num_clips": _CLIPS,
     "data.num_species": _SPECIES,
-    "data.channels": OneOf((Number(1, 1, integer=True), Number(3, 3, integer=True))),
+    "data.channels": Number(1, 3, integer=True),
     "data.corpus_seed": _SEED,
     "data.batch_size": Number(1, 65536, integer=True),
     "data.eval_batch_size": Number(1, 65536, integer=True),
@@ -272,6 +272,10 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     limited = (get("scheduler.warmup_share") or 1) != 1  # it then fits into any run
     if isinstance(epochs, int) and isinstance(warmup, int | float) and 0 < epochs <= warmup and not limited:
         found.append(f"scheduler.warmup_epochs={warmup:g} does not fit into trainer.max_epochs={epochs}; lower it")
+    for prefix in ("", "data."):
+        clips, species = get(f"{prefix}num_clips"), get(f"{prefix}num_species")
+        if isinstance(clips, int) and isinstance(species, int) and clips < 10 * species:
+            found.append(f"{prefix}num_clips={clips} must be at least 10 for each of {prefix}num_species={species}")
     first, second = get("beta.first"), get("beta.second")
     if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
         found.append(f"beta.first={first:g} must lie below beta.second={second:g}")

@@ -215,6 +215,12 @@ def test_experiment_does_not_leak_into_a_loss_chosen_on_the_command_line() -> No
         assert "loss" not in content
 
 
+def test_too_few_clips_are_refused_before_anything_is_generated() -> None:
+    line = "data.num_clips=889 must be at least 10 for each of data.num_species=89"
+    assert problems("experiment=audio_cnn", "data.num_clips=889") == [line]
+    assert plan("train", ["experiment=audio_cnn", "data.num_clips=890"])
+
+
 def test_audio_experiments_hold_what_they_promise() -> None:
     for experiment, model, channels in (("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3)):
         full, quick = plan("train", [f"experiment={experiment}", "trainer=default,quick_test"], multirun=True)

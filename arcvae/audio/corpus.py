@@ -208,7 +208,7 @@ def write_corpus(
 
 
 def write_synthetic_corpus(path: str | os.PathLike[str], num_species: int, num_clips: int, seed: int) -> None:
-    """Generate the built-in corpus and write it: 17 s for 11,000 clips on two cores, 220 MB.
+    """Generate the built-in corpus and write it: about 20 s for 11,000 clips on two cores, 220 MB.
 
     Args:
         path: File to write, atomically.

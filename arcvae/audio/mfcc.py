@@ -58,7 +58,7 @@ class MfccSettings:
 RECORDED: Final = MfccSettings()
 """For recordings: librosa's defaults, 11.6 s to a clip."""
 SYNTHETIC: Final = MfccSettings(sample_rate=8000, n_fft=256, hop_length=64, n_mels=40)
-"""For synthetic clips: 4 s of songs below 4 kHz; an eighth of the samples, so that 11,000 clips take a minute."""
+"""For synthetic clips: 4 s of songs below 4 kHz; an eighth of the samples, so that 11,000 clips take half a minute."""
 
 
 def fit_length(waves: Floats, samples: int) -> Floats:

@@ -128,7 +128,7 @@ def draw_species(num_species: int, rng: np.random.Generator) -> Values:
 def clip_features(labels: Labels, num_species: int, seed: int, workers: int | None = None) -> NDArray[np.float16]:
     """MFCCs of one clip for each label, ``(N, 20, 500)`` float16.
 
-    Float16 has a step of 1/4 at 400, where the first coefficient lies: a hundredth of a decibel.
+    Float16 has a step of 1/4 at 400, where the first coefficient lies: an error of 0.02 dB at most.
 
     Args:
         labels: ``(N,)``, in ``[0, num_species)``.
