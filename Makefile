@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check benchmark clean
+.PHONY: help setup train compare test check benchmark clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-train: setup ## Train option B for 5 epochs on 100,000 grids; ARGS="..." overrides the config
+train: setup ## Train option A for 5 epochs on 100,000 grids; ARGS="..." overrides the config
 	$(RUN) -m arcvae.train trainer=quick_test $(ARGS)
+
+compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
+	$(RUN) -m arcvae.compare $(ARGS)
 
 test: setup ## Run all tests, doctests included
 	$(RUN) -m pytest $(ARGS)

@@ -7,7 +7,7 @@ import importlib
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import hydra.utils
-import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
@@ -24,12 +23,10 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 
-from arcvae.codec import fill
-from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
-from arcvae.exports import read_checkpoint
+from arcvae.errors import ArcvaeError, ConfigError
 from arcvae.imbalance.weights import class_weights
 from arcvae.rules import nearest
-from arcvae.schema import foreign_targets, problems_of, trusted
+from arcvae.schema import trusted
 from arcvae.training.checkpoint import AtomicCheckpointIO
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.module import ImbalanceModule
@@ -92,11 +89,11 @@ class Run:
     weights: NDArray[Any] | None
 
 
-def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path) -> Run:
+def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run:
     """Build a training run that writes into ``folder``.
 
     Args:
-        config: Plain, resolved config, checked.
+        config: Plain, resolved config, checked. What it leaves to the corpus is filled in (:func:`fit_to_data`).
         shown: The same as it may be written down; it goes into the checkpoints.
         folder: Run folder.
 
@@ -109,7 +106,8 @@ def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path)
     seed_everything(config["seed"], workers=True, verbose=False)
     data = build(config, "data")
     data.prepare_data()
-    _require_fit(config, data)
+    for written in (config, shown):
+        fit_to_data(written, data)
     counts = data.class_counts
     weights = class_weights(
         counts,
@@ -124,80 +122,11 @@ def build_run(config: Mapping[str, Any], shown: Mapping[str, Any], folder: Path)
     facts = {
         "config": dict(shown),
         "corpus_sha256": data.content_hash,
+        "class_names": list(data.class_names),
         "class_counts": counts.tolist(),
         "class_weights": None if weights is None else weights.tolist(),
     }
     return Run(data, module, build_trainer(config, folder, facts), counts, weights)
-
-
-@dataclass
-class Restored:
-    """A trained model, opened from its checkpoint alone."""
-
-    config: dict[str, Any]
-    """Config of the training run, with the changes that were asked for."""
-    data: ImbalanceDataModule
-    module: ImbalanceModule
-    counts: list[int]
-    """Elements of each class in the train split that it was trained on."""
-    same_corpus: bool
-    """Whether ``data`` serves the corpus that it was trained on."""
-
-
-def restore(ckpt_path: str, *, data_path: str | None, accelerator: str, plugins: Sequence[str] = ()) -> Restored:
-    """Open a checkpoint: it knows its architecture, loss, class weights and corpus.
-
-    What it says is data: only classes of arcvae, and of modules that the user names now, are built from it, and
-    only with values that a config may have.
-
-    Args:
-        ckpt_path: Checkpoint of ``arcvae.train``.
-        data_path: Another corpus than that of the run; None for the same.
-        accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
-        plugins: Modules of the user to import first.
-
-    Raises:
-        CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
-        DataError: A corpus that cannot be read or has grids of another size.
-    """
-    checkpoint = read_checkpoint(ckpt_path)
-    stamp = checkpoint["arcvae"]
-    config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "beta", "seed")}
-    config |= {"plugins": list(plugins), "optimizer": None}
-    import_plugins(config)
-    if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
-        raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
-    config["data"] = config["data"] | {"overfit_grids": 0} if "overfit_grids" in config["data"] else config["data"]
-    if data_path is not None:
-        config["data"] = config["data"] | {"path": data_path}
-    data = build(config, "data")
-    data.prepare_data()
-    if (size := config["model"].get("grid_size")) not in (None, data.sample_shape[0]):
-        raise DataError(
-            f"{data.corpus_path} has grids of size {data.sample_shape[0]}, {ckpt_path} was trained on size {size}"
-        )
-    weights = stamp.get("class_weights")
-    module = build_module(config, None if weights is None else np.asarray(weights))
-    fill(module, checkpoint["state_dict"], Path(ckpt_path))
-    module.on_load_checkpoint(checkpoint)
-    module.eval().to(pick_device(accelerator))
-    same = data.content_hash == stamp.get("corpus_sha256")
-    if not same:
-        log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
-    return Restored(config, data, module, [int(n) for n in stamp["class_counts"]], same)
-
-
-def pick_device(accelerator: str) -> torch.device:
-    """The device that an ``accelerator`` of the config means here.
-
-    Raises:
-        ConfigError: There is no such device.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
-    if not there[wanted]:
-        raise ConfigError(f"accelerator={accelerator}: there is no such device here; use accelerator=cpu")
-    return torch.device(wanted)
 
 
 def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> ImbalanceModule:
@@ -305,10 +234,23 @@ def import_plugins(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"plugins: cannot import {name} ({error}); is its folder in PYTHONPATH?") from error
 
 
-def _require_fit(config: Mapping[str, Any], data: ImbalanceDataModule) -> None:
-    """A model that is told the size of a grid must be told that of the corpus."""
-    wanted, found = config["model"].get("grid_size"), data.sample_shape[0]
-    if wanted not in (None, found):
+def fit_to_data(config: dict[str, Any], data: ImbalanceDataModule) -> None:
+    """Fill in the settings of a model that are null because the corpus knows them, and compare the others.
+
+    Raises:
+        ConfigError: The model, or a factor for each class, is made for other data.
+    """
+    for name, found in data.model_settings.items():
+        wanted = config["model"].get(name, found)
+        if wanted is None:
+            config["model"][name] = found
+        elif wanted != found:
+            raise ConfigError(
+                f"model.{name}={wanted} but the {data.sample_unit} of {data.corpus_path} have {found}; set it to that"
+            )
+    alpha = config["loss"].get("alpha")
+    if isinstance(alpha, list) and len(alpha) != data.num_classes:
         raise ConfigError(
-            f"model.grid_size={wanted} but {data.corpus_path} has grids of size {found}; set it to {found}"
+            f"loss.alpha has {len(alpha)} values, {data.corpus_path} {data.num_classes} classes; give one number, or "
+            "one for each of the classes"
         )

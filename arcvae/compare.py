@@ -56,7 +56,8 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
     quiet()
     variants = _given(plain["runs"]) if plain["runs"] else _trained(plain)
     from arcvae.files import write_atomic, write_json
-    from arcvae.training.comparison import markdown, read_record, recommend, stabilities, summary
+    from arcvae.training.comparison import read_record, recommend, stabilities, summary
+    from arcvae.training.comparison_report import markdown
     from arcvae.training.plots import curves_figure, draw_picture
 
     study = plain["study"]
@@ -85,7 +86,7 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
         "baseline": next(iter(records.values()))[0]["baseline"],
     }
     write_json(folder / "results.json", results)
-    report = markdown(records, study["columns"], list(study["curves"]), study["rank"])
+    report = markdown(records, study)
     write_atomic(folder / "results.md", report.encode())
     histories = {name: [record.get("history", []) for record in found] for name, found in records.items()}
     draw_picture(

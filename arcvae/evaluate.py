@@ -10,7 +10,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from arcvae.door import check_files, open_door, quiet
 from arcvae.errors import DataError
 
 if TYPE_CHECKING:
-    from arcvae.build import Restored
+    from arcvae.restore import Restored
 
 log = logging.getLogger("arcvae")
 
@@ -35,8 +35,8 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
     started = time.time()
     plain, shown = resolved(config)
     quiet()
-    from arcvae.build import restore
     from arcvae.files import write_json
+    from arcvae.restore import restore
     from arcvae.training.record import claimed, software
     from arcvae.training.report import table
 
@@ -75,7 +75,11 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
         }
         _draw(model, figures, split, folder)
         write_json(folder / "metrics.json", record)
-    columns = {split: figures[split], "tuned": figures["at_tuned_decision"], "trivial": figures["baseline"]}
+    columns = {
+        split: figures[split],
+        "tuned": figures["at_tuned_decision"],
+        model.module.trivial_name: figures["baseline"],
+    }
     log.info("\n%s", table(columns, (*model.module.headline, "calibration_error")))
     for name, value in study.get("likelihood", {}).items():
         log.info("%s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
@@ -111,7 +115,7 @@ def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
     verdict = module.verdict(results)
     return {
         split: results | plain.calibration_errors,
-        "at_tuned_decision": tuned.results(module.renamed),
+        "at_tuned_decision": tuned.results(module),
         "baseline": baseline(module, data.targets(split)[:limit], model.counts),
         "decision": decision,
         "confusion": plain.metrics.confusion.cpu(),
@@ -129,26 +133,36 @@ def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
 
 def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) -> None:
     """Pictures that any task has, and the table per class."""
+    import numpy as np
+
     from arcvae.files import write_atomic
     from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
 
-    names = model.data.class_names
+    # Where no class stands for nothing, the frequent ones come first: rare ones fail first.
+    counts = np.array(model.counts)
+    order = np.argsort(-counts, kind="stable") if model.module.background is None else np.arange(len(counts))
+    names = [model.data.class_names[index] for index in order]
     ours, tuned, trivial = (figures[key] for key in (split, "at_tuned_decision", "baseline"))
+
+    def per_class(found: Mapping[str, Any], metric: str) -> list[float]:
+        return np.array(found[f"per_class_{metric}"])[order].tolist()
+
+    confusion = figures["confusion"].numpy()[order][:, order]
     what = f"{split} split of {Path(model.data.corpus_path).name}"
     recalls = {
-        "plain argmax": ours["per_class_recall"],
-        f"tuned decision (strength {figures['decision']['prior_strength']:g})": tuned["per_class_recall"],
+        "plain argmax": per_class(ours, "recall"),
+        f"tuned decision (strength {figures['decision']['prior_strength']:g})": per_class(tuned, "recall"),
     }
     curves = figures["calibration_curves"]
     draw_picture(
         folder,
         "recall_per_class",
-        lambda: recall_figure(names, recalls, trivial["per_class_recall"], f"Recall of each class, {what}"),
+        lambda: recall_figure(names, recalls, per_class(trivial, "recall"), f"Recall of each class, {what}"),
     )
     draw_picture(
         folder,
         "confusion",
-        lambda: confusion_figure(figures["confusion"].numpy(), names, f"Confusion at argmax, {what}"),
+        lambda: confusion_figure(confusion, names, f"Confusion at argmax, {what}"),
     )
     draw_picture(
         folder,
@@ -159,10 +173,10 @@ def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) ->
             f"Calibration, {what}",
         ),
     )
-    columns: dict[str, Sequence[Any]] = {"class": range(len(names)), "name": names}
-    columns["targets"] = figures["confusion"].sum(1).tolist()
+    columns: dict[str, Sequence[Any]] = {"class": order.tolist(), "name": names, "train": counts[order].tolist()}
+    columns["targets"] = confusion.sum(1).tolist()
     for heading, found in (("", ours), ("tuned_", tuned), ("trivial_", trivial)):
-        columns |= {f"{heading}{name}": found[f"per_class_{name}"] for name in ("recall", "f1", "iou")}
+        columns |= {f"{heading}{name}": per_class(found, name) for name in ("recall", "f1", "iou")}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

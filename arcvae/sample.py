@@ -40,13 +40,13 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
     quiet()
     import numpy as np
 
-    from arcvae.build import restore
     from arcvae.codec import Codec
     from arcvae.files import write_atomic, write_json
     from arcvae.grid.data import GridDataModule
     from arcvae.grid.module import GridModule
     from arcvae.grid.pictures import mosaic
     from arcvae.grid.sampling import Reference
+    from arcvae.restore import restore
     from arcvae.training.evaluation import tune_decision
     from arcvae.training.plots import draw_picture
     from arcvae.training.record import claimed, software

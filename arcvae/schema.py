@@ -13,6 +13,9 @@ from typing import Any, Final
 from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule, Text, nearest
 
 TRUSTED: Final = (
+    "arcvae.audio.data.",
+    "arcvae.audio.model.",
+    "arcvae.audio.module.",
     "arcvae.grid.callbacks.",
     "arcvae.grid.data.",
     "arcvae.grid.elbo.",
@@ -37,6 +40,9 @@ _MODE = Choice(("max", "min"))
 _BETTER_LOW = ("val/loss", "val/reconstruction", "val/kl")
 _ACCELERATOR = Choice(("auto", "cpu", "gpu", "cuda", "mps"))
 _EPOCHS = Number(0, 1e6)
+_CLIPS = Number(20, 1e7, integer=True)
+_SPECIES = Number(2, 10_000, integer=True)
+_ANY = Number(-1e9, 1e9)
 _SEED = Number(0, 2**32 - 1, integer=True)
 
 RULES: Final[dict[str, Rule]] = {
@@ -48,8 +54,11 @@ RULES: Final[dict[str, Rule]] = {
     "plugins": ListOf(Text()),
     "tags": ListOf(Text()),
     "task.free_nats": Number(0, 100),
-    "kind": Choice(("atomic", "simplified")),
+    "kind": Choice(("atomic", "simplified", "audio")),
     "num_grids": Number(10, 1e8, integer=True),
+    "num_clips": _CLIPS,
+    "num_species": _SPECIES,
+    "source": Text(optional=True),
     "out": Text(optional=True),
     "overwrite": Flag(),
     "split": Choice(("train", "val", "test")),
@@ -64,6 +73,9 @@ RULES: Final[dict[str, Rule]] = {
     "study.columns": ListOf(Text(), shortest=1),
     "study.rank": ListOf(Text(), shortest=1),
     "study.curves.*": Text(),
+    "study.goals.reference": Text(),
+    "study.goals.better": ListOf(Text()),
+    "study.goals.above.*": OneOf((_ANY, ListOf(_ANY, shortest=1))),
     "num_samples": Number(1, 1e6, integer=True),
     "prior": Choice(("normal", "aggregate")),
     "components": Number(1, 10_000, integer=True),
@@ -72,6 +84,9 @@ RULES: Final[dict[str, Rule]] = {
     "data.path": Text(optional=True),
     "data.kind": Choice(("atomic", "simplified")),
     "data.num_grids": Number(10, 1e8, integer=True),
+    "data.num_clips": _CLIPS,
+    "data.num_species": _SPECIES,
+    "data.channels": Number(1, 3, integer=True),
     "data.corpus_seed": _SEED,
     "data.batch_size": Number(1, 65536, integer=True),
     "data.eval_batch_size": Number(1, 65536, integer=True),
@@ -89,6 +104,9 @@ RULES: Final[dict[str, Rule]] = {
     "model.grid_size": Number(1, 1024, integer=True),
     "model.widths": ListOf(Number(1, 65536, integer=True), shortest=1),
     "model.hidden": Number(1, 65536, integer=True),
+    "model.num_classes": Number(2, 65536, integer=True, optional=True),
+    "model.channels": Number(1, 3, integer=True, optional=True),
+    "model.dropout": Number(0, 0.99),
     "loss.name": Text(),
     "loss.gamma": Number(0, 10),
     "loss.alpha": OneOf((Number(0, 1e6), ListOf(Number(0, 1e6), shortest=1)), optional=True),
@@ -109,6 +127,7 @@ RULES: Final[dict[str, Rule]] = {
     "optimizer.weight_decay": Number(0, 10),
     "optimizer.fused": Flag(optional=True),
     "scheduler.warmup_epochs": _EPOCHS,
+    "scheduler.warmup_share": Number(0, 1, above=True),
     "scheduler.warmup_start": Number(0, 1, above=True),
     "scheduler.final_lr": Number(0, 1),
     "scheduler.decay": Choice(("cosine", "constant")),
@@ -286,8 +305,13 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
         return node if rule_of(key.split(".")) and node is not None else None
 
     epochs, warmup = get("trainer.max_epochs"), get("scheduler.warmup_epochs")
-    if isinstance(epochs, int) and isinstance(warmup, int | float) and 0 < epochs <= warmup:
+    limited = (get("scheduler.warmup_share") or 1) != 1  # it then fits into any run
+    if isinstance(epochs, int) and isinstance(warmup, int | float) and 0 < epochs <= warmup and not limited:
         found.append(f"scheduler.warmup_epochs={warmup:g} does not fit into trainer.max_epochs={epochs}; lower it")
+    for prefix in ("", "data."):
+        clips, species = get(f"{prefix}num_clips"), get(f"{prefix}num_species")
+        if isinstance(clips, int) and isinstance(species, int) and clips < 10 * species:
+            found.append(f"{prefix}num_clips={clips} must be at least 10 for each of {prefix}num_species={species}")
     first, second = get("beta.first"), get("beta.second")
     if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
         found.append(f"beta.first={first:g} must lie below beta.second={second:g}")
@@ -300,6 +324,6 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     if kept not in (None, 0, 1) and isinstance(name, str) and "{" not in name:
         found.append(f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'")
     alpha = get("loss.alpha")
-    if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or len(alpha)):
+    if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or get("model.num_classes") or len(alpha)):
         found.append(f"loss.alpha has {len(alpha)} values; give one number, or one for each of the classes")
     return found

@@ -30,15 +30,24 @@ log = logging.getLogger("arcvae")
 def check(config: dict[str, Any]) -> None:
     """Look at the files that a config names, before torch is imported or anything is written."""
     if config["data"].get("path"):
+        _check_corpus(config["data"], config["model"])
+    check_files(config)
+
+
+def _check_corpus(data: dict[str, Any], model: dict[str, Any]) -> None:
+    """Read the corpus that is named, with the reader of its task, and compare it with the model."""
+    if data["_target_"].startswith("arcvae.audio."):
+        from arcvae.audio.corpus import read_audio_corpus
+
+        name, found = "num_classes", len(read_audio_corpus(data["path"], max_bytes=data["max_bytes"]).species)
+    elif data["_target_"].startswith("arcvae.grid."):
         from arcvae.grid.corpus import read_corpus
 
-        corpus = read_corpus(config["data"]["path"], max_bytes=config["data"]["max_bytes"])
-        wanted = config["model"].get("grid_size", corpus.grid_size)
-        if wanted != corpus.grid_size:
-            raise ConfigError(
-                f"model.grid_size={wanted} but {corpus.path} has grids of size {corpus.grid_size}; set it to that"
-            )
-    check_files(config)
+        name, found = "grid_size", read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size
+    else:
+        return  # a task of the user's: the data module will see
+    if (wanted := model.get(name)) not in (None, found):
+        raise ConfigError(f"model.{name}={wanted} but {data['path']} has {found}; set it to that")
 
 
 def train(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -148,7 +157,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
     from arcvae.imbalance.decision import log_prior
     from arcvae.training.diagnosis import diagnose
     from arcvae.training.evaluation import decide, tune_decision
-    from arcvae.training.record import EpochRecord, model_checkpoint, software
+    from arcvae.training.record import EpochRecord, model_checkpoint, peak_memory, software
     from arcvae.training.report import baseline
 
     trainer, module, data = run.trainer, run.module, run.data
@@ -179,6 +188,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         **software(),
         "seed": config["seed"],
         "corpus": {"path": str(data.corpus_path), "sha256": data.content_hash},
+        "class_names": data.class_names,
         "class_counts": run.counts,
         "class_weights": run.weights,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -191,12 +201,13 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         "wall_seconds": time.time() - started,
         "train_seconds": seconds,
         f"{data.sample_unit}_per_second": rate,
+        "peak_memory_mib": peak_memory(),
         "val": module.results["val"],
         "test": module.results.get("test"),
         "baseline": baseline(module, data.targets(split), run.counts),
         "baseline_split": split,
         "decision": decision,
-        "at_tuned_decision": tuned.results(module.renamed),
+        "at_tuned_decision": tuned.results(module),
         "verdict": verdict,
         "diagnosis": [vars(finding) for finding in diagnose(module, module.results[split], verdict, strength)],
         "history": history,
@@ -209,7 +220,7 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     from arcvae.training.report import table
 
     split = record["baseline_split"]
-    columns = {split: record[split], "all-background": record["baseline"]}
+    columns = {split: record[split], module.trivial_name: record["baseline"]}
     verdict = record["verdict"]
     figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.items() if not isinstance(value, bool))
     names = [name.replace("_", " ") for name, value in verdict.items() if value is True]
@@ -217,7 +228,8 @@ def _summarise(record: dict[str, Any], module: ImbalanceModule, folder: Path) ->
     log.info("Verdict: %s (%s)", ", ".join(names).upper() if names else "no collapse", figures)
     # A resumed run has trained longer than this command has run.
     log.info("Training took %.0f s, this command %.0f s", record["train_seconds"] or 0, record["wall_seconds"])
-    log.info("Pictures    %s", folder / "checkpoints")
+    pictures = any((folder / "checkpoints").glob("*.png"))
+    log.info("%-11s %s", "Pictures" if pictures else "Checkpoints", folder / "checkpoints")
     log.info("Figures     %s", folder / "metrics.json")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from arcvae.audio.corpus import write_synthetic_corpus
 from arcvae.grid.corpus import write_corpus
 
 Command = Callable[..., int]
@@ -38,6 +39,14 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """240 atomic grids: 192 train, 24 val, 24 test."""
     path = tmp_path_factory.mktemp("corpus") / "tiny.npz"
     write_corpus(path, "atomic", 240, seed=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 clips of 4 species."""
+    path = tmp_path_factory.mktemp("clips") / "tiny.npz"
+    write_synthetic_corpus(path, 4, 80, seed=1)
     return path
 
 
@@ -90,7 +99,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> P
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("sys.argv", ["arcvae.train", f"data.path={tiny_corpus}", *FAST])
+        patch.setattr("sys.argv", ["arcvae.train", f"data.path={tiny_corpus}", "loss=option_b", *FAST])
         assert main() == 0
     (found,) = runs(folder)
     return found

@@ -16,18 +16,20 @@ LEAVES = {"errors", "files", "npz", "rules", "tensorfile", "exports"}
 ALLOWED: dict[str, set[str]] = {
     "imbalance": {"imbalance"},
     "training": {"training", "imbalance"},
+    "audio": {"audio", "training", "imbalance"},
     "grid": {"grid", "training", "imbalance"},
     "schema": {"schema"},
     "config": {"schema"},
     "door": {"config"},
     "__init__": {"codec"},
     "codec": {"schema", "imbalance", "grid"},
-    "build": {"schema", "training", "imbalance", "codec"},
-    "train": {"config", "door", "build", "training", "imbalance", "grid"},
-    "evaluate": {"config", "door", "build", "training", "imbalance"},
-    "sample": {"config", "door", "build", "codec", "training", "grid"},
+    "build": {"schema", "training", "imbalance"},
+    "restore": {"build", "codec", "schema", "training"},
+    "train": {"config", "door", "build", "training", "imbalance", "grid", "audio"},
+    "evaluate": {"config", "door", "restore", "training", "imbalance"},
+    "sample": {"config", "door", "restore", "codec", "training", "grid"},
     "compare": {"config", "door", "training", "codec", "grid"},
-    "corpus": {"door", "grid"},
+    "corpus": {"door", "grid", "audio"},
     "benchmark": {"build", "grid", "imbalance"},
 }
 
@@ -117,16 +119,7 @@ def _inherits_its_meaning(name: str) -> bool:
     lightning = {"train_dataloader", "val_dataloader", "test_dataloader", "configure_optimizers", "on_train_epoch_end"}
     lightning |= {"training_step", "validation_step", "test_step", "on_train_epoch_start"}
     lightning |= {"on_validation_epoch_end", "on_test_epoch_end"}
-    ours = {
-        "content_hash",
-        "sample_shape",
-        "class_counts",
-        "class_names",
-        "targets",
-        "evaluation_loader",
-        "describe",
-        "derive",
-        "problem",
-        "lines",
-    }
+    ours = {"content_hash", "sample_shape", "class_counts", "targets", "describe", "derive", "problem", "lines"}
+    ours |= {"num_classes", "class_names", "model_settings", "baseline", "evaluation_loader", "study"}
+    ours |= {"further_findings"}
     return name in lightning | {"forward"} or name in ours

@@ -23,7 +23,7 @@ FILES = sorted(CONF_DIR.rglob("*.yaml"))
 
 
 def test_groups_are_those_that_were_promised() -> None:
-    promised = "beta callbacks data experiment logger loss model optimizer scheduler trainer"
+    promised = "beta callbacks data experiment logger loss model optimizer scheduler task trainer"
     assert promised.split() == GROUPS
 
 
@@ -56,7 +56,9 @@ def test_every_key_has_a_rule(group: str, option: str) -> None:
 def test_every_rule_has_a_key() -> None:
     used = set()
     configs = [plan("train", [f"{group}={option}"])[0] for group, option in OPTIONS]
-    for config in [*configs, *(plan(name, [])[0] for name in ("corpus", "evaluate", "sample", "compare"))]:
+    configs += [plan(name, [])[0] for name in ("corpus", "evaluate", "sample")]
+    configs += plan("compare", ["study=options,audio,audio_full"], multirun=True)
+    for config in configs:
         used |= {id(rule_of(path)) for path, _ in leaves(config)}
     assert [pattern for pattern, rule in RULES.items() if id(rule) not in used] == []
 
@@ -214,6 +216,28 @@ def test_experiment_does_not_leak_into_a_loss_chosen_on_the_command_line() -> No
         assert chosen == plan("train", ["loss=option_c"])[0]["loss"]
         content = yaml.safe_load((CONF_DIR / "experiment" / f"{experiment}.yaml").read_text())
         assert "loss" not in content
+
+
+def test_too_few_clips_are_refused_before_anything_is_generated() -> None:
+    line = "data.num_clips=889 must be at least 10 for each of data.num_species=89"
+    assert problems("experiment=audio_cnn", "data.num_clips=889") == [line]
+    assert plan("train", ["experiment=audio_cnn", "data.num_clips=890"])
+
+
+def test_audio_experiments_hold_what_they_promise() -> None:
+    for experiment, model, channels in (("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3)):
+        full, quick = plan("train", [f"experiment={experiment}", "trainer=default,quick_test"], multirun=True)
+        assert quick["trainer"]["max_epochs"] == 5  # in which a warm-up of five epochs is cut to one, not refused
+        for config in (full, quick):
+            assert config["model"]["_target_"] == f"arcvae.audio.model.{model}"
+            assert config["data"]["channels"] == channels
+            assert config["monitor"] == "val/f1_macro"
+            assert config["callbacks"]["early_stopping"]["patience"] == 7
+            assert config["scheduler"]["warmup_epochs"] == 5
+            assert config["scheduler"]["warmup_start"] == 0.1
+            assert not config.get("beta")
+            assert "snapshots" not in config["callbacks"]
+            assert config["task"] == {"_target_": "arcvae.audio.module.AudioModule"}
 
 
 def test_options_a_b_c_are_what_they_are_called() -> None:

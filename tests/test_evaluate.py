@@ -193,7 +193,7 @@ def test_corpus_with_another_grid_size_or_an_empty_split_is_refused(
     small = {name: np.zeros((4, 8, 8), np.uint8) for name in ("train", "val", "test")}
     corpus = save_arrays(tmp_path / "small.npz", **small)
     assert door("evaluate", f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={corpus}")[0] == 3
-    assert "has grids of size 8" in capsys.readouterr().err
+    assert "has grid_size 8, " in capsys.readouterr().err
     corpus = save_arrays(tmp_path / "untested.npz", test=np.zeros((0, 16, 16), np.uint8))
     assert door("evaluate", f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={corpus}")[0] == 3
     assert "test is empty" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,16 @@ def test_example_of_a_loss_trains(train: Command, tmp_path: Path, monkeypatch: p
     assert train(*command[1].split(), *FAST, "trainer.max_epochs=1") == 0
     (record,) = tmp_path.glob("outputs/train/*/metrics.json")
     assert json.loads(record.read_text())["config"]["loss"]["name"] == "capped"
+
+
+def test_example_with_codes_runs(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(import numpy as np\nimport arcvae.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(run_folder.parent.parent.parent)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["mu"].shape == (3, 10)
+    assert names["halfway"].shape == names["moved"].shape == (16, 16)
+    assert names["sharper"].shape == (3, 16, 16)
 
 
 def test_targets_of_make_exist() -> None:

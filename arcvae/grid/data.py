@@ -128,6 +128,10 @@ class GridDataModule(ImbalanceDataModule):
     def sample_shape(self) -> tuple[int, int]:
         return self.corpus.grid_size, self.corpus.grid_size
 
+    @property
+    def model_settings(self) -> dict[str, int]:
+        return {"grid_size": self.corpus.grid_size}
+
     def targets(self, split: str) -> Tensor:
         return self.splits[split]
 

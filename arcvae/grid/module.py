@@ -43,6 +43,7 @@ class GridModule(ImbalanceModule):
     part_names = ("reconstruction", "kl")
     derived_names = ("active_dims", "beta")
     renamed = {"accuracy": "pixel_accuracy"}
+    trivial_name = "all-background"
     collapse_figures = ("predicted_background_share", "object_recall")
     decision_metric = "object_f1"
     headline = (

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ FORMAT = 1
 _CHUNK = 1 << 20
 
 
-def count_classes(labels: NDArray[np.uint8], num_classes: int) -> NDArray[np.int64]:
+def count_classes(labels: NDArray[np.integer[Any]], num_classes: int) -> NDArray[np.int64]:
     """How often each class occurs.
 
     Args:
@@ -33,7 +34,7 @@ def count_classes(labels: NDArray[np.uint8], num_classes: int) -> NDArray[np.int
 
     Returns:
         ``(C,)`` int64. Takes 8 MB beside the labels, whatever their number: ``numpy.bincount`` on all of them
-        at once would copy them as int64, eight times their size.
+        at once would copy bytes as int64, eight times their size.
 
     Raises:
         ValueError: A label outside the range.
@@ -49,7 +50,7 @@ def count_classes(labels: NDArray[np.uint8], num_classes: int) -> NDArray[np.int
 
 
 def cached_counts(
-    labels: NDArray[np.uint8], num_classes: int, cache: Path, *, lock_timeout: float = 10.0
+    labels: NDArray[np.integer[Any]], num_classes: int, cache: Path, *, lock_timeout: float = 10.0
 ) -> NDArray[np.int64]:
     """:func:`count_classes`, remembered in ``cache`` under a key made of the labels themselves.
 
@@ -74,7 +75,7 @@ def cached_counts(
     return counts
 
 
-def content_key(labels: NDArray[np.uint8], num_classes: int) -> str:
+def content_key(labels: NDArray[np.integer[Any]], num_classes: int) -> str:
     """Key of the cache: format, number of classes, shape and every byte of the labels."""
     head = f"{FORMAT} {num_classes} {labels.shape} {labels.dtype}"
     return sha256(f"{head} {sha256(np.ascontiguousarray(labels).data.cast('B'))}".encode())[:32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,34 +76,37 @@ Transform = Callable[[Tensor, torch.Generator], Tensor]
 """A change of a whole batch that draws from a generator of its own."""
 
 
-class TensorBatches(Dataset[Tensor]):
-    """Samples in one tensor, taken a batch at a time.
+class TensorBatches(Dataset[Any]):
+    """Samples in one tensor, taken a batch at a time; with targets, a batch is ``(samples, targets)``.
 
     Args:
         samples: ``(N, *)``.
         transform: Applied to each batch, with a generator that depends on ``seed`` and the number of the batch
             alone: the same draws in a resumed run, and with any number of worker processes.
         seed: Seed of the transform.
+        targets: ``(N, *)``, where the samples are not their own targets; the transform does not see them.
     """
 
-    def __init__(self, samples: Tensor, transform: Transform | None = None, seed: int = 0) -> None:
-        self.samples, self.transform, self.seed = samples, transform, seed
+    def __init__(
+        self, samples: Tensor, transform: Transform | None = None, seed: int = 0, *, targets: Tensor | None = None
+    ) -> None:
+        self.samples, self.transform, self.seed, self.targets = samples, transform, seed, targets
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, batch: Batch) -> Tensor:
+    def __getitem__(self, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
         number, indices = batch
         samples = self.samples[indices]  # (B, *)
-        if self.transform is None:
-            return samples
-        seed = derive_seed(self.seed, "augmentation", number)
-        return self.transform(samples, torch.Generator().manual_seed(seed))
+        if self.transform is not None:
+            seed = derive_seed(self.seed, "augmentation", number)
+            samples = self.transform(samples, torch.Generator().manual_seed(seed))
+        return samples if self.targets is None else (samples, self.targets[indices])
 
 
 def batch_loader(
     batches: TensorBatches, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
-) -> DataLoader[Tensor]:
+) -> DataLoader[Any]:
     """A DataLoader that yields ``batches[index]`` for each item of ``indices``."""
     return DataLoader(
         batches,

@@ -18,6 +18,9 @@ from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger(__name__)
 
+READABLE = 20
+"""More classes than this do not fit into a line of the log."""
+
 
 class StepLog(Callback):
     """Hands the figures of a training step to the loggers as ``step/*``, every ``log_every_n_steps`` steps."""
@@ -51,8 +54,9 @@ class PerClassRecall(Callback):
             return
         recalls = pl_module.results["val"]["per_class_recall"]
         assert isinstance(recalls, list)
-        shown = " ".join("—" if recall != recall else f"{recall:.2f}" for recall in recalls)
-        log.info("Epoch %d, recall per class on val: %s", trainer.current_epoch + 1, shown)
+        if len(recalls) <= READABLE:
+            shown = " ".join("—" if recall != recall else f"{recall:.2f}" for recall in recalls)
+            log.info("Epoch %d, recall per class on val: %s", trainer.current_epoch + 1, shown)
         data = trainer.datamodule  # type: ignore[attr-defined]
         results = pl_module.results["val"]
         columns: list[Any] = [results[f"per_class_{name}"] for name in ("recall", "f1", "iou")]

@@ -149,59 +149,59 @@ def stabilities(records: Sequence[Record], columns: Sequence[str]) -> dict[str, 
     return found
 
 
-def markdown(
-    variants: Mapping[str, Sequence[Record]], columns: Sequence[str], curves: Sequence[str], rank: Sequence[str]
-) -> str:
-    """The report: figures, verdicts, stability, runs, recommendation."""
-    chosen, reason = recommend(variants, rank)
-    everyone = [record for records in variants.values() for record in records]
-    split = "test" if all(record.get("test") for record in everyone) else "val"
-    lines = [
-        "# Comparison",
-        "",
-        f"Figures of the {split} split at the plain argmax" + _spread_note(everyone, variants),
-        "",
-    ]
-    tuned = f"{rank[0]}, tuned decision"
-    lines += _row(["", *columns, tuned, "verdict", "training (s)", "parameters"])
-    lines += _row(["---"] * (len(columns) + 5))
-    baseline = [
-        Summary((v,)) if isinstance(v := everyone[0]["baseline"].get(name), int | float) else "—" for name in columns
-    ]
-    lines += _row(["trivial predictor", *baseline, "—", "—", "—", "—"])
+def goal_lines(variants: Mapping[str, Sequence[Record]], goals: Mapping[str, Any]) -> list[str]:
+    """Go or no-go for each variant: no collapse, better than a reference, above fixed thresholds; all on test.
+
+    Args:
+        variants: Records by name of the variant.
+        goals: ``reference`` (a variant), ``better`` (metrics that must lie above the reference's) and ``above``
+            (threshold by metric, or a list of them, of which the first decides).
+    """
+    reference = variants.get(goals.get("reference", ""), ())
+    lines = []
     for name, records in variants.items():
-        figures = [summary(records, split, column) for column in columns]
-        verdict = ", ".join(collapses(records)).upper() or "no collapse"
-        seconds = Summary(tuple(record["train_seconds"] for record in records if record.get("train_seconds")))
-        extra = [
-            summary(records, "at_tuned_decision", rank[0]),
-            verdict,
-            f"{seconds.mean:.0f}",
-            records[0].get("parameters", "—"),
-        ]
-        lines += _row([name, *figures, *extra])
-    lines += ["", f"**Recommendation: {chosen or 'none'}.** {reason}", "", "## What stands out", ""]
-    for name, records in variants.items():
-        texts = sorted({_finding(finding) for record in records for finding in record.get("diagnosis", [])})
-        lines += [f"- {name}: {text}" for text in texts] or [f"- {name}: nothing"]
-    lines += ["", "## Stability on validation", "", "Trailing mean of 3 epochs; the worst run of each variant.", ""]
-    lines += _row(["", "figure", "steps that worsen", "largest drop"]) + _row(["---"] * 4)
-    for name, records in variants.items():
-        for column, found in stabilities(records, curves).items():
-            lines += _row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"])
-    lines += ["", "## Runs", ""]
-    for name, records in variants.items():
-        lines += [f"- {name}, seed {r['seed']}: `{r['run_id']}`, {r.get('epochs')} epochs" for r in records]
-    return "\n".join(lines) + "\n"
+        checks = [("no collapse", not collapses(records))]
+        for metric in goals.get("better", ()) if reference and records is not reference else ():
+            base = summary(reference, "test", metric)
+            checks.append(
+                (
+                    f"{metric} above that of {goals['reference']} ({base})",
+                    summary(records, "test", metric).mean > base.mean,
+                )
+            )
+        extra = []
+        for metric, thresholds in goals.get("above", {}).items():
+            found = summary(records, "test", metric)
+            first, *more = thresholds if isinstance(thresholds, list) else [thresholds]
+            checks.append((f"{metric} {found} above {first}", found.mean > first))
+            extra += [f"{metric} above {further}: {'yes' if found.mean > further else 'no'}" for further in more]
+        verdict = "GO" if all(passed for _, passed in checks) else "NO-GO"
+        shown = [f"{what}: {'yes' if passed else 'no'}" for what, passed in checks]
+        lines.append(f"{name}: **{verdict}** ({'; '.join(shown + extra)})")
+    return lines
 
 
-def _spread_note(everyone: Sequence[Record], variants: Mapping[str, Sequence[Record]]) -> str:
-    return "." if len(everyone) == len(variants) else ": mean ± standard deviation over seeds."
+def effects(variants: Mapping[str, Sequence[Record]], metric: str) -> str | None:
+    """How much each of two choices moves a metric, for variants that are named "FIRST / SECOND"; else None.
 
-
-def _finding(finding: Mapping[str, str]) -> str:
-    return f"**{finding['name']}**: {finding['evidence']}. Cause: {finding['cause']}. Remedy: {finding['remedy']}."
-
-
-def _row(cells: Sequence[object]) -> list[str]:
-    return ["| " + " | ".join(str(cell) for cell in cells) + " |"]
+    For each choice, the means over everything else are compared, on test.
+    """
+    pairs = {tuple(name.split(" / ")): summary(records, "test", metric).mean for name, records in variants.items()}
+    if len(pairs) < 4 or any(len(pair) != 2 for pair in pairs):
+        return None
+    sentences, ranges = [], []
+    for place, what in enumerate(("first", "second")):
+        means = {
+            option: statistics.fmean(value for pair, value in pairs.items() if pair[place] == option)
+            for option in dict.fromkeys(pair[place] for pair in pairs)
+        }
+        low, high = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
+        ranges.append(means[high] - means[low])
+        sentences.append(
+            f"the {what} choice moves it by {ranges[-1]:.3f} "
+            f"(from {low}, {means[low]:.3f}, to {high}, {means[high]:.3f})"
+        )
+    more = "first" if ranges[0] > ranges[1] else "second"
+    seeds = min(len(records) for records in variants.values())
+    note = "; with one seed each, small differences mean nothing" if seeds == 1 else ""
+    return f"Mean {metric} over all else: {' and '.join(sentences)}: the {more} matters more{note}."

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 class ImbalanceDataModule(LightningDataModule):
     """A LightningDataModule that knows its classes. A task defines the methods."""
 
-    num_classes: ClassVar[int]
     background: ClassVar[int | None] = None
     """The class that stands for "nothing here"."""
     sample_unit: ClassVar[str] = "samples"
@@ -24,6 +23,21 @@ class ImbalanceDataModule(LightningDataModule):
     """What has a class; as many to a sample as a target has elements."""
     corpus_path: Path
     """The file that the data are from."""
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        raise NotImplementedError
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, C of them."""
+        return tuple(map(str, range(self.num_classes)))
+
+    @property
+    def model_settings(self) -> dict[str, int]:
+        """What a model must be told about the samples: a setting of this name that is null is filled in."""
+        return {}
 
     @property
     def class_counts(self) -> NDArray[np.int64]:
@@ -39,11 +53,6 @@ class ImbalanceDataModule(LightningDataModule):
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         raise NotImplementedError
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class, ``(C,)``."""
-        return tuple(str(index) for index in range(self.num_classes))
 
     def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Any]:
         """The first ``limit`` samples of a split, or all, in their order and as they are."""

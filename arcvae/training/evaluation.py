@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,12 @@ class Decided:
     calibrations: dict[str, Calibration]
     """Of all decisions and, where there is a background, of those for something else ("objects")."""
 
-    def results(self, renamed: Mapping[str, str]) -> dict[str, Figure]:
+    def results(self, module: ImbalanceModule) -> dict[str, Figure]:
         """Metrics, under the names that a task gives them, and the calibration errors."""
-        found = {renamed.get(name, name): value.tolist() for name, value in self.metrics.compute().items()}
-        return found | self.calibration_errors
+        return (
+            module.named({name: value.tolist() for name, value in self.metrics.compute().items()})
+            | self.calibration_errors
+        )
 
     @property
     def calibration_errors(self) -> dict[str, Figure]:

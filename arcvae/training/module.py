@@ -97,6 +97,8 @@ class ImbalanceModule(LightningModule):
     """Names that this task gives to metrics, where its field has one of its own."""
     headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
     """Metrics of the table at the end of a run."""
+    trivial_name: ClassVar[str] = "majority-class"
+    """What the trivial predictor is called: the one that everything is compared with."""
     collapse_figures: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
     """Share of predictions that name the majority class, and recall of what it hides."""
     decision_metric: ClassVar[str] = "f1_macro"
@@ -147,6 +149,10 @@ class ImbalanceModule(LightningModule):
     def trivial(self) -> dict[str, Figure]:
         """Results of a trivial predictor that do not follow from its confusion matrix."""
         return {}
+
+    def named(self, results: dict[str, Figure]) -> dict[str, Figure]:
+        """What follows from a confusion matrix, under the names of this task."""
+        return {self.renamed.get(name, name): value for name, value in results.items()}
 
     def verdict(self, results: dict[str, Figure]) -> dict[str, Any]:
         """Whether the model collapsed, with the figures behind it."""

@@ -61,7 +61,7 @@ def recall_figure(
         trivial: The same for the trivial predictor.
         title: Heading.
     """
-    figure = new_figure(max(7.0, 0.16 * len(names) * len(recalls) + 2), 3.8, title)
+    figure = new_figure(min(18.0, max(7.0, 0.3 * len(names) * len(recalls))), 3.8, title)
     axes = figure.subplots()
     position = np.arange(len(names))
     width = 0.8 / len(recalls)

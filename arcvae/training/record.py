@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -160,6 +161,16 @@ def link_latest(folder: Path, output_dir: Path) -> None:
         log.warning("%s does not point to this run: %s", link, error.strerror or error)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def peak_memory() -> float | None:
+    """Most memory that this process has held so far, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def software() -> dict[str, Any]:

@@ -41,8 +41,7 @@ def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Res
         counts: Elements of each class in the train split, ``(C,)``.
     """
     always = int(np.argmax(counts)) if module.background is None else module.background
-    trivial = trivial_results(targets, module.num_classes, always, module.background)
-    return {module.renamed.get(name, name): value for name, value in trivial.items()} | module.trivial()
+    return module.named(trivial_results(targets, module.num_classes, always, module.background)) | module.trivial()
 
 
 def table(columns: Mapping[str, Results], names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ def warmup_then_decay(
     total_epochs: int,
     *,
     warmup_epochs: float = 0.0,
+    warmup_share: float = 1.0,
     warmup_start: float = 0.1,
     final_lr: float = 1e-5,
     decay: str = "cosine",
@@ -26,6 +27,7 @@ def warmup_then_decay(
         total_steps: Steps of the whole run.
         total_epochs: Epochs of the whole run.
         warmup_epochs: Length of the warm-up, >= 0 and below ``total_epochs``.
+        warmup_share: Largest share of the run that the warm-up may take, (0, 1]: it is shorter in a short run.
         warmup_start: Share of the peak at the first step, (0, 1].
         final_lr: Learning rate at the end of a cosine.
         decay: ``"cosine"`` or ``"constant"``.
@@ -38,6 +40,7 @@ def warmup_then_decay(
     """
     if decay not in ("cosine", "constant"):
         raise ValueError(f"scheduler.decay must be cosine or constant, got {decay!r}")
+    warmup_epochs = longest_warmup(warmup_epochs, warmup_share, total_epochs)
     if warmup_epochs and warmup_epochs >= total_epochs:
         raise ValueError(
             f"scheduler.warmup_epochs={warmup_epochs:g} does not fit into trainer.max_epochs={total_epochs}"
@@ -55,3 +58,13 @@ def warmup_then_decay(
         return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def longest_warmup(warmup_epochs: float, warmup_share: float, total_epochs: int) -> float:
+    """Epochs of a warm-up that may take no more than a share of the run; a share of 1 sets no limit.
+
+    Example:
+        >>> longest_warmup(5, 0.2, 50), longest_warmup(5, 0.2, 5), longest_warmup(5, 1.0, 5)
+        (5, 1.0, 5)
+    """
+    return warmup_epochs if warmup_share == 1 else min(warmup_epochs, warmup_share * total_epochs)

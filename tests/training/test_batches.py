@@ -98,3 +98,12 @@ def test_transform_draws_by_batch_number_whatever_the_workers(workers: int) -> N
 def test_seeds_of_streams_and_steps_do_not_collide() -> None:
     seeds = {derive_seed(seed, stream, i) for seed in (0, 1) for stream in ("order", "noise") for i in range(500)}
     assert len(seeds) == 2000
+
+
+def test_targets_come_with_their_samples_and_are_not_transformed() -> None:
+    samples, targets = torch.arange(10.0), torch.arange(10) * 7
+    batches = TensorBatches(samples, lambda part, generator: part + 100, targets=targets)
+    seen = list(batch_loader(batches, BatchIndices(10, 4, seed=3)))
+    assert [len(part) for part, _ in seen] == [4, 4, 2]
+    for part, labels in seen:
+        assert torch.equal((part - 100).long() * 7, labels)

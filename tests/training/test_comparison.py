@@ -15,7 +15,17 @@ from arcvae.grid.elbo import Constant
 from arcvae.grid.model import BetaVAE
 from arcvae.grid.module import GridModule
 from arcvae.imbalance.losses import make_loss
-from arcvae.training.comparison import Summary, markdown, read_record, recommend, stabilities, stability, within_noise
+from arcvae.training.comparison import (
+    Summary,
+    effects,
+    goal_lines,
+    read_record,
+    recommend,
+    stabilities,
+    stability,
+    within_noise,
+)
+from arcvae.training.comparison_report import markdown
 from arcvae.training.diagnosis import diagnose
 
 RANK = ["object_f1", "exact_match"]
@@ -26,7 +36,7 @@ def record(f1: float, exact: float = 0.0, *, collapsed: bool = False, **changes:
     return {
         "run_id": f"run-{f1}", "seed": 1, "val": figures, "test": figures, "at_tuned_decision": figures,
         "verdict": {"mode_collapse": collapsed, "object_recall": f1}, "baseline": {"pixel_accuracy": 0.93},
-        "train_seconds": 100.0, "parameters": 7, "diagnosis": [], "config_hash": "", **changes,
+        "train_seconds": 100.0, "epochs": 5, "parameters": 7, "diagnosis": [], "config_hash": "", **changes,
     }  # fmt: skip
 
 
@@ -93,12 +103,33 @@ def test_stability_of_a_loss_counts_rises_and_the_worst_run_is_shown() -> None:
 
 
 def test_report_names_a_collapse_although_its_accuracy_is_high() -> None:
-    report = markdown({"A": [record(0.0, collapsed=True)], "B": [record(0.4)]}, ["pixel_accuracy", *RANK], [], RANK)
+    study = {"columns": ["pixel_accuracy", *RANK], "rank": RANK, "curves": {}}
+    report = markdown({"A": [record(0.0, collapsed=True)], "B": [record(0.4)]}, study)
     row = next(line for line in report.splitlines() if line.startswith("| A "))
     assert "MODE COLLAPSE" in row
     assert "0.930" in row
     assert "| trivial predictor | 0.930 |" in report
     assert "**Recommendation: B.**" in report
+
+
+def test_goals_are_checked_one_by_one() -> None:
+    goals = {"reference": "base", "better": ["pixel_accuracy"], "above": {"object_f1": [0.15, 0.2]}}
+    better = record(0.18)
+    better["test"] = better["test"] | {"pixel_accuracy": 0.95}
+    lines = goal_lines({"base": [record(0.3)], "same": [record(0.3)], "new": [better], "dead": [record(0.1)]}, goals)
+    assert [line.split("**")[1] for line in lines] == ["GO", "NO-GO", "GO", "NO-GO"]
+    assert "object_f1 above 0.2: no" in lines[2]
+    assert "pixel_accuracy above that of base (0.930): no" in lines[1]
+
+
+def test_effects_of_two_choices_worked_by_hand() -> None:
+    runs = {"small / ce": 0.1, "small / focal": 0.3, "large / ce": 0.2, "large / focal": 0.4}
+    sentence = effects({name: [record(f1)] for name, f1 in runs.items()}, "object_f1")
+    assert sentence
+    assert "the first choice moves it by 0.100 (from small, 0.200, to large, 0.300)" in sentence
+    assert "the second choice moves it by 0.200 (from ce, 0.150, to focal, 0.350)" in sentence
+    assert "the second matters more" in sentence
+    assert effects({"A": [record(0.1)], "B": [record(0.2)]}, "object_f1") is None
 
 
 def test_folder_without_metrics_or_with_others_is_refused(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def test_learning_rate_warms_up_and_follows_a_cosine() -> None:
     assert rates(4, 2, decay="constant") == pytest.approx([0.1] * 5)
 
 
+def test_warmup_takes_no_more_than_its_share_of_a_short_run() -> None:
+    # Two epochs of ten: at step 4 of 20 the peak is reached. In a run of 100 epochs the five epochs fit.
+    assert rates(20, 10, warmup_epochs=5, warmup_share=0.2) == rates(20, 10, warmup_epochs=2)
+    assert rates(100, 100, warmup_epochs=5, warmup_share=0.2) == rates(100, 100, warmup_epochs=5)
+    assert rates(10, 5, warmup_epochs=5, warmup_share=0.2) == rates(10, 5, warmup_epochs=1)
+
+
 def test_schedule_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"scheduler\.warmup_epochs=5 does not fit into trainer\.max_epochs=5"):
         rates(10, 5, warmup_epochs=5)

@@ -1,0 +1,1 @@
+"""The audio task: classifiers of recordings whose classes differ a thousandfold in frequency."""

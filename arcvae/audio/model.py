@@ -1,0 +1,125 @@
+"""Classifiers of MFCCs. `AudioCNN` is the small one, `AudioCNNv2` has twelve times its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from arcvae.audio.mfcc import MfccSettings
+
+_COEFFICIENTS = MfccSettings.n_mfcc
+
+
+class MfccNet(nn.Module):
+    """Blocks of convolutions over coefficients and time, their mean over both, and a classifier.
+
+    A block is a 3x3 convolution, a 2x2 maximum (while there are two rows left to take it of), batch normalisation
+    and ReLU. The maximum comes first because the other two then have a quarter of the work, half the time of a
+    training step on a CPU. The first convolution takes every second frame: a frame overlaps its neighbours by three
+    quarters of its window, and all that follows costs half.
+
+    Features are normalised here, by ``mean`` and ``deviation``, which travel with the weights.
+
+    Args:
+        num_classes: C, >= 2.
+        channels: 1 for MFCCs alone, 3 with delta and delta-delta.
+        widths: Channels of the blocks, one at least.
+        hidden: Units of a dense layer before the classifier, or None for none.
+        dropout: Share of what goes into the classifier that is dropped in training, [0, 1).
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, num_classes: int, channels: int, widths: Sequence[int], hidden: int | None, dropout: float
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.channels = num_classes, channels
+        self.register_buffer("mean", torch.zeros(channels, _COEFFICIENTS, 1))
+        self.register_buffer("deviation", torch.ones(channels, _COEFFICIENTS, 1))
+        layers: list[nn.Module] = []
+        before, rows = channels, _COEFFICIENTS
+        for number, width in enumerate(widths):
+            layers.append(nn.Conv2d(before, width, 3, stride=(1, 1 if number else 2), padding=1))
+            if rows >= 2:
+                layers.append(nn.MaxPool2d(2))
+                rows //= 2
+            layers += [nn.BatchNorm2d(width), nn.ReLU()]
+            before = width
+        self.blocks = nn.Sequential(*layers)
+        dense = [] if hidden is None else [nn.Linear(before, hidden), nn.ReLU()]
+        self.classifier = nn.Sequential(*dense, nn.Dropout(dropout), nn.Linear(hidden or before, num_classes))
+        # Channels last in memory: 1.3 times faster to train on a CPU.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def normalise_by(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take over the statistics of a train split, each ``(channels, 20, 1)``; deviation > 0."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """
+        Args:
+            features: ``(N, 20, T)``, or ``(N, channels, 20, T)``; T >= 32.
+
+        Returns:
+            Logits ``(N, C)``.
+        """
+        if features.ndim == 3:
+            features = features.unsqueeze(1)  # (N, 1, F, T)
+        normal = (features - self.mean) / self.deviation
+        normal = normal.contiguous(memory_format=torch.channels_last)
+        return self.classifier(self.blocks(normal).mean((2, 3)))
+
+
+class AudioCNN(MfccNet):
+    """Four blocks: 342,009 parameters for one channel and 89 classes.
+
+    Args:
+        num_classes: See :class:`MfccNet`, for all of them.
+        channels: 1 or 3.
+        widths: Channels of the blocks.
+        dropout: In [0, 1).
+
+    Example:
+        >>> AudioCNN()(torch.zeros(2, 20, 500)).shape
+        torch.Size([2, 89])
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 89,
+        channels: int = 1,
+        widths: Sequence[int] = (32, 64, 128, 200),
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(num_classes, channels, widths, None, dropout)
+
+
+class AudioCNNv2(MfccNet):
+    """Five blocks and a dense layer: 4,222,041 parameters for three channels and 89 classes.
+
+    Args:
+        num_classes: See :class:`MfccNet`, for all of them.
+        channels: 1 or 3.
+        widths: Channels of the blocks.
+        hidden: Units of the dense layer.
+        dropout: In [0, 1).
+
+    Example:
+        >>> AudioCNNv2()(torch.zeros(2, 3, 20, 500)).shape
+        torch.Size([2, 89])
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 89,
+        channels: int = 3,
+        widths: Sequence[int] = (64, 128, 256, 512, 512),
+        hidden: int = 512,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__(num_classes, channels, widths, hidden, dropout)

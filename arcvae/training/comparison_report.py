@@ -1,0 +1,88 @@
+"""The report of a comparison, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from arcvae.training.comparison import (
+    Record,
+    Summary,
+    collapses,
+    effects,
+    goal_lines,
+    recommend,
+    stabilities,
+    summary,
+)
+
+_COSTS = ("training (s)", "per epoch (s)", "memory (MiB)", "parameters")
+
+
+def markdown(variants: Mapping[str, Sequence[Record]], study: Mapping[str, Any]) -> str:
+    """Figures, verdicts, recommendation, what stands out, stability, runs.
+
+    Args:
+        variants: Records of the runs of each variant.
+        study: ``columns`` (metrics of the table), ``rank`` (metrics that decide), ``curves`` (columns of
+            ``metrics.csv``) and, if there are any, ``goals``; see :func:`arcvae.training.comparison.goal_lines`.
+    """
+    rank = study["rank"]
+    chosen, reason = recommend(variants, rank)
+    lines = ["# Comparison", "", *_table(variants, study["columns"], rank[0])]
+    lines += ["", f"**Recommendation: {chosen or 'none'}.** {reason}"]
+    if goals := study.get("goals"):
+        lines += ["", "## Go or no-go", "", *(f"- {line}" for line in goal_lines(variants, goals))]
+    if sentence := effects(variants, rank[0]):
+        lines += ["", sentence]
+    lines += ["", "## What stands out", ""]
+    for name, records in variants.items():
+        texts = sorted({_finding(finding) for record in records for finding in record.get("diagnosis", [])})
+        lines += [f"- {name}: {text}" for text in texts] or [f"- {name}: nothing"]
+    lines += ["", "## Stability on validation", "", "Trailing mean of 3 epochs; the worst run of each variant.", ""]
+    lines += [_row(["", "figure", "steps that worsen", "largest drop"]), _row(["---"] * 4)]
+    for name, records in variants.items():
+        for column, found in stabilities(records, list(study["curves"])).items():
+            lines.append(_row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"]))
+    lines += ["", "## Runs", ""]
+    for name, records in variants.items():
+        lines += [f"- {name}, seed {r['seed']}: `{r['run_id']}`, {r.get('epochs')} epochs" for r in records]
+    return "\n".join(lines) + "\n"
+
+
+def _table(variants: Mapping[str, Sequence[Record]], columns: Sequence[str], first: str) -> list[str]:
+    everyone = [record for records in variants.values() for record in records]
+    split = "test" if all(record.get("test") for record in everyone) else "val"
+    spread = ": mean ± standard deviation over seeds." if len(everyone) > len(variants) else "; one seed each."
+    lines = [f"Figures of the {split} split at the plain argmax{spread}", ""]
+    lines.append(_row(["", *columns, f"{first}, tuned decision", "verdict", *_COSTS]))
+    lines.append(_row(["---"] * (len(columns) + 3 + len(_COSTS))))
+    trivial = everyone[0]["baseline"]
+    figures: list[object] = [summary([{"trivial": trivial}], "trivial", column) for column in columns]
+    lines.append(_row(["trivial predictor", *figures, *["—"] * (2 + len(_COSTS))]))
+    for name, records in variants.items():
+        figures = [summary(records, split, column) for column in columns]
+        verdict = ", ".join(collapses(records)).upper() or "no collapse"
+        figures += [summary(records, "at_tuned_decision", first), verdict, *_costs(records)]
+        lines.append(_row([name, *figures]))
+    return lines
+
+
+def _costs(records: Sequence[Record]) -> list[str]:
+    seconds = Summary(tuple(r["train_seconds"] for r in records if r.get("train_seconds")))
+    epoch = Summary(
+        tuple(r["train_seconds"] / r["epochs"] for r in records if r.get("train_seconds") and r.get("epochs"))
+    )
+    memory = Summary(tuple(r["peak_memory_mib"] for r in records if r.get("peak_memory_mib")))
+    return [
+        *(f"{found.mean:.0f}" if found.values else "—" for found in (seconds, epoch, memory)),
+        str(records[0].get("parameters", "—")),
+    ]
+
+
+def _finding(finding: Mapping[str, str]) -> str:
+    return f"**{finding['name']}**: {finding['evidence']}. Cause: {finding['cause']}. Remedy: {finding['remedy']}."
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
