@@ -6,6 +6,7 @@ Each figure is the median of several runs after a warm-up. Machines differ and d
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -74,13 +75,16 @@ def main() -> int:
         ("count classes of 80,000 grids", median_seconds(partial(count_classes, labels, 10)), "at most 0.1 s"),
         ("  the same by numpy.bincount", median_seconds(partial(np.bincount, labels.ravel(), minlength=10)), ""),
     ]
+    loading = [sys.executable, "-c", "import arcvae; arcvae.load"]
+    imported = median_seconds(lambda: subprocess.run(loading, check=True), repeats=3)
+    rows.append(("python -c 'import arcvae; arcvae.load'", imported, "at most 3 s"))
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     for name, seconds, goal in rows:
-        print(f"{name:<34}{seconds:>9.3f} s   {goal}")
+        print(f"{name:<40}{seconds:>9.3f} s   {goal}")
     steps = 20
     for precision in dict.fromkeys(("32-true", resolve_precision("auto", "cpu"))):
         seconds = median_seconds(training_steps(precision, steps)) / steps
-        print(f"training step, {precision:<18}{1000 * seconds:>10.1f} ms   {BATCH / seconds:,.0f} grids/s")
+        print(f"training step, {precision:<24}{1000 * seconds:>10.1f} ms   {BATCH / seconds:,.0f} grids/s")
     return 0
 
 

@@ -88,7 +88,8 @@ def open_door(
         return _fail(error)
     except Interrupted as error:
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        hint = f"continue with ckpt_path={last}" if last and last.is_file() else "no checkpoint was written yet"
+        nothing = "no checkpoint was written yet" if config_name == "train" else "start again; finished runs are kept"
+        hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
     except (HydraException, OmegaConfBaseException) as error:

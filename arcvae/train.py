@@ -62,6 +62,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     """
     started = time.time()
     plain, shown = resolved(config)
+    identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
     quiet()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -84,7 +85,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
             run.trainer.fit(run.module, datamodule=run.data, ckpt_path=plain["ckpt_path"])
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
-        record = _finish(shown, run, folder, started)
+        record = {"config_hash": identity, **_finish(shown, run, folder, started)}
         if run.trainer.is_global_zero:
             write_json(folder / "metrics.json", record)
             log_run_files(run.trainer, folder)
@@ -184,7 +185,6 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         "run_id": folder.name,
         "command": ["python", "-m", "arcvae.train", *sys.argv[1:]],
         "config": config,
-        "config_hash": config_hash(config),
         **software(),
         "seed": config["seed"],
         "corpus": {"path": str(data.corpus_path), "sha256": data.content_hash},
