@@ -10,7 +10,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule, Text, nearest
+from arcvae.keys import BETTER_LOW, RULES
+from arcvae.rules import Rule, nearest
 
 TRUSTED: Final = (
     "arcvae.audio.data.",
@@ -33,147 +34,6 @@ TRUSTED: Final = (
     "lightning.pytorch.loggers.",
 )
 """What `_target_` may name. A config is data: it must not be able to run arbitrary code."""
-
-
-_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-_MODE = Choice(("max", "min"))
-_BETTER_LOW = ("val/loss", "val/reconstruction", "val/kl")
-_ACCELERATOR = Choice(("auto", "cpu", "gpu", "cuda", "mps"))
-_EPOCHS = Number(0, 1e6)
-_CLIPS = Number(20, 1e7, integer=True)
-_SPECIES = Number(2, 10_000, integer=True)
-_ANY = Number(-1e9, 1e9)
-_SEED = Number(0, 2**32 - 1, integer=True)
-
-RULES: Final[dict[str, Rule]] = {
-    "seed": _SEED,
-    "ckpt_path": Text(optional=True),
-    "output_dir": Text(),
-    "monitor": Text(),
-    "monitor_mode": _MODE,
-    "plugins": ListOf(Text()),
-    "tags": ListOf(Text()),
-    "task.free_nats": Number(0, 100),
-    "kind": Choice(("atomic", "simplified", "audio")),
-    "num_grids": Number(10, 1e8, integer=True),
-    "num_clips": _CLIPS,
-    "num_species": _SPECIES,
-    "source": Text(optional=True),
-    "out": Text(optional=True),
-    "overwrite": Flag(),
-    "split": Choice(("train", "val", "test")),
-    "limit": Number(1, 1e8, integer=True),
-    "importance_samples": Number(1, 1e5, integer=True),
-    "accelerator": _ACCELERATOR,
-    "runs": ListOf(Text()),
-    "seeds": ListOf(_SEED, shortest=1),
-    "overrides": ListOf(Text()),
-    "study.variants.*": ListOf(Text()),
-    "study.overrides": ListOf(Text()),
-    "study.columns": ListOf(Text(), shortest=1),
-    "study.rank": ListOf(Text(), shortest=1),
-    "study.curves.*": Text(),
-    "study.goals.reference": Text(),
-    "study.goals.better": ListOf(Text()),
-    "study.goals.above.*": OneOf((_ANY, ListOf(_ANY, shortest=1))),
-    "num_samples": Number(1, 1e6, integer=True),
-    "prior": Choice(("normal", "aggregate")),
-    "components": Number(1, 10_000, integer=True),
-    "decision": Choice(("argmax", "corrected")),
-    "max_objects": Number(1, 128, integer=True),
-    "data.path": Text(optional=True),
-    "data.kind": Choice(("atomic", "simplified")),
-    "data.num_grids": Number(10, 1e8, integer=True),
-    "data.num_clips": _CLIPS,
-    "data.num_species": _SPECIES,
-    "data.channels": Number(1, 3, integer=True),
-    "data.corpus_seed": _SEED,
-    "data.batch_size": Number(1, 65536, integer=True),
-    "data.eval_batch_size": Number(1, 65536, integer=True),
-    "data.num_workers": Number(0, 64, integer=True),
-    "data.symmetries": Flag(),
-    "data.permute_colors": Flag(),
-    "data.max_bytes": Number(0, 1e15, above=True),
-    "data.overfit_grids": Number(0, 65536, integer=True),
-    "data.overfit_repeats": Number(1, 1e6, integer=True),
-    "data.corpus_dir": Text(),
-    "data.cache_dir": Text(),
-    "data.seed": _SEED,
-    "model.latent_dim": Number(1, 4096, integer=True),
-    "model.num_colors": Number(10, 10, integer=True),
-    "model.grid_size": Number(1, 1024, integer=True),
-    "model.widths": ListOf(Number(1, 65536, integer=True), shortest=1),
-    "model.hidden": Number(1, 65536, integer=True),
-    "model.num_classes": Number(2, 65536, integer=True, optional=True),
-    "model.channels": Number(1, 3, integer=True, optional=True),
-    "model.dropout": Number(0, 0.99),
-    "loss.name": Text(),
-    "loss.gamma": Number(0, 10),
-    "loss.alpha": OneOf((Number(0, 1e6), ListOf(Number(0, 1e6), shortest=1)), optional=True),
-    "loss.class_weights": Choice(("none", "inverse", "sqrt_inverse", "balanced", "effective_number")),
-    "loss.smoothing": Number(0, 1e6, above=True),
-    "loss.effective_beta": Number(0, 0.999999999),
-    "loss.reduction": Choice(("sum", "mean")),
-    "beta.maximum": Number(0, 100),
-    "beta.middle": Number(0, 100),
-    "beta.hold": _EPOCHS,
-    "beta.ramp": _EPOCHS,
-    "beta.first": Number(0, 1e6, above=True),
-    "beta.second": Number(0, 1e6, above=True),
-    "beta.period": Number(0, 1e6, above=True),
-    "beta.ramp_share": Number(0, 1, above=True),
-    "optimizer.lr": Number(0, 1, above=True),
-    "optimizer.betas": ListOf(Number(0, 0.999999999), shortest=2),
-    "optimizer.weight_decay": Number(0, 10),
-    "optimizer.fused": Flag(optional=True),
-    "scheduler.warmup_epochs": _EPOCHS,
-    "scheduler.warmup_share": Number(0, 1, above=True),
-    "scheduler.warmup_start": Number(0, 1, above=True),
-    "scheduler.final_lr": Number(0, 1),
-    "scheduler.decay": Choice(("cosine", "constant")),
-    "callbacks.*.monitor": Text(),
-    "callbacks.*.mode": _MODE,
-    "callbacks.*.patience": Number(0, 1e6, integer=True),
-    "callbacks.*.strict": Flag(),
-    "callbacks.*.verbose": Flag(),
-    "callbacks.*.filename": Text(),
-    "callbacks.*.save_top_k": Number(-1, 1e6, integer=True),
-    "callbacks.*.save_last": Flag(),
-    "callbacks.*.auto_insert_metric_name": Flag(),
-    "callbacks.*.enable_version_counter": Flag(),
-    "callbacks.*.save_on_train_epoch_end": Flag(optional=True),
-    "callbacks.*.refresh_rate": Number(0, 1e6, integer=True),
-    "callbacks.*.max_depth": Number(-1, 100, integer=True),
-    "callbacks.*.num_grids": Number(1, 1000, integer=True),
-    "callbacks.*.num_samples": Number(1, 1000, integer=True),
-    "callbacks.*.num_codes": Number(1, 1e6, integer=True),
-    "callbacks.*.seed": _SEED,
-    "callbacks.*.targets.*": Number(-1e6, 1e6),
-    "logger.name": Text(),
-    "logger.version": Text(empty=True),
-    "logger.flush_logs_every_n_steps": Number(1, 1e6, integer=True),
-    "logger.project": Text(),
-    "logger.offline": Flag(optional=True),
-    "logger.group": Text(optional=True),
-    "logger.tags": ListOf(Text()),
-    "logger.log_model": OneOf((Flag(), Choice(("all",)))),
-    "trainer.max_epochs": Number(1, 1e6, integer=True),
-    "trainer.accelerator": _ACCELERATOR,
-    "trainer.devices": OneOf(
-        (Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1))
-    ),
-    "trainer.num_nodes": Number(1, 4096, integer=True),
-    "trainer.strategy": Text(),
-    "trainer.precision": Choice(_PRECISIONS),
-    "trainer.gradient_clip_val": Number(0, 1e9, optional=True),
-    "trainer.accumulate_grad_batches": Number(1, 1e6, integer=True),
-    "trainer.log_every_n_steps": Number(1, 1e6, integer=True),
-    "trainer.check_val_every_n_epoch": Number(1, 1, integer=True),
-    "trainer.num_sanity_val_steps": Number(-1, 1e6, integer=True),
-    "trainer.deterministic": Flag(),
-    "trainer.use_distributed_sampler": Flag(),
-}
-"""A rule for every key of every config file; ``*`` stands for one name. Dots separate the parts of a key."""
 
 
 def leaves(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -316,7 +176,7 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
         found.append(f"beta.first={first:g} must lie below beta.second={second:g}")
     monitor, mode = get("monitor"), get("monitor_mode")
-    if isinstance(monitor, str) and (monitor in _BETTER_LOW) != (mode == "min") and mode in ("max", "min"):
+    if isinstance(monitor, str) and (monitor in BETTER_LOW) != (mode == "min") and mode in ("max", "min"):
         found.append(f"monitor={monitor} is better {'low' if mode == 'max' else 'high'}: set monitor_mode accordingly")
     if get("trainer.precision") == "16-mixed" and get("optimizer.fused") and get("trainer.gradient_clip_val"):
         found.append("trainer.precision=16-mixed cannot clip gradients of a fused optimizer; set optimizer.fused=false")

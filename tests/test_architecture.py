@@ -11,7 +11,7 @@ import arcvae
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-LEAVES = {"errors", "files", "npz", "rules", "tensorfile", "exports"}
+LEAVES = {"errors", "files", "npz", "rules", "keys", "tensorfile", "exports"}
 # What a layer may import from; a leaf may be imported by all.
 ALLOWED: dict[str, set[str]] = {
     "imbalance": {"imbalance"},

@@ -13,8 +13,9 @@ import yaml
 
 from arcvae.config import CONF_DIR, plan, resumed_overrides, without_secrets
 from arcvae.errors import ConfigError
+from arcvae.keys import RULES
 from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule
-from arcvae.schema import RULES, leaves, problems_of, rule_of
+from arcvae.schema import leaves, problems_of, rule_of
 
 OF_OTHERS = {"hydra", "study"}  # groups that `train` does not choose from
 GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name not in OF_OTHERS)

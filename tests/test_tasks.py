@@ -15,7 +15,7 @@ import torch
 from arcvae.audio.module import AudioModule
 from arcvae.config import plan
 from arcvae.grid.module import GridModule
-from arcvae.training.checkpoint import load_torch
+from arcvae.tensorfile import load_torch
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.record import EpochRecord
 
@@ -191,6 +191,35 @@ def test_collapse_is_called_by_its_name(
     assert "MODE COLLAPSE" in (folder / "train.log").read_text()
     assert record["test"][task.accuracy] == pytest.approx(record["baseline"][task.accuracy])
     assert record["test"]["f1_macro"] == pytest.approx(record["baseline"]["f1_macro"])
+
+
+def test_evaluation_repeats_the_figures_of_the_run_and_comparison_reads_them(
+    train: Run, tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from arcvae import compare, evaluate, sample
+
+    assert train("trainer.max_epochs=1") == 0
+    monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "importance_samples=2"])
+    assert evaluate.main() == 0
+    (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
+    found, (record,) = json.loads((folder / "metrics.json").read_text()), records(tmp_path)
+    for part in ("test", "baseline", "at_tuned_decision"):
+        for name, figure in record[part].items():
+            assert found[part][name] == pytest.approx(figure, abs=1e-6), (part, name)
+    pictures = {path.name for path in folder.glob("*.png")}
+    assert {"recall_per_class.png", "confusion.png", "calibration.png"} <= pictures
+    rows = (folder / "classes.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(record["class_counts"])
+    if task.unit == "clips":  # the most frequent first
+        clips = [int(row.split(",")[2]) for row in rows[1:]]
+        assert clips == sorted(record["class_counts"], reverse=True)
+
+    monkeypatch.setattr("sys.argv", ["arcvae.compare", "runs=[outputs/latest]"])
+    assert compare.main() == 0
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["arcvae.sample", "num_samples=2"])
+    assert sample.main() == (0 if task.unit == "grids" else 4)
+    assert task.unit == "grids" or "is a classifier" in capsys.readouterr().err
 
 
 def test_any_result_may_choose_the_best_checkpoint(train: Run, tmp_path: Path, capsys: Capture) -> None:

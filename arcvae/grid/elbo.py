@@ -54,6 +54,9 @@ class BetaSchedule(Protocol):
 
     maximum: float
     """The largest beta."""
+    free_nats: float
+    """Floor of the KL of each dimension (batch mean), in nats, >= 0: what a code may hold at no cost, however large
+    beta becomes. It is what keeps a code alive under a beta that would otherwise collapse it."""
 
     @property
     def ramp_epochs(self) -> float:
@@ -68,8 +71,8 @@ class BetaSchedule(Protocol):
 class Constant:
     """The same beta throughout."""
 
-    def __init__(self, maximum: float) -> None:
-        self.maximum = maximum
+    def __init__(self, maximum: float, free_nats: float = 0.0) -> None:
+        self.maximum, self.free_nats = maximum, free_nats
         self.ramp_epochs = 0.0
 
     def __call__(self, epoch: float) -> float:
@@ -84,8 +87,8 @@ class LinearWarmup:
         [0.0, 0.0, 0.25, 0.5, 0.5]
     """
 
-    def __init__(self, hold: float, ramp: float, maximum: float) -> None:
-        self.hold, self.ramp, self.maximum = hold, ramp, maximum
+    def __init__(self, hold: float, ramp: float, maximum: float, free_nats: float = 0.0) -> None:
+        self.hold, self.ramp, self.maximum, self.free_nats = hold, ramp, maximum, free_nats
         self.ramp_epochs = hold + ramp
 
     def __call__(self, epoch: float) -> float:
@@ -104,10 +107,18 @@ class ThreePhase:
         [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]
     """
 
-    def __init__(self, first: float = 10, second: float = 30, middle: float = 1.0, maximum: float = 2.0) -> None:
+    def __init__(
+        self,
+        first: float = 10,
+        second: float = 30,
+        middle: float = 1.0,
+        maximum: float = 2.0,
+        free_nats: float = 0.0,
+    ) -> None:
         if not 0 < first < second:
             raise ValueError(f"beta.first must lie above 0 and below beta.second, got {first} and {second}")
         self.first, self.second, self.middle, self.maximum = first, second, middle, maximum
+        self.free_nats = free_nats
         self.ramp_epochs = second
 
     def __call__(self, epoch: float) -> float:
@@ -133,8 +144,8 @@ class Cyclical:
         [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
     """
 
-    def __init__(self, period: float, maximum: float, ramp_share: float = 0.5) -> None:
-        self.period, self.maximum, self.ramp_share = period, maximum, ramp_share
+    def __init__(self, period: float, maximum: float, ramp_share: float = 0.5, free_nats: float = 0.0) -> None:
+        self.period, self.maximum, self.ramp_share, self.free_nats = period, maximum, ramp_share, free_nats
         self.ramp_epochs = period * ramp_share
 
     def __call__(self, epoch: float) -> float:

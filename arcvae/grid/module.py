@@ -35,8 +35,8 @@ class GridModule(ImbalanceModule):
         loss: Reconstruction loss R.
         optimizer: See :class:`ImbalanceModule`.
         scheduler: See :class:`ImbalanceModule`.
-        beta: Schedule; the ``BetaAnnealing`` callback follows it. Without the callback beta stays at its end.
-        free_nats: Floor of the KL of each dimension (batch mean), in nats, >= 0.
+        beta: Schedule, with its free bits; the ``BetaAnnealing`` callback follows it. Without the callback beta
+            stays at its end.
         seed: Seed of the posterior samples.
     """
 
@@ -59,7 +59,6 @@ class GridModule(ImbalanceModule):
         scheduler: Callable[[Optimizer, int, int], LRScheduler] | None = None,
         *,
         beta: BetaSchedule,
-        free_nats: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -75,7 +74,6 @@ class GridModule(ImbalanceModule):
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule = beta
         self.ramp_epochs = beta.ramp_epochs
-        self.free_nats = free_nats
         self.beta = beta(math.inf)
 
     @property
@@ -100,7 +98,7 @@ class GridModule(ImbalanceModule):
         logits = self.model.decoder(z)  # (N, C, S, S)
         reconstruction = self.loss(logits, batch)
         kl_per_dim = gaussian_kl(mu, logvar).mean(0)  # (D,)
-        loss = reconstruction + self.beta * free_bits(kl_per_dim, self.free_nats)
+        loss = reconstruction + self.beta * free_bits(kl_per_dim, self.schedule.free_nats)
         parts = {"reconstruction": reconstruction, "kl": kl_per_dim.sum()}
         return StepOutput(loss, logits, batch, parts, {"kl_per_dim": kl_per_dim})
 
@@ -132,8 +130,11 @@ class GridModule(ImbalanceModule):
             f"KL weight: beta up to {self.schedule.maximum:g} ({schedule}) against a {self.loss.reduction} over "
             f"{cells} cells: effective beta {effective:g} against nats per grid"
         ]
+        free = self.schedule.free_nats * self.model.latent_dim
+        if free:
+            lines.append(f"KL floor: {free:g} nats per grid cost nothing; dimensions count as active at that already")
         limit = COLLAPSED_UNWEIGHTED if self.loss.class_weights is None else COLLAPSED
-        if effective >= limit:
+        if effective >= limit and not free:
             lines.append(
                 f"WARNING: runs with an effective beta of {limit:g} collapsed before; lower beta.maximum"
                 + (" or use loss.reduction=sum" if self.loss.reduction == "mean" else "")

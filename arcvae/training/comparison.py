@@ -93,9 +93,11 @@ def recommend(variants: Mapping[str, Sequence[Record]], rank: Sequence[str]) -> 
     alive = {name: records for name, records in variants.items() if not collapses(records)}
     if not alive:
         return None, f"Every variant collapsed. {rule}"
-    score = {name: summary(records, "val", first) for name, records in alive.items()}
+    score = {name: found for name, records in alive.items() if (found := summary(records, "val", first)).values}
+    if not score:
+        return None, f"No run has {first} on validation; compare with a study of its task (study=...)."
     best = max(score, key=lambda name: score[name].mean)
-    close = [name for name in alive if within_noise(score[name], score[best])]
+    close = [name for name in score if within_noise(score[name], score[best])]
     chosen = max(close, key=lambda name: summary(alive[name], "val", second).mean)
     others = ", ".join(f"{name} {score[name]}" for name in score if name != chosen)
     reason = f"{first} on validation {score[chosen]}" + (f" against {others}" if others else "")

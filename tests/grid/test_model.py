@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcvae.grid.model import BetaVAE, ConvDecoder, ConvEncoder, one_hot
+from arcvae.grid.model import MODELS, BetaVAE, ConvDecoder, ConvEncoder, Residual, SeparableVAE, one_hot
 
 
 def test_reference_architecture_has_its_parameter_count() -> None:
@@ -50,11 +50,50 @@ def test_grid_that_cannot_be_halved_is_refused() -> None:
         BetaVAE(grid_size=10)
 
 
-def test_every_parameter_gets_a_gradient() -> None:
-    vae = BetaVAE()
-    mu, logvar = vae.encoder(torch.randint(10, (64, 16, 16)))
-    (vae.decoder(mu + logvar).square().sum()).backward()
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    vae = MODELS[name]()
+    optimizer = torch.optim.SGD(vae.parameters(), lr=0.01)
+    for _ in range(2):  # a block that starts as the identity learns inside from the second step on
+        optimizer.zero_grad()
+        mu, logvar = vae.encoder(torch.randint(10, (64, 16, 16)))
+        (vae.decoder(mu + logvar).square().mean()).backward()
+        optimizer.step()
     assert [name for name, p in vae.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_residual_block_starts_as_the_identity() -> None:
+    h = torch.randn(3, 8)
+    assert torch.equal(Residual(8)(h), h)
+
+
+def test_separable_model_starts_from_the_share_of_the_background() -> None:
+    shares = SeparableVAE()(torch.randint(10, (20, 16, 16))).softmax(1).mean((0, 2, 3))
+    assert shares[0].item() == pytest.approx(0.93, abs=0.03)
+    assert shares[1:].std().item() < 0.01
+
+
+def test_separable_maps_are_outer_products_of_the_profiles() -> None:
+    decoder = SeparableVAE(maps=3, coarse=2).decoder
+    seen = []
+    decoder.convolutions[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    z = torch.randn(2, 10)
+    decoder(z)
+    profiles = decoder.profiles(decoder.trunk(z))  # (2, 2, 3, 16)
+    for row, column in ((0, 0), (3, 11), (15, 15)):
+        expected = profiles[:, 0, :, row] * profiles[:, 1, :, column]
+        torch.testing.assert_close(seen[0][:, :3, row, column], expected)
+    coarse = seen[0][:, 3:]
+    assert torch.equal(coarse[:, :, 0, 0], coarse[:, :, 3, 3])
+    assert not torch.equal(coarse[:, :, 3, 3], coarse[:, :, 4, 4])
+
+
+@pytest.mark.parametrize(("latent", "size"), [(1, 16), (32, 8)])
+def test_separable_model_of_other_sizes(latent: int, size: int) -> None:
+    vae = SeparableVAE(latent, grid_size=size, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4)
+    assert vae(torch.zeros(3, size, size, dtype=torch.uint8)).shape == (3, 10, size, size)
+    with pytest.raises(ValueError, match="cannot be divided by 4"):
+        SeparableVAE(grid_size=10, widths=[4, 4])
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.int32])

@@ -20,13 +20,18 @@ from arcvae.imbalance.losses import make_loss
 
 
 def make(
-    beta: float = 0.5, *, reduction: str = "sum", weights: list[float] | None = None, **kwargs: object
+    beta: float = 0.5,
+    *,
+    reduction: str = "sum",
+    weights: list[float] | None = None,
+    free_nats: float = 0.0,
+    **kwargs: object,
 ) -> GridModule:
     return GridModule(
         BetaVAE(latent_dim=4, widths=[4, 4, 4], hidden=8),
         make_loss("focal", class_weights=weights, reduction=reduction),  # type: ignore[arg-type]
         partial(torch.optim.AdamW, lr=1e-3),
-        beta=Constant(beta),
+        beta=Constant(beta, free_nats),
         **kwargs,  # type: ignore[arg-type]
     )
 

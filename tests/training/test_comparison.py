@@ -54,6 +54,12 @@ def test_collapsed_variant_is_never_recommended_however_high_its_figures() -> No
     assert recommend({"A": [record(0.9), record(0.9, collapsed=True)]}, RANK)[0] is None
 
 
+def test_runs_of_another_task_are_not_ranked() -> None:
+    chosen, reason = recommend({"A": [record(0.3)]}, ["f1_macro"])
+    assert chosen is None
+    assert "No run has f1_macro on validation" in reason
+
+
 def test_within_noise_the_second_metric_decides() -> None:
     noisy = {"A": [record(0.40, 0.02), record(0.44, 0.02)], "B": [record(0.41, 0.01), record(0.45, 0.01)]}
     assert recommend(noisy, RANK)[0] == "A"
