@@ -1,6 +1,6 @@
 """Losses for imbalanced classes, and the registry that makes a loss one word in the config.
 
-A registered loss says what *one* cell (or clip) costs. Class weights and the reduction are applied around it,
+A registered loss says what *one* element costs. Class weights and the reduction are applied around it,
 in one place, so that no loss can forget them.
 """
 
@@ -109,9 +109,8 @@ def _at_least_float32(logits: Tensor) -> Tensor:
 class ImbalanceLoss(nn.Module):
     """A registered loss, weighted by class and reduced to nats per sample.
 
-    ``sum`` adds up the elements of a sample (the 256 cells of a grid; a clip has one) and averages over the
-    batch, so that a KL in nats per sample stands beside it on the same scale. ``mean`` is the plain mean over
-    all elements: *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside
+    ``sum`` adds up the elements of a sample (one, for a target of shape ``(N,)``) and averages over the batch, so
+    that a KL in nats per sample stands beside it on the same scale. ``mean`` is the plain mean over all elements: *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside
     it stronger by the number of elements of a sample.
 
     Build one with :func:`make_loss`.

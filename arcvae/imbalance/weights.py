@@ -60,7 +60,7 @@ def class_weights(
     mass and shrink all others); it gets the largest weight among the others, with a warning.
 
     Args:
-        counts: Cells (or clips) of each class in the whole train split, ``(C,)``, integers >= 0, one at least > 0.
+        counts: Elements of each class in the whole train split, ``(C,)``, integers >= 0, one at least > 0.
         method: ``"none"``, ``"inverse"``, ``"sqrt_inverse"``, ``"balanced"`` or ``"effective_number"``.
         smoothing: s, in counts, 0 < s <= 1e6; used by the two inverse methods.
         effective_beta: b of ``effective_number``, 0 <= b < 1.
@@ -122,7 +122,7 @@ def analyse_weights(
         counts: ``(C,)`` counts that the weights were made from.
         weights: ``(C,)`` or None when the loss is not weighted.
         method: Name of the method.
-        source: What was counted, for example ``"whole train split, 80,000 grids"``.
+        source: What was counted, for example ``"whole train split, 80,000 samples"``.
         unit: What one count is.
     """
     n = np.asarray(counts, dtype=np.int64)
