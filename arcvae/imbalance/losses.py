@@ -110,8 +110,9 @@ class ImbalanceLoss(nn.Module):
     """A registered loss, weighted by class and reduced to nats per sample.
 
     ``sum`` adds up the elements of a sample (one, for a target of shape ``(N,)``) and averages over the batch, so
-    that a KL in nats per sample stands beside it on the same scale. ``mean`` is the plain mean over all elements: *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside
-    it stronger by the number of elements of a sample.
+    that a KL in nats per sample stands beside it on the same scale. ``mean`` is the plain mean over all elements:
+    *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside it stronger by the
+    number of elements of a sample.
 
     Build one with :func:`make_loss`.
     """
