@@ -7,7 +7,7 @@ import importlib
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,7 @@ def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **a
     target = node["_target_"]
     if not trusted(target, config):
         raise ConfigError(f"{key}._target_={target} is not among what may be built")
+    _require_trusted_inside(config, key, list(node.values()))
     wants_partial = bool(node.get("_partial_"))
     try:
         # Objects are passed to the result, not through Hydra, which would copy them.
@@ -76,6 +77,19 @@ def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **a
         raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
     except (ValueError, TypeError, MisconfigurationException, ModuleNotFoundError) as error:
         raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+
+
+def _require_trusted_inside(config: Mapping[str, Any], key: str, values: Sequence[Any]) -> None:
+    """Look at what nested targets really are: a trusted module may itself hold others under its name."""
+    for value in values:
+        if isinstance(value, Mapping):
+            if (target := value.get("_target_")) is not None:
+                found = hydra.utils.get_object(target) if trusted(target, config) else None
+                if not trusted(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}", config):
+                    raise ConfigError(f"{key}: _target_={target} leads to something that may not be built")
+            _require_trusted_inside(config, key, list(value.values()))
+        elif isinstance(value, list):
+            _require_trusted_inside(config, key, value)
 
 
 @dataclass

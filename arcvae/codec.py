@@ -40,6 +40,8 @@ def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None
     """
     path = Path(path)
     if path.is_dir():
+        if (path / "classifier.pth").is_file():
+            raise CheckpointError(f"{path} is the run of a classifier; it has no codes")
         path = path / f"{BEST}.pth"
     check_digest(path)
     export = read_export(path)
@@ -214,7 +216,7 @@ class Codec:
             raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {BEST}.pth")
 
     def _grids(self, grids: Any) -> tuple[Tensor, bool]:
-        array = torch.as_tensor(grids)
+        array = _tensor(grids)
         size = self.grid_size
         if array.dtype != torch.uint8:
             raise DataError(f"grids have dtype {array.dtype}, expected uint8; convert them")
@@ -225,7 +227,7 @@ class Codec:
         return (array[None], True) if array.ndim == 2 else (array, False)
 
     def _codes(self, z: Any) -> tuple[Tensor, bool]:
-        array = torch.as_tensor(z)
+        array = _tensor(z)
         if not array.is_floating_point():
             raise DataError(f"codes have dtype {array.dtype}, expected floating point")
         if array.ndim not in (1, 2) or array.shape[-1] != self.latent_dim:
@@ -234,6 +236,11 @@ class Codec:
             raise DataError("codes must be finite")
         array = array.float()
         return (array[None], True) if array.ndim == 1 else (array, False)
+
+
+def _tensor(array: Any) -> Tensor:
+    """``array`` as a tensor; one that is mirrored or turned is copied."""
+    return torch.as_tensor(np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array)
 
 
 def _like(example: Any, result: Tensor) -> Any:

@@ -11,14 +11,18 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from arcvae import errors
-from arcvae.config import config_hash, make_run_id, plan, resolved
+from arcvae.config import FREE, FREE_WITHIN, config_hash, make_run_id, plan, resolved
 from arcvae.door import open_door, quiet
 from arcvae.errors import ArcvaeError, DataError
+from arcvae.schema import leaves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("arcvae")
 
@@ -62,6 +66,8 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     study = plain["study"]
     records = {name: [read_record(run) for run in runs] for name, runs in variants.items()}
+    if len({record["corpus"]["sha256"] for found in records.values() for record in found}) > 1:
+        log.warning("These runs were not all made on the same corpus; their figures do not compare")
     chosen, reason = recommend(records, study["rank"])
     results = {
         "command": ["python", "-m", "arcvae.compare", *sys.argv[1:]],
@@ -93,22 +99,44 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
         folder, "curves", lambda: curves_figure(histories, study["curves"], "Training and validation of each variant")
     )
     if all((run / "vae_best.pth").is_file() for runs in variants.values() for run in runs):
-        _draw_reconstructions(variants, records, folder)
+        draw_picture(folder, "reconstructions", lambda: _reconstructions(variants, records))
     log.info("\n%s", report)
     log.info("Report  %s", folder / "results.md")
     return results
 
 
 def _given(runs: Sequence[str]) -> Variants:
-    """Runs by what they were told, apart from the seed."""
+    """Runs that differ in nothing but the seed are one variant; its name is what sets it apart from the others."""
     from arcvae.training.comparison import read_record
 
-    variants: Variants = {}
+    groups: dict[str, dict[str, Path]] = {}
+    configs: dict[str, dict[str, Any]] = {}
     for run in runs:
         record = read_record(Path(run))
-        words = [word for word in record["command"][3:] if not word.startswith(("seed=", "output_dir=", "hydra."))]
-        variants.setdefault(" ".join(words) or "defaults", []).append(Path(run))
-    return variants
+        config = record["config"]
+        group = config_hash({**config, "data": {**config["data"], "seed": None}}, but=("seed",))
+        configs.setdefault(group, {".".join(path): value for path, value in leaves(config)})
+        groups.setdefault(group, {})[record["run_id"]] = Path(run)  # a run that is named twice counts once
+    names = _names(configs)
+    return {names[group]: list(found.values()) for group, found in groups.items()}
+
+
+def _names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """A name for each config: the values in which they differ, as overrides."""
+    keys = list(dict.fromkeys(key for config in configs.values() for key in config if not _is_free(key)))
+    telling = [key for key in keys if len({str(config.get(key)) for config in configs.values()}) > 1]
+    names = {
+        group: " ".join(f"{key}={config[key]}" for key in telling if key in config) or f"run {number}"
+        for number, (group, config) in enumerate(configs.items(), 1)
+    }
+    taken = list(names.values())
+    return {g: name if taken.count(name) == 1 else f"{name} ({i})" for i, (g, name) in enumerate(names.items(), 1)}
+
+
+def _is_free(key: str) -> bool:
+    group, _, name = key.partition(".")
+    seeds = key == "seed" or key.endswith(".seed")
+    return seeds or group in FREE or (name in FREE_WITHIN.get(group, ()) and name != "max_epochs")
 
 
 def _trained(config: Mapping[str, Any]) -> Variants:
@@ -137,8 +165,8 @@ def _finished(output_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
     for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             found.append((path.parent, read_record(path.parent)))
-        except DataError as error:
-            log.warning("%s", error)
+        except DataError:  # of another command, or of an arcvae that kept less
+            continue
     return found
 
 
@@ -171,28 +199,20 @@ def _train(overrides: Sequence[str], name: str, seed: int) -> None:
         raise next((fault for fault in faults if fault.exit_code == code), ArcvaeError)(message)
 
 
-def _draw_reconstructions(variants: Variants, records: Mapping[str, Any], folder: Path) -> None:
+def _reconstructions(variants: Variants, records: Mapping[str, Any]) -> Figure:
     """The same validation grids as each variant reconstructs them."""
     import numpy as np
 
     from arcvae.codec import load
     from arcvae.grid.corpus import read_corpus
     from arcvae.grid.pictures import mosaic
-    from arcvae.training.plots import draw_picture
 
-    path = Path(next(iter(records.values()))[0]["corpus"]["path"])
-    if not path.is_file():
-        log.warning("[VISUALIZATION] not saved: reconstructions.png (%s is gone)", path)
-        return
-    val = read_corpus(path).val
+    record = next(iter(records.values()))[0]
+    val = read_corpus(record["corpus"]["path"], max_bytes=record["config"]["data"]["max_bytes"]).val
     grids = val[np.random.default_rng(0).permutation(len(val))[:_PICTURED]]
     rows = [grids, *(load(runs[0]).reconstruct(grids) for runs in variants.values())]
     names = ["original", *(name if len(name) < 20 else f"{name[:18]}…" for name in variants)]
-    draw_picture(
-        folder,
-        "reconstructions",
-        lambda: mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names),
-    )
+    return mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names)
 
 
 def main() -> int:

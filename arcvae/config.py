@@ -194,7 +194,8 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
 def _is_harmless(override: Override) -> bool:
     """Whether an override found in a run folder may be taken over: not what names code or places of its own."""
     name = override.key_or_group
-    return name not in ("hydra", "plugins") and not name.startswith(("hydra.", "hydra/")) and "_target_" not in name
+    foreign = name in ("hydra", "plugins") or name.startswith(("hydra.", "hydra/"))
+    return not foreign and "_target_" not in str(override.input_line)
 
 
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -220,9 +221,20 @@ FREE_WITHIN: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 of everything in a config that a result depends on, but for the content of the corpus."""
-    kept = {key: value for key, value in config.items() if key not in FREE}
+COSMETIC: Final = ("progress_bar", "model_summary", "step_log", "per_class_recall", "snapshots", "code_pictures")
+"""Callbacks that only show something."""
+
+
+def config_hash(config: Mapping[str, Any], *, but: Sequence[str] = ()) -> str:
+    """SHA-256 of everything in a config that a result depends on, but for the content of the corpus.
+
+    Args:
+        config: Plain, resolved config of a training run.
+        but: Further keys to leave out, for example ``seed``.
+    """
+    kept = {key: value for key, value in config.items() if key not in (*FREE, *but)}
+    kept["plugins"] = config.get("plugins")
+    kept["callbacks"] = {name: node for name, node in (config.get("callbacks") or {}).items() if name not in COSMETIC}
     for group, free in FREE_WITHIN.items():
         kept[group] = {k: v for k, v in kept.get(group, {}).items() if k not in free or k == "max_epochs"}
     kept["monitor"] = [config.get("monitor"), config.get("monitor_mode")]

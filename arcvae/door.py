@@ -135,7 +135,8 @@ def _check_folder(overrides: list[str]) -> None:
     """Refuse a run folder given by hand if a run lies there, before Hydra writes into it."""
     for override in overrides:
         name, _, value = override.partition("=")
-        if name == "hydra.run.dir" and (Path(value.strip("'\"")) / "metrics.json").exists():
+        place = Path(value.strip("'\""))
+        if name == "hydra.run.dir" and any((place / file).exists() for file in ("metrics.json", "results.json")):
             raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
 
 
@@ -160,6 +161,8 @@ def _from_outside(error: Exception) -> ArcvaeError | None:
 def check_files(config: dict[str, Any]) -> None:
     """Refuse a checkpoint or a corpus that is not there, before torch is imported or anything is written."""
     path = config["ckpt_path"]
+    if not path and "task" not in config:
+        raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
     if path and not Path(path).is_file():
         raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint; train first, or give another")
     path = config["data"].get("path")

@@ -34,6 +34,7 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
     """
     started = time.time()
     plain, shown = resolved(config)
+    checkpoint = Path(plain["ckpt_path"]).resolve()  # now: outputs/latest may move on meanwhile
     quiet()
     from arcvae.files import write_json
     from arcvae.restore import restore
@@ -42,9 +43,11 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     with claimed(folder):
         model = restore(
-            plain["ckpt_path"],
+            str(checkpoint),
             data_path=plain["data"]["path"],
             accelerator=plain["accelerator"],
+            output_dir=plain["output_dir"],
+            max_bytes=plain["data"]["max_bytes"],
             plugins=plain["plugins"],
         )
         split, limit = plain["split"], plain["limit"]
@@ -59,7 +62,7 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
         record = {
             "command": ["python", "-m", "arcvae.evaluate", *sys.argv[1:]],
             "config": shown,
-            "checkpoint": str(Path(plain["ckpt_path"]).resolve()),
+            "checkpoint": str(checkpoint),
             **software(),
             "corpus": {
                 "path": str(model.data.corpus_path),

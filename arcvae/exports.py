@@ -109,6 +109,9 @@ def _require_stamp(content: Mapping[str, Any], path: Path) -> None:
         raise CheckpointError(f"{path} is {_what(content)}; give a checkpoint of arcvae.train (checkpoints/best.ckpt)")
     if not isinstance(stamp.get("format"), int) or not isinstance(stamp.get("config"), Mapping):
         raise CheckpointError(f"{path} was not written by arcvae.train; give checkpoints/best.ckpt of a run")
+    missing = [key for key in ("task", "data", "model", "loss") if not isinstance(stamp["config"].get(key), Mapping)]
+    if missing or not isinstance(stamp.get("class_counts"), list):
+        raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
     if stamp["format"] > CHECKPOINT_FORMAT:
         raise CheckpointError(
             f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"

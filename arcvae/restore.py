@@ -36,7 +36,15 @@ class Restored:
     """Whether ``data`` serves the corpus that it was trained on."""
 
 
-def restore(ckpt_path: str, *, data_path: str | None, accelerator: str, plugins: Sequence[str] = ()) -> Restored:
+def restore(
+    ckpt_path: str,
+    *,
+    data_path: str | None,
+    accelerator: str,
+    output_dir: str,
+    max_bytes: float = 4e9,
+    plugins: Sequence[str] = (),
+) -> Restored:
     """Open a checkpoint: it knows its architecture, loss, class weights and corpus.
 
     What it says is data: only classes of arcvae, and of modules that the user names now, are built from it, and
@@ -46,6 +54,8 @@ def restore(ckpt_path: str, *, data_path: str | None, accelerator: str, plugins:
         ckpt_path: Checkpoint of ``arcvae.train``.
         data_path: Another corpus than that of the run; None for the same.
         accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
+        output_dir: Where a generated corpus is kept, and class counts; the checkpoint has no say in it.
+        max_bytes: Refuse a corpus that takes more than this.
         plugins: Modules of the user to import first.
 
     Raises:
@@ -59,9 +69,9 @@ def restore(ckpt_path: str, *, data_path: str | None, accelerator: str, plugins:
     import_plugins(config)
     if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
         raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
-    config["data"] = config["data"] | {"overfit_grids": 0} if "overfit_grids" in config["data"] else config["data"]
-    if data_path is not None:
-        config["data"] = config["data"] | {"path": data_path}
+    here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
+    here |= {"overfit_grids": 0} | ({} if data_path is None else {"path": data_path})
+    config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     data = build(config, "data")
     data.prepare_data()
     _require_same_kind(config["model"], data, stamp, ckpt_path)

@@ -37,6 +37,7 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
         What ``metrics.json`` holds.
     """
     plain, shown = resolved(config)
+    checkpoint = Path(plain["ckpt_path"]).resolve()  # now: outputs/latest may move on meanwhile
     quiet()
     import numpy as np
 
@@ -54,9 +55,11 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     with claimed(folder):
         model = restore(
-            plain["ckpt_path"],
+            str(checkpoint),
             data_path=plain["data"]["path"],
             accelerator=plain["accelerator"],
+            output_dir=plain["output_dir"],
+            max_bytes=plain["data"]["max_bytes"],
             plugins=plain["plugins"],
         )
         module, data, count = model.module, model.data, plain["num_samples"]
@@ -83,7 +86,7 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
         record = {
             "command": ["python", "-m", "arcvae.sample", *sys.argv[1:]],
             "config": shown,
-            "checkpoint": str(Path(plain["ckpt_path"]).resolve()),
+            "checkpoint": str(checkpoint),
             **software(),
             "corpus": {"path": str(data.corpus_path), "is_that_of_the_training": model.same_corpus},
             "decision": decision,

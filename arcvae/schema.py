@@ -147,11 +147,25 @@ def foreign_targets(config: Mapping[str, Any]) -> list[str]:
     """What a config that comes out of a file may not build, a line each: anything but arcvae's own and plugins."""
     own = ("arcvae.", *(f"{plugin}." for plugin in config.get("plugins") or []))
     targets = [(key, node.get("_target_")) for key, node in config.items() if isinstance(node, Mapping)]
-    return [
+    foreign = [
         f"{key}._target_={target} is not arcvae's; if it is yours, name its module in plugins"
         for key, target in targets
         if target is not None and not str(target).startswith(own)
     ]
+    return foreign + [
+        f"{'.'.join(path)} is more than a value"
+        for path, _ in _paths(config)
+        if len(path) > 2 and path[-1].startswith("_")
+    ]
+
+
+def _paths(node: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every key of nested mappings and lists, with what is below it."""
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        path = (*prefix, str(key))
+        yield path, value
+        yield from _paths(value, path)
 
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:

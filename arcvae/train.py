@@ -175,6 +175,7 @@ def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> d
         trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
     else:
         log.warning("There is no test split: nothing was tested, figures are those of the validation split")
+    module.to(trainer.strategy.root_device)  # the trainer has taken it back to the CPU
     decision = tune_decision(module, data.evaluation_loader("val"), run.counts)
     strength = decision["prior_strength"]
     (tuned,) = decide(module, data.evaluation_loader(split), [strength], log_prior(run.counts))

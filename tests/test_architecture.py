@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {"config", "door", "build", "training", "imbalance", "grid", "audio"},
     "evaluate": {"config", "door", "restore", "training", "imbalance"},
     "sample": {"config", "door", "restore", "codec", "training", "grid"},
-    "compare": {"config", "door", "training", "codec", "grid"},
+    "compare": {"config", "door", "schema", "training", "codec", "grid"},
     "corpus": {"door", "grid", "audio"},
     "benchmark": {"build", "grid", "imbalance"},
 }

@@ -48,6 +48,12 @@ def test_any_batch_size_comes_back_as_it_went_in(codec: Codec, count: int) -> No
     assert (codec.logits(mu).argmax(1) == codec.decode(mu)).all()
 
 
+def test_mirrored_and_turned_grids_are_grids(codec: Codec) -> None:
+    grids = np.random.default_rng(0).integers(0, 10, (3, 16, 16)).astype(np.uint8)
+    for view in (grids[:, ::-1], np.rot90(grids, axes=(1, 2)), grids[::-1]):
+        assert (codec.encode(view)[0] == codec.encode(view.copy())[0]).all()
+
+
 def test_single_grid_has_a_single_code(codec: Codec) -> None:
     grid = np.zeros((16, 16), np.uint8)
     assert codec.encode(grid)[0].shape == (3,)

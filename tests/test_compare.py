@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,13 +74,46 @@ def test_variants_are_trained_once_and_reported(
     assert _is_run_of(losses[0], job, run)
     (other,) = plan("train", [f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=2", "loss=option_a"])
     assert not _is_run_of(losses[0], other, run)
+    words = [f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "loss=option_a"]
+    (other,) = plan("train", [*words, "callbacks.beta_annealing=null"])
+    assert not _is_run_of(losses[0], other, run)
+    (same,) = plan("train", [*words, "callbacks.snapshots=null", "logger=none"])
+    assert _is_run_of(losses[0], same, run)
+
+
+def changed(run: Path, copy: Path, **changes: object) -> Path:
+    """A copy of a run whose config says something else."""
+    shutil.copytree(run, copy)
+    record = json.loads((run / "metrics.json").read_text())
+    record["run_id"] = copy.name
+    for key, value in changes.items():
+        record["config"][key] = value
+    (copy / "metrics.json").write_text(json.dumps(record))
+    return copy
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_variant(compare: Compare, tmp_path: Path, run_folder: Path) -> None:
+    other = changed(run_folder, tmp_path / "other", seed=7)
+    loss = json.loads((run_folder / "metrics.json").read_text())["config"]["loss"]
+    third = changed(run_folder, tmp_path / "third", loss=loss | {"gamma": 0.5})
+    assert compare(f"runs=[{run_folder},{run_folder},{other},{third}]") == 0
+    (folder,) = (tmp_path / "outputs" / "compare").iterdir()
+    variants = json.loads((folder / "results.json").read_text())["variants"]
+    assert {name: len(found["runs"]) for name, found in variants.items()} == {"loss.gamma=2.0": 2, "loss.gamma=0.5": 1}
+
+
+def test_picture_that_cannot_be_drawn_costs_no_report(compare: Compare, tmp_path: Path, run_folder: Path) -> None:
+    gone = changed(run_folder, tmp_path / "gone", corpus={"path": "x.npz", "sha256": ""})
+    (gone / "vae_best.pth").write_text("damaged")
+    assert compare(f"runs=[{gone}]") == 0
+    assert list((tmp_path / "outputs" / "compare").glob("*/results.md"))
 
 
 def test_given_runs_are_compared_without_training(compare: Compare, tmp_path: Path, run_folder: Path) -> None:
-    assert compare(f"runs=[{run_folder},{run_folder}]") == 0
+    assert compare(f"runs=[{run_folder}]") == 0
     (folder,) = (tmp_path / "outputs" / "compare").iterdir()
     (variant,) = json.loads((folder / "results.json").read_text())["variants"].values()
-    assert variant["runs"] == [str(run_folder)] * 2
+    assert variant["runs"] == [str(run_folder)]
     assert not (tmp_path / "outputs" / "train").exists()
 
 

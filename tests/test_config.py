@@ -273,6 +273,14 @@ def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> N
     assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]
 
 
+def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    lines = ["loss=option_c", "+model.latent_dim={_target_: os.system, command: x}", "plugins=[mine]"]
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(lines))
+    given = f"ckpt_path={tmp_path}/checkpoints/last.ckpt"
+    assert [line for line in resumed_overrides([given]) if not line.startswith("ckpt_path")] == ["loss=option_c"]
+
+
 def test_secrets_stay_names() -> None:
     raw = {"a": "${oc.env:KEY}", "b": ["${oc.env:KEY}", 1], "c": {"d": "${x}"}}
     resolved = {"a": "hunter2", "b": ["hunter2", 1], "c": {"d": 5}}

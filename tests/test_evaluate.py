@@ -142,13 +142,16 @@ def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
     changed("nan", "not finite", lambda c: c["state_dict"]["model.encoder.mu.bias"].fill_(torch.nan))
     shell = {"_target_": "os.system", "command": "touch canary"}
     changed("shell", "is not arcvae's", lambda c: c["arcvae"]["config"].update(model=shell))
+    inner = {"_target_": "torch.optim.optimizer.torch.utils.collect_env.run", "command": "touch canary"}
+    changed("nested", "is more than a value", lambda c: c["arcvae"]["config"]["model"].update(latent_dim=inner))
+    changed("counts", "lacks class_counts", lambda c: c["arcvae"].pop("class_counts"))
     changed("stranger", "unknown key model.depth", lambda c: c["arcvae"]["config"]["model"].update(depth=3))
     return found
 
 
 NAMES = [
     "text", "truncated", "export", "weights", "newer", "foreign",
-    "smaller", "missing", "huge", "nan", "shell", "stranger",
+    "smaller", "missing", "huge", "nan", "shell", "nested", "counts", "stranger",
 ]  # fmt: skip
 
 
@@ -184,6 +187,7 @@ def test_missing_files_are_refused_before_anything_is_written(door: Door, tmp_pa
     (tmp_path / "some.ckpt").write_text("")
     assert door("evaluate", "ckpt_path=some.ckpt", "data.path=none.npz")[0] == 3
     assert door("evaluate", "ckpt_path=some.ckpt", "split=training")[0] == 2
+    assert door("sample", "ckpt_path=null")[0] == 2
     assert not (tmp_path / "outputs").exists()
 
 

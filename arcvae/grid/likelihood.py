@@ -56,9 +56,9 @@ def log_likelihoods(
         for prior, strength in priors:
             cells = corrected(logits, prior, strength)
             log_p = cells.gather(1, target[:, None])[:, 0] - cells.logsumexp(1)  # (B K, S, S)
-            weights = (log_p.flatten(1).double().sum(1) + log_ratio).view(-1, samples)
+            weights = (log_p.flatten(1).cpu().double().sum(1) + log_ratio.cpu()).view(-1, samples)
             parts.append(weights.logsumexp(1) - math.log(samples))
-        rows.append(torch.stack(parts).cpu())
+        rows.append(torch.stack(parts))
     return torch.cat(rows, 1)
 
 

@@ -160,11 +160,10 @@ class Residual(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
-        )
-        nn.init.zeros_(self.branch[3].weight)
-        nn.init.zeros_(self.branch[3].bias)
+        last = nn.Linear(hidden, hidden)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.branch = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.ReLU(), last)
 
     def forward(self, h: Tensor) -> Tensor:
         """See the class."""
@@ -223,16 +222,18 @@ class SeparableDecoder(nn.Module):
         self.coarse = nn.Sequential(
             nn.Linear(hidden, coarse * side**2), nn.Unflatten(1, (coarse, side, side)), nn.Upsample(scale_factor=4)
         )
+        last = nn.Conv2d(width, num_colors, 1)
+        bias = torch.full((num_colors,), (1 - background_share) / (num_colors - 1)).log()
+        bias[0] = math.log(background_share)
+        with torch.no_grad():
+            last.bias.copy_(bias)  # type: ignore[union-attr]
         self.convolutions = nn.Sequential(
             nn.Conv2d(maps + coarse, width, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(width, num_colors, 1),
+            last,
         )
-        bias = torch.full((num_colors,), (1 - background_share) / (num_colors - 1)).log()
-        bias[0] = math.log(background_share)
-        self.convolutions[4].bias.data.copy_(bias)
 
     def forward(self, z: Tensor) -> Tensor:
         """

@@ -147,17 +147,26 @@ class GridModule(ImbalanceModule):
         assert isinstance(active, int)
         if 2 * active >= self.model.latent_dim:
             return []
-        scale = "use loss.reduction=sum, " if self.loss.reduction == "mean" else ""
         return [
             Finding(
                 "posterior collapse",
                 f"{active} of {self.model.latent_dim} dimensions carry more than {ACTIVE_NATS} nats "
                 f"({kl:.2f} nats per grid in all): the decoder ignores the code",
-                f"an effective beta of {self.largest_effective_beta:g} against nats per grid, reached after "
-                f"{self.ramp_epochs:g} epochs, costs more than the code has saved by then",
-                f"{scale}lower beta.maximum, or give objects time to be learned first (beta.hold, beta.ramp)",
+                *self._cause_of_collapse(),
             )
         ]
+
+    def _cause_of_collapse(self) -> tuple[str, str]:
+        """Cause and remedy of an empty code."""
+        if not self.largest_effective_beta:
+            return "the code costs nothing, so the decoder has not learned to read it yet", "train longer"
+        scale = "use loss.reduction=sum, " if self.loss.reduction == "mean" else ""
+        return (
+            f"an effective beta of {self.largest_effective_beta:g} against nats per grid, reached after "
+            f"{self.ramp_epochs:g} epochs, costs more than the code has saved by then",
+            f"{scale}lower beta.maximum, raise beta.free_nats, or give objects time to be learned first (beta.hold, "
+            "beta.ramp)",
+        )
 
     def study(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.study.study`."""

@@ -69,9 +69,11 @@ class Reference:
     known: frozenset[bytes]
 
     @classmethod
-    def of(cls, grids: Grids, max_objects: int) -> Reference:
-        """Look at a train split."""
-        return cls(grids, max_objects, find_components(grids), frozenset(grid.tobytes() for grid in grids))
+    def of(cls, grids: Grids, max_objects: int | None = None) -> Reference:
+        """Look at a train split; without ``max_objects``, a valid grid has as many at most as one of these."""
+        components = find_components(grids)
+        most = max_objects or max(1, int(components.objects_per_grid.max()))
+        return cls(grids, most, components, frozenset(grid.tobytes() for grid in grids))
 
     def score(self, grids: Grids, seed: int = 0) -> dict[str, float | list[float]]:
         """What a set of grids is worth as grids of this corpus.

@@ -137,7 +137,7 @@ def _figures(
         ),
         "codes": lambda: _codes(data, split, grids, mu, some[:SCATTERED], seed),
         "traversals": lambda: _traversals(module, mu, kl, some[0]),
-        "interpolations": lambda: _interpolations(module, grids, mu, some[:12], split),
+        **({"interpolations": lambda: _interpolations(module, grids, mu, some[:12], split)} if len(grids) > 1 else {}),
     }  # fmt: skip
 
 
@@ -161,14 +161,17 @@ def _codes(
         largest = np.take_along_axis(factors[some], sizes.argmax(1)[:, None, None], 1)[:, 0]
         labels["kind of the largest object"] = (largest[:, 0].astype(np.int64), ["none", *KINDS])
     codes = mu[some]
-    maps = {"PCA": np.zeros((len(codes), 2)), "t-SNE": np.zeros((len(codes), 2))}
-    if codes.shape[1] >= 2 and len(codes) > 2:
+    if codes.shape[1] < 2 or len(codes) < 3 or not codes.std():
+        spread = np.random.default_rng(seed).uniform(size=len(codes))
+        maps = {"z0 (the height means nothing)": np.stack([codes[:, 0], spread], 1)}
+    else:
         pca = PCA(2, random_state=seed)
-        maps["PCA"] = pca.fit_transform(codes)
-        explained = 100 * pca.explained_variance_ratio_.sum()
-        maps = {f"PCA ({explained:.0f} % of the variance)": maps["PCA"], "t-SNE": maps["t-SNE"]}
+        points = pca.fit_transform(codes)
         near = min(30.0, (len(codes) - 1) / 3)
-        maps["t-SNE"] = TSNE(2, perplexity=near, init="random", random_state=seed).fit_transform(codes)
+        maps = {
+            f"PCA ({100 * pca.explained_variance_ratio_.sum():.0f} % of the variance)": points,
+            "t-SNE": TSNE(2, perplexity=near, init="random", random_state=seed).fit_transform(codes),
+        }
     return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
 
 

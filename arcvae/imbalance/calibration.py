@@ -29,7 +29,7 @@ class Calibration:
 
     def update(self, confidence: Tensor, hit: Tensor) -> None:
         """Add decisions: their confidence in [0, 1] and whether they were right, both of one shape."""
-        confidence, hit = confidence.flatten().double().cpu(), hit.flatten().double().cpu()
+        confidence, hit = confidence.flatten().cpu().double(), hit.flatten().cpu().double()
         bins = len(self.counts)
         index = (confidence * bins).long().clamp(0, bins - 1)
         self.counts += torch.bincount(index, minlength=bins)

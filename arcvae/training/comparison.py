@@ -143,7 +143,7 @@ def stabilities(records: Sequence[Record], columns: Sequence[str]) -> dict[str, 
     found = {}
     for column in columns:
         split, _, metric = column.partition("/")
-        runs = [[row[column] for row in record.get("history", []) if column in row] for record in records]
+        runs = [[v for row in record.get("history", []) if (v := row.get(column)) is not None] for record in records]
         if split != "val" or metric == "beta" or not all(runs):
             continue
         each = [stability(run, lower_is_better=metric in _BETTER_LOW) for run in runs]

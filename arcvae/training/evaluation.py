@@ -31,10 +31,7 @@ def tune_decision(module: ImbalanceModule, loader: Iterable[Any], counts: Iterab
     tuner = StrengthTuner(log_prior(numbers))
     for output in _outputs(module, loader):
         tuner.update(output.logits, output.target)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        total = tuner.confusion.to(module.device)
-        torch.distributed.all_reduce(total)
-        tuner.confusion = total.cpu()
+    tuner.confusion = _summed(tuner.confusion, module.device)
 
     def score(confusion: Tensor) -> float:
         return float(classification_metrics(confusion, module.background)[module.decision_metric])
@@ -93,7 +90,20 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], strengths: Iterable[f
             if background is not None:
                 colored = decision != background
                 decided.calibrations["objects"].update(confidence[colored], hit[colored])
+    for _, decided in found:
+        for calibration in decided.calibrations.values():
+            for name in ("counts", "confidence", "hits"):
+                setattr(calibration, name, _summed(getattr(calibration, name), module.device))
     return [decided for _, decided in found]
+
+
+def _summed(counts: Tensor, device: torch.device) -> Tensor:
+    """The sum over all processes of a run, each of which has seen its own share of the samples."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return counts
+    total = counts.to(device)
+    torch.distributed.all_reduce(total)
+    return total.cpu()
 
 
 @torch.no_grad()

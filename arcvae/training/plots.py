@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -158,22 +161,28 @@ def curves_figure(
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in cells[len(panels) :]:
         axes.set_axis_off()
+    colors = [f"C{index}" for index in range(10)] if len(histories) <= 10 else list(colormaps["tab20"].colors)  # type: ignore[attr-defined]
     for axes, (column, heading) in zip(cells, panels.items(), strict=False):
         for index, (name, runs) in enumerate(histories.items()):
             for number, run in enumerate(runs):
-                _curve(axes, run, column, f"C{index % 10}", name if number == 0 else None)
+                _curve(axes, run, column, colors[index % len(colors)], name if number == 0 else None)
         axes.set_title(heading, fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=7)
-    cells[0].legend(fontsize=7 if len(histories) <= 4 else 5)
+    handles, labels = cells[0].get_legend_handles_labels()
+    if len(panels) < len(cells):  # there is room beside the panels
+        cells[-1].legend(handles, labels, fontsize=8, loc="center left", frameon=False)
+    else:
+        cells[0].legend(handles, labels, fontsize=7 if len(histories) <= 4 else 5)
     return figure
 
 
-def _curve(axes: Axes, run: Sequence[Mapping[str, float]], column: str, color: str, label: str | None) -> None:
+def _curve(axes: Axes, run: Sequence[Mapping[str, float]], column: str, color: Any, label: str | None) -> None:
     steps = [row["step"] for row in run]
     if not column.endswith("/*"):
-        if all(column in row for row in run):
-            axes.plot(steps, [row[column] for row in run], marker="o", markersize=3, color=color, label=label)
+        if run and all(column in row for row in run):
+            figures = [math.nan if row[column] is None else row[column] for row in run]
+            axes.plot(steps, figures, marker="o", markersize=3, color=color, label=label)
         return
     names = [name for name in (run[0] if run else {}) if name.startswith(column[:-1])]
     for name in names:

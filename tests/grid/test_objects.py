@@ -82,6 +82,12 @@ def test_every_generated_grid_is_valid(kind: str, most: int) -> None:
     assert find_components(cells).valid(most).all()
 
 
+def test_most_objects_are_those_of_the_train_split_unless_given() -> None:
+    cells = np.stack([grid("11.22.33"), grid("44")])
+    assert Reference.of(cells).max_objects == 3
+    assert Reference.of(cells, 2).score(cells)["valid"] == 0.5
+
+
 def test_main_color_is_that_of_the_largest_component() -> None:
     assert find_components(np.stack([grid("11.222"), grid(), grid("33")])).main_color.tolist() == [2, 0, 3]
 

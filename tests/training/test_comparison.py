@@ -108,6 +108,13 @@ def test_stability_of_a_loss_counts_rises_and_the_worst_run_is_shown() -> None:
     assert found["val/loss"]["worse_share"] == 1
 
 
+def test_figure_that_some_epochs_lack_is_left_out_of_them() -> None:
+    values = [None, 0.1, 0.3]
+    runs = [{"history": [{"val/f1_tail": value} for value in values]}]
+    assert stabilities(runs, ["val/f1_tail"])["val/f1_tail"]["worse_share"] == 0
+    assert stabilities([{"history": [{"val/f1_tail": None}]}], ["val/f1_tail"]) == {}
+
+
 def test_report_names_a_collapse_although_its_accuracy_is_high() -> None:
     study = {"columns": ["pixel_accuracy", *RANK], "rank": RANK, "curves": {}}
     report = markdown({"A": [record(0.0, collapsed=True)], "B": [record(0.4)]}, study)
