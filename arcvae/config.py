@@ -26,7 +26,7 @@ from yaml import YAMLError
 from arcvae.errors import ConfigError
 from arcvae.files import sha256
 from arcvae.rules import nearest
-from arcvae.schema import leaves, problems_of
+from arcvae.schema import leaves, paths, problems_of
 
 CONF_DIR: Final = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf") if folder.is_dir()
@@ -115,7 +115,7 @@ def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str,
             values.append(override)
     try:
         base = _plain(compose(config_name, overrides=groups))
-        known = {".".join(path[: depth + 1]) for path, _ in leaves(base) for depth in range(len(path))}
+        known = {".".join(path) for path, _ in paths(base)}
         usable = list(groups)
         for override in values:
             name = override.key_or_group

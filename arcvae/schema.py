@@ -154,18 +154,18 @@ def foreign_targets(config: Mapping[str, Any]) -> list[str]:
     ]
     return foreign + [
         f"{'.'.join(path)} is more than a value"
-        for path, _ in _paths(config)
+        for path, _ in paths(config)
         if len(path) > 2 and path[-1].startswith("_")
     ]
 
 
-def _paths(node: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def paths(node: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every key of nested mappings and lists, with what is below it."""
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for key, value in items:
         path = (*prefix, str(key))
         yield path, value
-        yield from _paths(value, path)
+        yield from paths(value, path)
 
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:

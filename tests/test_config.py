@@ -281,6 +281,11 @@ def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
     assert [line for line in resumed_overrides([given]) if not line.startswith("ckpt_path")] == ["loss=option_c"]
 
 
+def test_callback_without_settings_can_be_switched_off() -> None:
+    (config,) = plan("train", ["callbacks.beta_annealing=null", "callbacks.step_log=null"])
+    assert config["callbacks"]["beta_annealing"] is config["callbacks"]["step_log"] is None
+
+
 def test_secrets_stay_names() -> None:
     raw = {"a": "${oc.env:KEY}", "b": ["${oc.env:KEY}", 1], "c": {"d": "${x}"}}
     resolved = {"a": "hunter2", "b": ["hunter2", 1], "c": {"d": 5}}
