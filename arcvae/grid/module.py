@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from arcvae.grid.elbo import BetaSchedule, free_bits, gaussian_kl
 from arcvae.grid.model import BetaVAE
+from arcvae.grid.packing import networks_of_latents
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.training.diagnosis import Finding
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput
@@ -92,12 +93,15 @@ class GridModule(ImbalanceModule):
 
     def step(self, batch: Tensor, stage: str) -> StepOutput:
         """Batch: grids ``(N, S, S)``, any integer type."""
-        mu, logvar = self.model.encoder(batch)
-        mu, logvar = mu.float(), logvar.float()  # (N, D); the KL does not survive half precision
+        encoder, decoder = self.model.encoder, self.model.decoder
+        if stage == "train":
+            encoder, decoder = networks_of_latents(encoder, decoder)
+        mu, logvar = encoder(batch)
+        mu, logvar = mu.float(), logvar.float()  # (N, K D); the KL does not survive half precision
         z = mu + torch.randn_like(mu) * (0.5 * logvar).exp() if stage == "train" else mu
-        logits = self.model.decoder(z)  # (N, C, S, S)
+        logits = decoder(z)  # (N, C, S, S)
         reconstruction = self.loss(logits, batch)
-        kl_per_dim = gaussian_kl(mu, logvar).mean(0)  # (D,)
+        kl_per_dim = gaussian_kl(mu, logvar).mean(0).view(-1, self.model.latent_dim).sum(0)  # (D,)
         loss = reconstruction + self.beta * free_bits(kl_per_dim, self.schedule.free_nats)
         parts = {"reconstruction": reconstruction, "kl": kl_per_dim.sum()}
         return StepOutput(loss, logits, batch, parts, {"kl_per_dim": kl_per_dim})
@@ -176,10 +180,12 @@ class GridModule(ImbalanceModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep beta: the loss of this epoch cannot be computed without."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["beta"] = self.beta
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take beta back."""
+        super().on_load_checkpoint(checkpoint)
         self.beta = float(checkpoint.get("beta", self.beta))
 
     def exports(self) -> dict[str, dict[str, Tensor]]:

@@ -114,17 +114,36 @@ class ImbalanceLoss(nn.Module):
     *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside it stronger by the
     number of elements of a sample.
 
+    With ``fade`` above 0, class weights and focusing are a way to start, not what is asked for in the end: over that
+    share of the run, the weights go to 1 (``w ** emphasis``) and gamma to 0. Rare classes are found early, and the
+    trained model predicts true frequencies.
+
     Build one with :func:`make_loss`.
     """
 
     class_weights: Tensor | None
 
-    def __init__(self, element_loss: ElementLoss, class_weights: Tensor | None, reduction: Reduction) -> None:
+    def __init__(
+        self,
+        element_loss: ElementLoss,
+        class_weights: Tensor | None,
+        reduction: Reduction,
+        settings: Mapping[str, object] | None = None,
+        fade: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.element_loss = element_loss
+        self.element_loss, self.settings = element_loss, dict(settings or {})
         self.reduction = reduction
+        self.fade = fade
+        self.progress = 1.0
+        """Share of the run that is done, in [0, 1]; training sets it before each step if the loss fades."""
         # Not in the state dict: the weights belong to the corpus, and a checkpoint carries them by name.
         self.register_buffer("class_weights", class_weights, persistent=False)
+
+    @property
+    def emphasis(self) -> float:
+        """How much of weights and focus is left, from 1 to 0; 1 throughout for a loss that does not fade."""
+        return max(0.0, 1 - self.progress / self.fade) if self.fade else 1.0
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """
@@ -136,9 +155,12 @@ class ImbalanceLoss(nn.Module):
             Scalar, in nats per sample (``sum``) or per element (``mean``).
         """
         target = target.long()
-        loss = self.element_loss(logits, target)  # (N, *)
-        if self.class_weights is not None:
-            loss = loss * self.class_weights.to(loss.dtype)[target]
+        settings, emphasis = self.settings, self.emphasis
+        if emphasis < 1 and isinstance(gamma := settings.get("gamma"), int | float):
+            settings = settings | {"gamma": gamma * emphasis}
+        loss = self.element_loss(logits, target, **settings)  # (N, *)
+        if self.class_weights is not None and emphasis:
+            loss = loss * self.class_weights.to(loss.dtype).pow(emphasis)[target]
         return loss.mean() if self.reduction == "mean" else loss.sum() / len(loss)
 
 
@@ -147,6 +169,7 @@ def make_loss(
     *,
     class_weights: Tensor | Sequence[float] | None = None,
     reduction: Reduction = "sum",
+    fade: float = 0.0,
     **parameters: object,
 ) -> ImbalanceLoss:
     """Build a registered loss.
@@ -155,6 +178,7 @@ def make_loss(
         name: A registered name: ``cross_entropy``, ``focal``, or your own (:func:`register_loss`).
         class_weights: One weight per class, ``(C,)``, or None; see :func:`arcvae.imbalance.weights.class_weights`.
         reduction: ``"sum"`` over the elements of a sample, or ``"mean"``; see :class:`ImbalanceLoss`.
+        fade: Share of a run, in [0, 1], over which class weights go to 1 and ``gamma`` to 0; 0 = they stay.
         **parameters: What the loss itself takes, for example ``gamma``.
 
     Raises:
@@ -176,8 +200,6 @@ def make_loss(
             f"loss {name!r} takes no {', '.join(unknown)}; its parameters are {', '.join(taken) or '(none)'}"
         )
     weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
-
-    def element_loss(logits: Tensor, target: Tensor) -> Tensor:
-        return function(logits, target, **parameters)
-
-    return ImbalanceLoss(element_loss, weights, reduction)
+    if fade and "gamma" in taken:
+        parameters.setdefault("gamma", inspect.signature(function).parameters["gamma"].default)
+    return ImbalanceLoss(function, weights, reduction, parameters, fade)

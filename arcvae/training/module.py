@@ -200,11 +200,25 @@ class ImbalanceModule(LightningModule):
         """State dicts to keep without Lightning, by file name without suffix."""
         return {}
 
+    def on_fit_start(self) -> None:
+        """Patience waits for a loss that fades as it does for beta."""
+        self.ramp_epochs = max(self.ramp_epochs, self.loss.fade * (self.trainer.max_epochs or 0))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how far a fading loss has got: the loss of this epoch cannot be computed without."""
+        checkpoint["loss_progress"] = self.loss.progress
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        self.loss.progress = float(checkpoint.get("loss_progress", 1.0))
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # The noise of a batch depends on seed and batch alone: a resumed run draws what the whole one would have.
         number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
         index = number * self.trainer.world_size + self.global_rank
         seed_step(derive_seed(self.seed, "noise", index), self.device)
+        if self.loss.fade:
+            self.loss.progress = self.global_step / self.trainer.estimated_stepping_batches
         output = self.step(batch, "train")
         self._require_finite(output)
         self._accumulate(output, "train")

@@ -144,3 +144,24 @@ def test_registered_loss_is_built_by_name_and_weighted(monkeypatch: pytest.Monke
 def test_bad_arguments_are_refused_by_name(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_loss(**arguments)
+
+
+@pytest.mark.parametrize(("progress", "emphasis"), [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (1.0, 0.0)])
+def test_fading_loss_goes_from_weighted_focal_to_cross_entropy(progress: float, emphasis: float) -> None:
+    logits, target, weights = example((3, 10, 4, 4), torch.float64)
+    loss = make_loss("focal", gamma=2.0, class_weights=weights, fade=0.5)
+    loss.progress = progress
+    # A weight that faded linearly would not be the power; a gamma that stayed would be off at every later step.
+    constant = make_loss("focal", gamma=2.0 * emphasis, class_weights=weights.pow(emphasis))
+    torch.testing.assert_close(loss(logits, target), constant(logits, target))
+    if not emphasis:
+        torch.testing.assert_close(loss(logits, target), F.cross_entropy(logits, target, reduction="sum") / 3)
+
+
+def test_faded_loss_is_what_a_finished_run_is_scored_by_and_gamma_fades_from_its_default() -> None:
+    logits, target, _ = example((6, 5), torch.float64)
+    loss = make_loss("focal", fade=1.0)
+    torch.testing.assert_close(loss(logits, target), F.cross_entropy(logits, target))
+    loss.progress = 0.0
+    torch.testing.assert_close(loss(logits, target), make_loss("focal", gamma=2.0)(logits, target))
+    assert make_loss("focal").emphasis == 1.0
