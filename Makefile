@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train compare test check benchmark clean
+.PHONY: help setup train compare frontier test check benchmark clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ train: setup ## Train option A for 5 epochs on 100,000 grids; ARGS="..." overrid
 
 compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare $(ARGS)
+
+frontier: setup ## Train the recipe of best_d10 with codes of 4 to 64 numbers; ARGS="seeds=[1,2,3]"
+	$(RUN) -m arcvae.compare study=frontier $(ARGS)
 
 test: setup ## Run all tests, doctests included
 	$(RUN) -m pytest $(ARGS)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from arcvae.build import keep_freed_memory, resolve_precision
+from arcvae.build import flush_denormals, keep_freed_memory, resolve_precision
 from arcvae.grid.corpus import read_corpus, write_corpus
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.generator import generate_grids
@@ -63,6 +63,7 @@ def training_steps(precision: str, steps: int = 20) -> Callable[[], None]:
 def main() -> int:
     """Print a table of figures."""
     keep_freed_memory()
+    flush_denormals()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus.npz"
         rows = [

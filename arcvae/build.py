@@ -117,6 +117,7 @@ def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Ru
     """
     import_plugins(config)
     keep_freed_memory()
+    flush_denormals()
     seed_everything(config["seed"], workers=True, verbose=False)
     data = build(config, "data")
     data.prepare_data()
@@ -237,6 +238,16 @@ def keep_freed_memory() -> None:
         return
     mallopt(mmap_threshold, 32 << 20)  # the largest that glibc accepts
     mallopt(trim_threshold, 1 << 30)
+
+
+def flush_denormals() -> None:
+    """Have the processor take numbers below 1e-38 for 0, which they are for all that training does with them.
+
+    Adam's averages of a gradient that has become 0 shrink through that range for thousands of steps, and arithmetic
+    on them is 40 times slower on a CPU: a run became twice as slow within ten epochs. Threads that torch has started
+    before do not notice; call it early.
+    """
+    torch.set_flush_denormal(True)
 
 
 def import_plugins(config: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ from arcvae.schema import problems_of
 
 Array = TypeVar("Array", Tensor, NDArray[Any])
 Decision = Literal["argmax", "corrected"]
+SHIPPED: Final = Path(__file__).parent / "weights"
+"""Models that come with arcvae, each with the command that made it and what it scores in a ``.json`` beside it."""
 BATCH: Final = 1000
 """Grids per forward pass, as in evaluation: the same batches give the same bits."""
 
@@ -28,7 +30,8 @@ def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None
     """Open a trained model.
 
     Args:
-        path: A run folder, an export (``.pth`` or ``.safetensors``), or a checkpoint (``.ckpt``).
+        path: A run folder, an export (``.pth`` or ``.safetensors``), a checkpoint (``.ckpt``), or the name of a
+            model that comes with arcvae: ``"atomic-d10"``.
         model: Class of the model, if it is one of yours; called with the ``model`` values of its config.
         device: Where to compute, for example ``"cuda"``.
 
@@ -38,7 +41,7 @@ def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None
     Raises:
         CheckpointError: Missing, damaged, of another architecture or a newer format; nothing in it is run.
     """
-    path = Path(path)
+    path = _shipped(Path(path))
     if path.is_dir():
         if (path / "classifier.pth").is_file():
             raise CheckpointError(f"{path} is the run of a classifier; it has no codes")
@@ -49,6 +52,12 @@ def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None
     part = network if export["part"] == BEST else getattr(network, export["part"])
     fill(part, export["state_dict"], path)
     return Codec(network.to(device), part=export["part"], path=path, decision=export.get("decision"))
+
+
+def _shipped(path: Path) -> Path:
+    """The file behind the name of a model that comes with arcvae; a file or folder of that name goes first."""
+    models = {file.stem: file for file in SHIPPED.glob("*.safetensors")}
+    return path if path.exists() else models.get(str(path), path)
 
 
 def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., nn.Module] | None = None) -> nn.Module:

@@ -76,7 +76,6 @@ RULES: Final[dict[str, Rule]] = {
     "model.grid_size": Number(1, 1024, integer=True),
     "model.widths": ListOf(Number(1, 65536, integer=True), shortest=1),
     "model.hidden": Number(1, 65536, integer=True),
-    "model.blocks": Number(0, 1000, integer=True),
     "model.maps": Number(1, 65536, integer=True),
     "model.coarse": Number(1, 65536, integer=True),
     "model.decoder_width": Number(1, 65536, integer=True),

@@ -58,7 +58,7 @@ def test_every_rule_has_a_key() -> None:
     used = set()
     configs = [plan("train", [f"{group}={option}"])[0] for group, option in OPTIONS]
     configs += [plan(name, [])[0] for name in ("corpus", "evaluate", "sample")]
-    configs += plan("compare", ["study=options,audio,audio_full"], multirun=True)
+    configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)
     for config in configs:
         used |= {id(rule_of(path)) for path, _ in leaves(config)}
     assert [pattern for pattern, rule in RULES.items() if id(rule) not in used] == []
@@ -115,7 +115,7 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("loss=optoin_b", "loss=optoin_b: choose one of cross_entropy, focal, option_a, option_b, option_c (did you mean option_b?)"),
+        ("loss=optoin_b", "loss=optoin_b: choose one of cross_entropy, fading, focal, option_a, option_b, option_c (did you mean option_b?)"),
         ("loss.gama=1", "unknown key loss.gama (did you mean loss.gamma?)"),
         ("latent_dim=16", "unknown key latent_dim (did you mean model.latent_dim?)"),
         ("+model.latent_dims=3", "unknown key model.latent_dims: arcvae.grid.model.BetaVAE takes no latent_dims (did you mean latent_dim?)"),

@@ -236,3 +236,22 @@ def test_evaluated_beta_is_that_of_the_best_epoch(train: Command, door: Door, tm
     _, folder = door("evaluate", f"ckpt_path={path}/checkpoints/best.ckpt", "importance_samples=1")
     assert metrics(folder)["test"]["loss"] == pytest.approx(metrics(path)["test"]["loss"], abs=1e-6)
     assert json.loads((folder / "metrics.json").read_text())["test"]["beta"] == metrics(path)["test"]["beta"]
+
+
+def test_recipe_of_packed_codes_works_from_training_to_samples(train: Command, door: Door, tmp_path: Path) -> None:
+    small = ["model.maps=4", "model.coarse=4", "model.decoder_width=8", "data.batch_size=64"]
+    assert train(*FAST, "experiment=best_d10", *small) == 0
+    (path,) = (tmp_path / "outputs" / "train").iterdir()
+    checkpoint = f"ckpt_path={path}/checkpoints/best.ckpt"
+    # A loss that fades is scored at the state in which the best epoch left it, not at its end.
+    _, folder = door("evaluate", checkpoint, "importance_samples=1")
+    assert metrics(folder)["test"] == pytest.approx(metrics(path)["test"], rel=1e-5)
+    code, folder = door("sample", checkpoint, "prior=aggregate", "num_samples=20", "components=2")
+    assert code == 0
+    saved = np.load(folder / "samples.npz", allow_pickle=False)
+    assert saved["z"].shape == (20, 10)
+    codec = arcvae.load(path)
+    assert (codec.decode(saved["z"]) == saved["samples"]).all()
+    mu, logvar = codec.encode(saved["samples"])
+    assert mu.shape == logvar.shape == (20, 10)
+    assert np.isfinite(logvar).all()

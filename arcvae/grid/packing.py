@@ -7,8 +7,8 @@ lies below needs functions of the code that are too steep to be found by gradien
     z = step (round(a / step) + Phi(b) - 1/2)
 
 ``round`` is the first digit of z, Phi (the normal distribution function) puts all of b between two of them. If a
-and b are N(0, 1), then so is z, but for terms of order ``step ** 2``: samples of the prior of z are samples of the
-prior of a and b. Two codes that are close have close first digits; what the further ones say is not smooth in z.
+and b are N(0, 1), then so is z, and the other way round, but for a correlation of a and b of about ``-step / 3``:
+samples of the prior of z are samples of the prior of a and b. Two codes that are close have close first digits; what the further ones say is not smooth in z.
 The information is not free: the KL of z counts all of it.
 """
 
@@ -124,8 +124,6 @@ class PackedDecoder(nn.Module):
         return self.latents(unpack(z, self.digits, self.step).flatten(1))
 
 
-def networks_of_latents(encoder: nn.Module, decoder: nn.Module) -> tuple[nn.Module, nn.Module]:
+def networks_of_latents(*networks: nn.Module) -> tuple[nn.Module, ...]:
     """What training optimises: the networks inside of packed ones, which know no rounding; others as they are."""
-    if isinstance(encoder, PackedEncoder) and isinstance(decoder, PackedDecoder):
-        return encoder.latents, decoder.latents
-    return encoder, decoder
+    return tuple(n.latents if isinstance(n, PackedEncoder | PackedDecoder) else n for n in networks)

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from arcvae.grid.objects import LARGEST, Components, Grids, find_components
+from arcvae.grid.packing import PackedEncoder, networks_of_latents, pack
 
 FITTED = 20_000
 """Training grids that the mixture is fitted to."""
@@ -30,7 +31,8 @@ def aggregate_codes(
 ) -> NDArray[np.float32]:
     """``(count, D)`` codes of the aggregate posterior, the mean of q(z | x) over the corpus.
 
-    A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids.
+    A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids; for
+    packed codes, to their latents, which are what is smooth.
 
     Args:
         encoder: Grids to mu and logvar.
@@ -42,16 +44,20 @@ def aggregate_codes(
     """
     generator = torch.Generator().manual_seed(seed)
     some = grids[torch.randperm(len(grids), generator=generator)[:FITTED]]
+    (latents,) = networks_of_latents(encoder)
     codes = []
     for batch in some.split(1000):
-        mu, logvar = (part.cpu() for part in encoder(batch.to(device)))
+        mu, logvar = (part.cpu() for part in latents(batch.to(device)))
         codes.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
     mixture = GaussianMixture(
         min(components, len(some)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
     )
     mixture.fit(torch.cat(codes).double().numpy())
     drawn, _ = mixture.sample(count)
-    return np.random.default_rng(seed).permutation(drawn).astype(np.float32)  # it comes sorted by component
+    drawn = np.random.default_rng(seed).permutation(drawn)  # it comes sorted by component
+    if isinstance(encoder, PackedEncoder):
+        drawn = pack(torch.from_numpy(drawn).unflatten(1, (encoder.digits, -1)), encoder.step).numpy()
+    return drawn.astype(np.float32)
 
 
 @dataclass(frozen=True)

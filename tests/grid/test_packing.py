@@ -26,14 +26,21 @@ def test_two_digits_equal_the_formula_worked_by_hand() -> None:
     torch.testing.assert_close(z, torch.tensor([[0.45 + 0.1 * norm.cdf(1.3), -0.5]], dtype=torch.float32))
 
 
-@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_one_digit_is_the_latent_itself() -> None:
+    one = latents(3, 1)
+    z = pack(one, STEP)
+    assert torch.equal(z, one[:, 0])
+    assert torch.equal(unpack(z, 1, STEP), one)
+
+
+@pytest.mark.parametrize("digits", [2, 3])
 def test_unpacking_gives_back_what_was_packed(digits: int) -> None:
     packed = latents(5000, digits)
     z = pack(packed, STEP)
     assert z.shape == (5000, 10)
     assert z.dtype == torch.float32
     found = unpack(z, digits, STEP)
-    assert (found[:, : digits - 1] - packed[:, : digits - 1]).abs().le(STEP / 2 + 1e-2).float().mean() > 0.999
+    assert (found[:, :-1] - packed[:, :-1]).abs().le(STEP / 2 + 1e-2).float().mean().item() > 0.999
     # The last is not rounded; float32 leaves it about three decimals at three digits, fewer far from the middle.
     assert (found[:, -1] - packed[:, -1]).abs().flatten().quantile(0.99).item() < 5e-3
 
@@ -47,7 +54,7 @@ def test_codes_of_the_prior_are_latents_of_the_prior_and_back(digits: int) -> No
     found = unpack(drawn, digits, STEP)
     assert kstest(found[:, -1].flatten(), "norm").statistic < 0.02
     first, last = found[:, 0].flatten(), found[:, -1].flatten()
-    assert abs(torch.corrcoef(torch.stack([first, last]))[0, 1].item()) < 0.03
+    assert abs(torch.corrcoef(torch.stack([first, last]))[0, 1].item()) < 0.05  # of the order of the step
 
 
 @pytest.mark.parametrize("z", [-50.0, 50.0, 0.05, -0.05])
