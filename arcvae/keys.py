@@ -63,6 +63,7 @@ RULES: Final[dict[str, Rule]] = {
     "data.batch_size": Number(1, 65536, integer=True),
     "data.eval_batch_size": Number(1, 65536, integer=True),
     "data.num_workers": Number(0, 64, integer=True),
+    "data.fresh": Flag(),
     "data.symmetries": Flag(),
     "data.permute_colors": Flag(),
     "data.max_bytes": Number(0, 1e15, above=True),

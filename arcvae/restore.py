@@ -70,7 +70,7 @@ def restore(
     if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
         raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
     here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
-    here |= {"overfit_grids": 0} | ({} if data_path is None else {"path": data_path})
+    here |= {"overfit_grids": 0, "fresh": False} | ({} if data_path is None else {"path": data_path})
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     data = build(config, "data")
     data.prepare_data()

@@ -190,10 +190,11 @@ def test_two_equal_runs_are_bit_equal_and_another_seed_is_not(run_folder: Path, 
     assert metrics(other)["seed"] == 0
 
 
+@pytest.mark.parametrize("data", ["data=atomic", "data=atomic_stream"])
 def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
-    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, data: str
 ) -> None:
-    longer = [*FAST, "loss=fading", "trainer.max_epochs=3", "data.symmetries=true", "data.permute_colors=true"]
+    longer = [*FAST, data, "loss=fading", "trainer.max_epochs=3", "data.symmetries=true", "data.permute_colors=true"]
     assert train(*longer) == 0
     (whole,) = runs(tmp_path)
 

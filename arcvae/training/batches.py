@@ -76,6 +76,11 @@ Transform = Callable[[Tensor, torch.Generator], Tensor]
 """A change of a whole batch that draws from a generator of its own."""
 
 
+def transformed(samples: Tensor, transform: Transform, seed: int, number: int) -> Tensor:
+    """A batch after a transform whose draws depend on ``seed`` and the number of the batch alone."""
+    return transform(samples, torch.Generator().manual_seed(derive_seed(seed, "augmentation", number)))
+
+
 class TensorBatches(Dataset[Any]):
     """Samples in one tensor, taken a batch at a time; with targets, a batch is ``(samples, targets)``.
 
@@ -99,13 +104,12 @@ class TensorBatches(Dataset[Any]):
         number, indices = batch
         samples = self.samples[indices]  # (B, *)
         if self.transform is not None:
-            seed = derive_seed(self.seed, "augmentation", number)
-            samples = self.transform(samples, torch.Generator().manual_seed(seed))
+            samples = transformed(samples, self.transform, self.seed, number)
         return samples if self.targets is None else (samples, self.targets[indices])
 
 
 def batch_loader(
-    batches: TensorBatches, indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
+    batches: Dataset[Any], indices: BatchIndices, *, num_workers: int = 0, pin_memory: bool = False
 ) -> DataLoader[Any]:
     """A DataLoader that yields ``batches[index]`` for each item of ``indices``."""
     return DataLoader(

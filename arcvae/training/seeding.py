@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import torch
 
-STREAMS: Final = ("order", "augmentation", "noise")
+STREAMS: Final = ("order", "augmentation", "noise", "generator")
 
 
 def derive_seed(seed: int, stream: str, index: int) -> int:
