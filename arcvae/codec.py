@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import arcvae.grid.model
 from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
+from arcvae.grid.packing import PackedDecoder, pack, unpack
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
 
@@ -182,6 +183,37 @@ class Codec:
         shape = (0, self.num_colors, self.grid_size, self.grid_size)
         return _like(z, torch.cat(list(self._decoded(codes, decision)) or [torch.zeros(shape)]))
 
+    def latents(self, z: Array) -> Array:
+        """What is smooth in codes: the latents that packed codes hold, or else the codes themselves.
+
+        Args:
+            z: Codes, ``(N, D)`` or ``(D,)``, finite.
+
+        Returns:
+            ``(N, L)`` or ``(L,)`` float32, L a multiple of D; about N(0, 1) each. :meth:`pack` makes codes of them.
+        """
+        codes, single = self._codes(z)
+        decoder = self.model.decoder
+        if isinstance(decoder, PackedDecoder):
+            codes = unpack(codes, decoder.digits, decoder.step).flatten(1)
+        return _like(z, codes[0] if single else codes)
+
+    def pack(self, latents: Array) -> Array:
+        """Codes ``(N, D)`` or ``(D,)`` of latents ``(N, L)`` or ``(L,)``: the inverse of :meth:`latents`.
+
+        Example:
+            >>> codec = Codec(arcvae.grid.model.SeparableVAE(latent_dim=10, digits=2))
+            >>> z = np.zeros((1, 10), dtype=np.float32)
+            >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
+            ((1, 20), (1, 10))
+        """
+        decoder = self.model.decoder
+        packed = isinstance(decoder, PackedDecoder)
+        numbers, single = self._codes(latents, self.latent_dim * (decoder.digits if packed else 1))
+        if packed:
+            numbers = pack(numbers.unflatten(1, (decoder.digits, -1)), decoder.step)
+        return _like(latents, numbers[0] if single else numbers)
+
     @torch.no_grad()
     def decode(self, z: Array, decision: Decision = "argmax") -> Array:
         """The grids that codes stand for.
@@ -235,12 +267,12 @@ class Codec:
             raise DataError(f"grids hold {int(array.max())}, expected colours 0-{self.num_colors - 1}")
         return (array[None], True) if array.ndim == 2 else (array, False)
 
-    def _codes(self, z: Any) -> tuple[Tensor, bool]:
-        array = _tensor(z)
+    def _codes(self, z: Any, size: int | None = None) -> tuple[Tensor, bool]:
+        array, size = _tensor(z), size or self.latent_dim
         if not array.is_floating_point():
             raise DataError(f"codes have dtype {array.dtype}, expected floating point")
-        if array.ndim not in (1, 2) or array.shape[-1] != self.latent_dim:
-            raise DataError(f"codes have shape {tuple(array.shape)}, expected (N, {self.latent_dim})")
+        if array.ndim not in (1, 2) or array.shape[-1] != size:
+            raise DataError(f"codes have shape {tuple(array.shape)}, expected (N, {size})")
         if not torch.isfinite(array).all():
             raise DataError("codes must be finite")
         array = array.float()

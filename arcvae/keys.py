@@ -80,7 +80,7 @@ RULES: Final[dict[str, Rule]] = {
     "model.maps": Number(1, 65536, integer=True),
     "model.coarse": Number(1, 65536, integer=True),
     "model.decoder_width": Number(1, 65536, integer=True),
-    "model.digits": Number(1, 4, integer=True),
+    "model.digits": Number(1, 6, integer=True),
     "model.step": Number(0, 1, above=True),
     "model.num_classes": Number(2, 65536, integer=True, optional=True),
     "model.channels": Number(1, 3, integer=True, optional=True),

@@ -15,7 +15,7 @@ import torch
 import arcvae
 from arcvae.codec import Codec
 from arcvae.errors import CheckpointError, DataError
-from arcvae.grid.model import BetaVAE
+from arcvae.grid.model import BetaVAE, SeparableVAE
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +136,19 @@ def test_model_of_the_user_needs_its_class(run_folder: Path, tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match=r"class mine\.Model, which is not arcvae's"):
         arcvae.load(tmp_path / "mine.pth")
     assert arcvae.load(tmp_path / "mine.pth", model=BetaVAE).sample(1).shape == (1, 16, 16)
+
+
+def test_packed_codes_open_into_latents_and_close_again() -> None:
+    codec = Codec(SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4, digits=3))
+    grids = np.random.default_rng(0).integers(0, 10, (5, 16, 16)).astype(np.uint8)
+    mu, _ = codec.encode(grids)
+    latents = codec.latents(mu)
+    assert (mu.shape, latents.shape, latents.dtype) == ((5, 4), (5, 12), np.float32)
+    assert np.allclose(codec.pack(latents), mu, atol=1e-5)
+    assert codec.latents(mu[0]).shape == (12,)
+    assert np.array_equal(codec.decode(codec.pack(torch.from_numpy(latents))).numpy(), codec.decode(mu))
+    with pytest.raises(DataError, match=r"shape \(5, 4\), expected \(N, 12\)"):
+        codec.pack(mu)
+    plain = Codec(BetaVAE())
+    z = np.ones((2, 10), np.float32)
+    assert np.array_equal(plain.pack(plain.latents(z)), z)

@@ -251,7 +251,7 @@ class SeparableVAE(nn.Module):
         maps: See :class:`SeparableDecoder`.
         coarse: See :class:`SeparableDecoder`.
         decoder_width: Channels of the decoder's convolutions.
-        digits: Latents in each number of a code, >= 1.
+        digits: Latents in each number of a code, 1 to 6.
         step: Distance of two values of a digit, see :func:`arcvae.grid.packing.pack`; unused for one digit.
 
     Example:
@@ -271,7 +271,7 @@ class SeparableVAE(nn.Module):
         coarse: int = 32,
         decoder_width: int = 48,
         digits: int = 1,
-        step: float = 0.2,
+        step: float = 0.3,
     ) -> None:
         super().__init__()
         self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size

@@ -1,15 +1,17 @@
 """Several Gaussian latents in one number: each holds the one before it in the digits that would be rounded away.
 
 The networks that were tried with few latents did not learn to use more than about 3.5 nats of each, although nothing
-forbids it: more would need steeper functions of the code. So a network learns with ``digits`` latents for each number
-of the code, ``a`` and ``b`` say, and the code keeps both:
+forbids it: more would need steeper functions of the code. So a network learns with several latents for each number of
+the code, ``a`` and ``b`` say, and the code keeps both:
 
     z = step (round(a / step) + Phi(b) - 1/2)
 
 ``round`` is the first digit of z, Phi (the normal distribution function) puts all of b between two of them. If a
 and b are N(0, 1), then so is z, and the other way round, but for a correlation of a and b of about ``-step / 3``:
-samples of the prior of z are samples of the prior of a and b. Two codes that are close have close first digits; what
-the further ones say is not smooth in z. The information is not free: the KL of z counts all of it.
+samples of the prior of z are samples of the prior of a and b. Six digits of step 0.3 fill the 24 bits of float32.
+
+Two codes that are close have close first digits; what the further ones say is not smooth in z. Compute with the
+latents instead, and pack the result. The information is not free: the KL of z counts all of it.
 """
 
 from __future__ import annotations

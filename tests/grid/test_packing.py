@@ -33,16 +33,16 @@ def test_one_digit_is_the_latent_itself() -> None:
     assert torch.equal(unpack(z, 1, STEP), one)
 
 
-@pytest.mark.parametrize("digits", [2, 3])
-def test_unpacking_gives_back_what_was_packed(digits: int) -> None:
+@pytest.mark.parametrize(("digits", "step", "rounding"), [(2, 0.1, 1e-5), (3, 0.1, 5e-4), (6, 0.3, 0.1)])
+def test_unpacking_gives_back_what_was_packed(digits: int, step: float, rounding: float) -> None:
     packed = latents(5000, digits)
-    z = pack(packed, STEP)
+    z = pack(packed, step)
     assert z.shape == (5000, 10)
     assert z.dtype == torch.float32
-    found = unpack(z, digits, STEP)
-    assert (found[:, :-1] - packed[:, :-1]).abs().le(STEP / 2 + 1e-2).float().mean().item() > 0.999
-    # The last is not rounded; float32 leaves it about three decimals at three digits, fewer far from the middle.
-    assert (found[:, -1] - packed[:, -1]).abs().flatten().quantile(0.99).item() < 5e-3
+    found = unpack(z, digits, step)
+    assert (found[:, :-1] - packed[:, :-1]).abs().le(step / 2 + 1e-2).float().mean().item() > 0.997
+    # The last is not rounded, but float32 runs out of places for it, most of all far from the middle.
+    assert (found[:, -1] - packed[:, -1]).abs().flatten().quantile(0.9).item() < rounding
 
 
 @pytest.mark.parametrize("digits", [2, 3])
