@@ -6,10 +6,12 @@ Or compare runs that are there: ``python -m arcvae.compare runs=[FOLDER,FOLDER]`
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +64,14 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
     from arcvae.files import write_atomic, write_json
     from arcvae.training.comparison import read_record, recommend, stabilities, summary
     from arcvae.training.comparison_report import markdown
-    from arcvae.training.plots import curves_figure, draw_picture
+    from arcvae.training.plots import curves_figure, draw_picture, plane_figure
 
     study = plain["study"]
     records = {name: [read_record(run) for run in runs] for name, runs in variants.items()}
+    if count := study.get("samples"):
+        for name, found in records.items():
+            for record, run in zip(found, variants[name], strict=True):
+                record["test"] = (record["test"] or {}) | _validity(run, count, config["output_dir"])
     if len({record["corpus"]["sha256"] for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
     chosen, reason = recommend(records, study["rank"])
@@ -98,6 +104,10 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
     draw_picture(
         folder, "curves", lambda: curves_figure(histories, study["curves"], "Training and validation of each variant")
     )
+    for picture, (x, y) in study.get("planes", {}).items():
+        points = {name: (summary(found, "test", x), summary(found, "test", y)) for name, found in records.items()}
+        title = f"{y} over {x} on test, by variant"
+        draw_picture(folder, picture, partial(plane_figure, points, x, y, title))
     if all((run / "vae_best.pth").is_file() for runs in variants.values() for run in runs):
         draw_picture(folder, "reconstructions", lambda: _reconstructions(variants, records))
     log.info("\n%s", report)
@@ -149,7 +159,7 @@ def _trained(config: Mapping[str, Any]) -> Variants:
         if folder is None:
             folder = Path(config["output_dir"]) / "train" / make_run_id()
             log.info("Training %s, seed %d, in %s", name, seed, folder)
-            _train([*overrides, f"hydra.run.dir='{folder}'"], name, seed)
+            _run("train", [*overrides, f"hydra.run.dir='{folder}'"], f"training {name} (seed {seed})")
         else:
             log.info("%s, seed %d, is there: %s", name, seed, folder)
         variants.setdefault(name, []).append(folder)
@@ -182,9 +192,22 @@ def _is_run_of(record: Mapping[str, Any], job: Mapping[str, Any], run: Path) -> 
     )
 
 
-def _train(overrides: Sequence[str], name: str, seed: int) -> None:
-    """Train in a process of its own, so that no run can leave anything behind for the next."""
-    process = subprocess.Popen([sys.executable, "-m", "arcvae.train", *overrides])
+def _validity(run: Path, count: int, output_dir: str) -> dict[str, float]:
+    """Share of valid grids among samples of a run; they stay in its folder and are not drawn again."""
+    shares = {}
+    for prior in ("aggregate", "normal"):
+        folder = run / f"samples_{prior}_{count}"
+        if not (folder / "metrics.json").is_file():
+            overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]
+            overrides += [f"output_dir='{output_dir}'", f"hydra.run.dir='{folder}'"]
+            _run("sample", overrides, f"sampling from {run}")
+        shares[f"valid_{prior}"] = json.loads((folder / "metrics.json").read_text())["scores"]["samples"]["valid"]
+    return shares
+
+
+def _run(command: str, overrides: Sequence[str], what: str) -> None:
+    """Run a command in a process of its own, so that no run can leave anything behind for the next."""
+    process = subprocess.Popen([sys.executable, "-m", f"arcvae.{command}", *overrides])
     try:
         code = process.wait()
     except BaseException:
@@ -192,7 +215,7 @@ def _train(overrides: Sequence[str], name: str, seed: int) -> None:
         process.wait()
         raise
     if code:
-        message = f"training {name} (seed {seed}) ended with exit code {code}, see above; finished runs are kept"
+        message = f"{what} ended with exit code {code}, see above; finished runs are kept"
         faults = [
             fault for fault in vars(errors).values() if isinstance(fault, type) and issubclass(fault, ArcvaeError)
         ]

@@ -45,6 +45,8 @@ RULES: Final[dict[str, Rule]] = {
     "study.columns": ListOf(Text(), shortest=1),
     "study.rank": ListOf(Text(), shortest=1),
     "study.curves.*": Text(),
+    "study.planes.*": ListOf(Text(), shortest=2),
+    "study.samples": Number(1, 1e6, integer=True),
     "study.goals.reference": Text(),
     "study.goals.better": ListOf(Text()),
     "study.goals.above.*": OneOf((_ANY, ListOf(_ANY, shortest=1))),

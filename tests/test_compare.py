@@ -92,6 +92,28 @@ def changed(run: Path, copy: Path, **changes: object) -> Path:
     return copy
 
 
+def test_frontier_scores_samples_once_and_draws_the_plane(compare: Compare, tmp_path: Path, tiny_corpus: Path) -> None:
+    small = (f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "model.maps=2", "model.coarse=2")
+    others = [f"~study.variants.d{size}" for size in (8, 10, 16, 32, 64)]
+    arguments = ["study=frontier", "study.samples=20", f"overrides={quoted(small)}", *others]
+    assert compare(*arguments) == 0
+    (folder,) = (tmp_path / "outputs" / "compare").iterdir()
+    assert (folder / "frontier.png").stat().st_size > 5_000
+    results = json.loads((folder / "results.json").read_text())
+    assert list(results["variants"]) == ["d4"]
+    (run,) = (tmp_path / run for run in results["variants"]["d4"]["runs"])
+    for prior in ("aggregate", "normal"):
+        record = run / f"samples_{prior}_20" / "metrics.json"
+        drawn = json.loads(record.read_text())
+        assert drawn["config"]["prior"] == prior
+        found = results["variants"]["d4"]["metrics"][f"test/valid_{prior}"]["mean"]
+        assert found == drawn["scores"]["samples"]["valid"]
+    written = record.stat().st_mtime_ns
+    assert compare(*arguments) == 0
+    assert record.stat().st_mtime_ns == written
+    assert len(list((tmp_path / "outputs" / "train").iterdir())) == 1
+
+
 def test_runs_that_differ_in_the_seed_alone_are_one_variant(compare: Compare, tmp_path: Path, run_folder: Path) -> None:
     other = changed(run_folder, tmp_path / "other", seed=7)
     loss = json.loads((run_folder / "metrics.json").read_text())["config"]["loss"]

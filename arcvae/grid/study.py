@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
+from arcvae.codec import Codec
 from arcvae.files import write_atomic
 from arcvae.grid.corpus import read_factors
 from arcvae.grid.data import GridDataModule
@@ -175,12 +176,6 @@ def _codes(
     return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
 
 
-@torch.no_grad()
-def _decode(module: GridModule, z: NDArray[np.floating]) -> NDArray[np.uint8]:
-    codes = torch.as_tensor(z, dtype=torch.float32, device=module.device)
-    return module.model.decoder(codes).argmax(1).to(torch.uint8).cpu().numpy()
-
-
 def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
     steps = np.linspace(-_SPAN, _SPAN, 9)
     order = np.argsort(kl)[::-1][:16]
@@ -188,7 +183,7 @@ def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], st
     for row, dimension in enumerate(order):
         codes[row * len(steps) : (row + 1) * len(steps), dimension] = steps
     return mosaic(
-        _decode(module, codes), len(steps), "One code with one dimension moved at a time, by KL in nats",
+        Codec(module.model).decode(codes), len(steps), "One code with one dimension moved at a time, by KL in nats",
         rows=[f"z{dimension}\n{kl[dimension]:.2f}" for dimension in order], headings=[f"{step:+.1f}" for step in steps],
     )  # fmt: skip
 
@@ -197,11 +192,13 @@ def _interpolations(
     module: GridModule, grids: NDArray[np.uint8], mu: NDArray[np.float32], some: NDArray[np.int64], split: str
 ) -> Figure:
     pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
-    shares = np.linspace(0, 1, 7)
+    shares = np.linspace(0, 1, 7, dtype=np.float32)
+    codec = Codec(module.model)
+    latents = codec.latents(mu)
     rows = []
     for first, second in pairs:
-        codes = mu[first] + shares[:, None] * (mu[second] - mu[first])
-        rows.append(np.concatenate([grids[first][None], _decode(module, codes), grids[second][None]]))
+        between = latents[first] + shares[:, None] * (latents[second] - latents[first])
+        rows.append(np.concatenate([grids[first][None], codec.decode(codec.pack(between)), grids[second][None]]))
     headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
     return mosaic(
         np.concatenate(rows), len(headings), f"Straight lines between the codes of two {split} grids", headings=headings

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from arcvae.files import write_atomic
+from arcvae.training.comparison import Summary
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +175,30 @@ def curves_figure(
         cells[-1].legend(handles, labels, fontsize=8, loc="center left", frameon=False)
     else:
         cells[0].legend(handles, labels, fontsize=7 if len(histories) <= 4 else 5)
+    return figure
+
+
+def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, title: str) -> Figure:
+    """Variants in the plane of two metrics, joined in the order that they are given in.
+
+    Args:
+        points: Both metrics of each variant, with bars of one standard deviation over its seeds; those that lack one
+            are left out.
+        x: Label of the horizontal axis.
+        y: Label of the vertical axis.
+        title: Heading of the picture.
+    """
+    figure = new_figure(5.2, 3.8, title)
+    axes = figure.subplots()
+    there = {name: pair for name, pair in points.items() if all(entry.values for entry in pair)}
+    means = np.array([[entry.mean for entry in pair] for pair in there.values()]).reshape(-1, 2)
+    bars = np.nan_to_num([[entry.spread for entry in pair] for pair in there.values()]).reshape(-1, 2)
+    axes.errorbar(means[:, 0], means[:, 1], bars[:, 1], bars[:, 0], color=OURS, marker="o", markersize=4, linewidth=1)
+    for name, (right, up) in zip(there, means, strict=True):
+        axes.annotate(name, (right, up), xytext=(5, -10), textcoords="offset points", fontsize=8)
+    axes.set(xlabel=x, ylabel=y)
+    axes.margins(0.12)
+    axes.grid(alpha=0.3)
     return figure
 
 
