@@ -195,7 +195,7 @@ def _is_run_of(record: Mapping[str, Any], job: Mapping[str, Any], run: Path) -> 
 def _validity(run: Path, count: int, output_dir: str) -> dict[str, float]:
     """Share of valid grids among samples of a run; they stay in its folder and are not drawn again."""
     shares = {}
-    for prior in ("aggregate", "normal"):
+    for prior in ("posterior", "aggregate", "normal"):
         folder = run / f"samples_{prior}_{count}"
         if not (folder / "metrics.json").is_file():
             overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]

@@ -51,7 +51,7 @@ RULES: Final[dict[str, Rule]] = {
     "study.goals.better": ListOf(Text()),
     "study.goals.above.*": OneOf((_ANY, ListOf(_ANY, shortest=1))),
     "num_samples": Number(1, 1e6, integer=True),
-    "prior": Choice(("normal", "aggregate")),
+    "prior": Choice(("normal", "aggregate", "posterior")),
     "components": Number(1, 10_000, integer=True),
     "decision": Choice(("argmax", "corrected")),
     "max_objects": Number(1, 128, integer=True, optional=True),

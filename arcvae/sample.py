@@ -28,6 +28,11 @@ log = logging.getLogger("arcvae")
 
 _SHOWN = ("valid", "objects_js", "sizes_js", "colors_js", "colored_cells", "novel", "distinct", "pair_distance")
 _PICTURED = 64
+_SOURCES = {
+    "normal": "N(0, I)",
+    "aggregate": "a mixture fitted to codes",
+    "posterior": "the posteriors of training grids",
+}
 
 
 def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -78,10 +83,8 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, samples=grids, z=z)
         write_atomic(folder / "samples.npz", buffer.getvalue())
-        source = "N(0, I)" if plain["prior"] == "normal" else "the aggregate posterior"
-        title = (
-            f"{min(count, _PICTURED)} samples from {source}; {100 * scores['samples']['valid']:.0f} % of {count} valid"
-        )
+        valid = f"{100 * scores['samples']['valid']:.0f} % of {count} valid"
+        title = f"{min(count, _PICTURED)} samples from {_SOURCES[plain['prior']]}; {valid}"
         draw_picture(folder, "samples", lambda: mosaic(grids[:_PICTURED], 8, title))
         record = {
             "command": ["python", "-m", "arcvae.sample", *sys.argv[1:]],
@@ -101,18 +104,15 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
 
 
 def _codes(module: GridModule, data: GridDataModule, config: dict[str, Any]) -> NDArray[np.float32]:
-    from arcvae.grid.sampling import aggregate_codes, prior_codes
+    from arcvae.grid.sampling import aggregate_codes, posterior_codes, prior_codes
 
+    count, seed = config["num_samples"], config["seed"]
     if config["prior"] == "normal":
-        return prior_codes(config["num_samples"], module.model.latent_dim, config["seed"])
-    return aggregate_codes(
-        module.model.encoder,
-        data.splits["train"],
-        config["num_samples"],
-        components=config["components"],
-        seed=config["seed"],
-        device=module.device,
-    )
+        return prior_codes(count, module.model.latent_dim, seed)
+    encoder, grids = module.model.encoder, data.splits["train"]
+    if config["prior"] == "posterior":
+        return posterior_codes(encoder, grids, count, seed=seed, device=module.device)
+    return aggregate_codes(encoder, grids, count, components=config["components"], seed=seed, device=module.device)
 
 
 def main() -> int:

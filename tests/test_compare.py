@@ -102,7 +102,7 @@ def test_frontier_scores_samples_once_and_draws_the_plane(compare: Compare, tmp_
     results = json.loads((folder / "results.json").read_text())
     assert list(results["variants"]) == ["d4"]
     (run,) = (tmp_path / run for run in results["variants"]["d4"]["runs"])
-    for prior in ("aggregate", "normal"):
+    for prior in ("posterior", "aggregate", "normal"):
         record = run / f"samples_{prior}_20" / "metrics.json"
         drawn = json.loads(record.read_text())
         assert drawn["config"]["prior"] == prior

@@ -26,10 +26,27 @@ def prior_codes(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
+def posterior_codes(
+    encoder: nn.Module, grids: Tensor, count: int, *, seed: int, device: torch.device
+) -> NDArray[np.float32]:
+    """``(count, D)`` codes of the aggregate posterior itself: each is drawn from q(z | x) of a random grid.
+
+    They decode to versions of these grids, so this says how well the decoder reads codes that occur, and bounds what a
+    model of their distribution can reach; it makes nothing new. Takes the arguments of :func:`aggregate_codes`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    codes = []
+    for batch in grids[torch.randint(len(grids), (count,), generator=generator)].split(1000):
+        mu, logvar = (part.cpu() for part in encoder(batch.to(device)))
+        codes.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
+    return torch.cat(codes).numpy().astype(np.float32)
+
+
+@torch.no_grad()
 def aggregate_codes(
     encoder: nn.Module, grids: Tensor, count: int, *, components: int, seed: int, device: torch.device
 ) -> NDArray[np.float32]:
-    """``(count, D)`` codes of the aggregate posterior, the mean of q(z | x) over the corpus.
+    """``(count, D)`` new codes like those of the aggregate posterior, the mean of q(z | x) over the corpus.
 
     A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids; for
     packed codes, to their latents, which are what is smooth.

@@ -9,7 +9,7 @@ import torch
 from arcvae.grid.generator import generate_grids
 from arcvae.grid.model import BetaVAE
 from arcvae.grid.objects import find_components
-from arcvae.grid.sampling import Reference, aggregate_codes, prior_codes
+from arcvae.grid.sampling import Reference, aggregate_codes, posterior_codes, prior_codes
 
 
 def grid(*rows: str) -> np.ndarray:
@@ -125,6 +125,22 @@ def test_aggregate_codes_follow_the_codes_of_the_corpus() -> None:
     np.testing.assert_allclose(drawn.mean(0), mean, atol=0.05)
     again = aggregate_codes(encoder, cells, 4000, components=4, seed=0, device=torch.device("cpu"))
     assert (drawn == again).all()
+
+
+def test_posterior_codes_are_those_of_grids_with_their_noise() -> None:
+    cells = torch.from_numpy(generate_grids("atomic", 50, seed=0)[0])
+    encoder = BetaVAE(latent_dim=2, widths=[4, 4, 4], hidden=8).encoder
+    with torch.no_grad():
+        encoder.mu.weight *= 10_000
+        encoder.logvar.weight.zero_()
+        encoder.logvar.bias.fill_(-8.0)
+        codes = encoder(cells)[0].numpy()
+    drawn = posterior_codes(encoder, cells, 4000, seed=0, device=torch.device("cpu"))
+    away = drawn[:, None] - codes
+    nearest = np.square(away).sum(-1).argmin(1)
+    assert set(nearest) == set(range(50))  # every grid is drawn
+    noise = np.take_along_axis(away, nearest[:, None, None], 1)
+    assert noise.std() == pytest.approx(np.exp(-4), rel=0.05)
 
 
 def test_prior_codes_are_standard_normal_and_follow_the_seed() -> None:
