@@ -247,13 +247,13 @@ def test_recipe_of_packed_codes_works_from_training_to_samples(train: Command, d
     _, folder = door("evaluate", checkpoint, "importance_samples=1")
     again = metrics(folder)["test"]
     for name, figure in metrics(path)["test"].items():
-        assert again[name] == pytest.approx(figure, rel=1e-5), name
+        assert again[name] == (figure if figure is None else pytest.approx(figure, rel=1e-5)), name
     code, folder = door("sample", checkpoint, "prior=aggregate", "num_samples=20", "components=2")
     assert code == 0
     saved = np.load(folder / "samples.npz", allow_pickle=False)
     assert saved["z"].shape == (20, 10)
     codec = arcvae.load(path)
-    assert (codec.decode(saved["z"]) == saved["samples"]).all()
+    assert (codec.decode(saved["z"], "corrected") == saved["samples"]).all()
     mu, logvar = codec.encode(saved["samples"])
     assert mu.shape == logvar.shape == (20, 10)
     assert np.isfinite(logvar).all()
