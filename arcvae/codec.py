@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import arcvae.grid.model
 from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
-from arcvae.grid.packing import PackedDecoder, pack, unpack
+from arcvae.grid.packing import codes_of_latents, latents_of_codes
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
 
@@ -193,10 +193,8 @@ class Codec:
             ``(N, L)`` or ``(L,)`` float32, L a multiple of D; about N(0, 1) each. :meth:`pack` makes codes of them.
         """
         codes, single = self._codes(z)
-        decoder = self.model.decoder
-        if isinstance(decoder, PackedDecoder):
-            codes = unpack(codes, decoder.digits, decoder.step).flatten(1)
-        return _like(z, codes[0] if single else codes)
+        found = latents_of_codes(self.model.decoder, codes)
+        return _like(z, found[0] if single else found)
 
     def pack(self, latents: Array) -> Array:
         """Codes ``(N, D)`` or ``(D,)`` of latents ``(N, L)`` or ``(L,)``: the inverse of :meth:`latents`.
@@ -207,12 +205,10 @@ class Codec:
             >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
             ((1, 20), (1, 10))
         """
-        decoder = self.model.decoder
-        packed = isinstance(decoder, PackedDecoder)
-        numbers, single = self._codes(latents, self.latent_dim * (decoder.digits if packed else 1))
-        if packed:
-            numbers = pack(numbers.unflatten(1, (decoder.digits, -1)), decoder.step)
-        return _like(latents, numbers[0] if single else numbers)
+        size = self.latent_dim * int(getattr(self.model.decoder, "digits", 1))
+        numbers, single = self._codes(latents, size)
+        found = codes_of_latents(self.model.decoder, numbers)
+        return _like(latents, found[0] if single else found)
 
     @torch.no_grad()
     def decode(self, z: Array, decision: Decision = "argmax") -> Array:

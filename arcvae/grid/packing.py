@@ -126,6 +126,18 @@ class PackedDecoder(nn.Module):
         return self.latents(unpack(z, self.digits, self.step).flatten(1))
 
 
+def latents_of_codes(decoder: nn.Module, z: Tensor) -> Tensor:
+    """Codes ``(N, D)`` as the latents ``(N, K D)`` that they hold; as they are, unless the decoder is packed."""
+    return unpack(z, decoder.digits, decoder.step).flatten(1) if isinstance(decoder, PackedDecoder) else z
+
+
+def codes_of_latents(decoder: nn.Module, latents: Tensor) -> Tensor:
+    """The inverse of :func:`latents_of_codes`."""
+    if not isinstance(decoder, PackedDecoder):
+        return latents
+    return pack(latents.unflatten(1, (decoder.digits, -1)), decoder.step)
+
+
 def networks_of_latents(*networks: nn.Module) -> tuple[nn.Module, ...]:
     """What training optimises: the networks inside of packed ones, which know no rounding; others as they are."""
     return tuple(n.latents if isinstance(n, PackedEncoder | PackedDecoder) else n for n in networks)

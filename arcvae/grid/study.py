@@ -15,7 +15,6 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from arcvae.codec import Codec
 from arcvae.files import write_atomic
 from arcvae.grid.corpus import read_factors
 from arcvae.grid.data import GridDataModule
@@ -23,6 +22,7 @@ from arcvae.grid.generator import FACTORS, KINDS
 from arcvae.grid.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.module import ACTIVE_NATS, GridModule
 from arcvae.grid.objects import find_components
+from arcvae.grid.packing import codes_of_latents, latents_of_codes
 from arcvae.grid.pictures import codes_figure, extremes_figure, kl_figure, mosaic
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.decision import corrected, log_prior
@@ -176,6 +176,11 @@ def _codes(
     return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
 
 
+@torch.no_grad()
+def _decode(module: GridModule, z: Tensor) -> NDArray[np.uint8]:
+    return module.model.decoder(z.to(module.device)).argmax(1).to(torch.uint8).cpu().numpy()
+
+
 def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
     steps = np.linspace(-_SPAN, _SPAN, 9)
     order = np.argsort(kl)[::-1][:16]
@@ -183,7 +188,8 @@ def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], st
     for row, dimension in enumerate(order):
         codes[row * len(steps) : (row + 1) * len(steps), dimension] = steps
     return mosaic(
-        Codec(module.model).decode(codes), len(steps), "One code with one dimension moved at a time, by KL in nats",
+        _decode(module, torch.from_numpy(codes)), len(steps),
+        "One code with one dimension moved at a time, by KL in nats",
         rows=[f"z{dimension}\n{kl[dimension]:.2f}" for dimension in order], headings=[f"{step:+.1f}" for step in steps],
     )  # fmt: skip
 
@@ -192,13 +198,14 @@ def _interpolations(
     module: GridModule, grids: NDArray[np.uint8], mu: NDArray[np.float32], some: NDArray[np.int64], split: str
 ) -> Figure:
     pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
-    shares = np.linspace(0, 1, 7, dtype=np.float32)
-    codec = Codec(module.model)
-    latents = codec.latents(mu)
+    shares = torch.linspace(0, 1, 7)
+    decoder = module.model.decoder
+    latents = latents_of_codes(decoder, torch.from_numpy(mu))
     rows = []
     for first, second in pairs:
         between = latents[first] + shares[:, None] * (latents[second] - latents[first])
-        rows.append(np.concatenate([grids[first][None], codec.decode(codec.pack(between)), grids[second][None]]))
+        decoded = _decode(module, codes_of_latents(decoder, between))
+        rows.append(np.concatenate([grids[first][None], decoded, grids[second][None]]))
     headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
     return mosaic(
         np.concatenate(rows), len(headings), f"Straight lines between the codes of two {split} grids", headings=headings

@@ -120,8 +120,7 @@ class ImbalanceModule(LightningModule):
         super().__init__()
         self.loss = loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.num_classes, self.background = num_classes, background
-        self.seed = seed
+        self.num_classes, self.background, self.seed = num_classes, background, seed
         self.results: dict[str, dict[str, Figure]] = {}
         self.step_figures: dict[str, Tensor | float] = {}
         self.vector_names = tuple(vector_sizes or ())
@@ -217,8 +216,7 @@ class ImbalanceModule(LightningModule):
         number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
         index = number * self.trainer.world_size + self.global_rank
         seed_step(derive_seed(self.seed, "noise", index), self.device)
-        if self.loss.fade:
-            self.loss.progress = self.global_step / self.trainer.estimated_stepping_batches
+        self.loss.progress = self.global_step / self.trainer.estimated_stepping_batches
         output = self.step(batch, "train")
         self._require_finite(output)
         self._accumulate(output, "train")
@@ -285,9 +283,8 @@ class ImbalanceModule(LightningModule):
 
     def _finish(self, stage: str) -> None:
         """Compute, log and keep the results of an epoch."""
-        results: dict[str, Figure] = {}
         parts = self._metric(stage, "parts").compute().reshape(-1)  # torchmetrics squeezes a single element
-        results |= zip(("loss", *self.part_names), parts.tolist(), strict=True)
+        results: dict[str, Figure] = dict(zip(("loss", *self.part_names), parts.tolist(), strict=True))
         for name, value in self._metric(stage, "classes").compute().items():
             results[self.renamed.get(name, name)] = value.tolist()
         for name in self.vector_names:

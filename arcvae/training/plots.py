@@ -198,7 +198,6 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
         axes.annotate(name, (right, up), xytext=(5, -10), textcoords="offset points", fontsize=8)
     axes.set(xlabel=x, ylabel=y)
     axes.margins(0.12)
-    axes.grid(alpha=0.3)
     return figure
 
 
