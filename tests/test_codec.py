@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 import torch
 
 import arcvae
-from arcvae.codec import Codec
+from arcvae.codec import SHIPPED, Codec
 from arcvae.errors import CheckpointError, DataError
+from arcvae.grid.generator import generate_grids
 from arcvae.grid.model import BetaVAE, SeparableVAE
 
 
@@ -152,3 +154,28 @@ def test_packed_codes_open_into_latents_and_close_again() -> None:
     plain = Codec(BetaVAE())
     z = np.ones((2, 10), np.float32)
     assert np.array_equal(plain.pack(plain.latents(z)), z)
+
+
+def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = json.loads((SHIPPED / "atomic-d10.json").read_text())
+    weights = (SHIPPED / "atomic-d10.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == record["sha256"]  # the figures are those of these weights
+    assert len(weights) < 16e6
+    codec = arcvae.load("atomic-d10")
+    assert codec.latent_dim == 10
+    grids, _ = generate_grids("atomic", 1000, seed=987)
+    for decision, figures in (("argmax", "test"), ("corrected", "test_at_tuned_decision")):
+        decoded = codec.reconstruct(grids, decision=decision)
+        hits = ((decoded == grids) & (grids > 0)).sum()
+        f1 = 2 * hits / ((decoded > 0).sum() + (grids > 0).sum())
+        assert f1 == pytest.approx(record[figures]["object_f1"], abs=0.1)  # this generator has other patterns
+
+
+def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "atomic-d10").mkdir()
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        arcvae.load("atomic-d10")
