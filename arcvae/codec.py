@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import arcvae.grid.model
 from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
-from arcvae.grid.packing import codes_of_latents, latents_of_codes
+from arcvae.grid.packing import codes_of_latents, digits_of, latents_of_codes
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
 
@@ -205,8 +205,7 @@ class Codec:
             >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
             ((1, 20), (1, 10))
         """
-        size = self.latent_dim * int(getattr(self.model.decoder, "digits", 1))
-        numbers, single = self._codes(latents, size)
+        numbers, single = self._codes(latents, self.latent_dim * digits_of(self.model.decoder))
         found = codes_of_latents(self.model.decoder, numbers)
         return _like(latents, found[0] if single else found)
 

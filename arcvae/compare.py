@@ -71,7 +71,8 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
     if count := study.get("samples"):
         for name, found in records.items():
             for record, run in zip(found, variants[name], strict=True):
-                record["test"] = (record["test"] or {}) | _validity(run, count, config["output_dir"])
+                shares = _validity(run, count, plain["output_dir"])
+                record |= {split: record[split] | shares for split in ("val", "test") if record[split]}
     if len({record["corpus"]["sha256"] for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
     chosen, reason = recommend(records, study["rank"])

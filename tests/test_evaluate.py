@@ -105,6 +105,16 @@ def test_likelihood_stands_beside_that_of_independent_cells(evaluated: Path) -> 
     assert found["bits_per_cell"] > 0
 
 
+def test_errors_by_number_of_objects_add_up_to_those_of_the_split(evaluated: Path) -> None:
+    record = metrics(evaluated)
+    rows = record["by_objects"].values()
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    exact = sum(row["share"] * row["exact_match"] for row in rows)
+    assert exact == pytest.approx(record["test"]["exact_match"])
+    wrong = sum(row["share"] * (row["left_out"] + row["added"] + row["recolored"]) for row in rows)
+    assert wrong / 256 == pytest.approx(1 - record["test"]["pixel_accuracy"])
+
+
 def test_another_corpus_is_said_to_be_one(run_folder: Path, door: Door, tmp_path: Path, capsys: Capture) -> None:
     other = save_arrays(tmp_path / "other.npz")
     arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"data.path={other}", "importance_samples=1"]

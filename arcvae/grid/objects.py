@@ -56,6 +56,34 @@ class Components:
         return ~stray & (number >= 1) & (number <= max_objects)
 
 
+def errors_by_objects(grids: Grids, decoded: Grids) -> dict[str, dict[str, float]]:
+    """How many reconstructions are right, and what is wrong with them, by the number of objects of the original.
+
+    Args:
+        grids: Originals, ``(N, H, W)`` uint8.
+        decoded: Their reconstructions, of the same shape.
+
+    Returns:
+        For each number of objects that occurs: ``share`` of the grids; ``exact_match``; mean cells per grid that were
+        ``left_out`` (painted as background), ``added`` (background that was painted) or ``recolored``.
+    """
+    number = find_components(grids).objects_per_grid
+    found = {}
+    for count in np.unique(number).tolist():
+        real, ours = grids[number == count], decoded[number == count]
+        wrong = {
+            "left_out": (real > 0) & (ours == 0),
+            "added": (real == 0) & (ours > 0),
+            "recolored": (real > 0) & (ours > 0) & (real != ours),
+        }
+        found[str(count)] = {
+            "share": len(real) / len(grids),
+            "exact_match": float((real == ours).all((1, 2)).mean()),
+            **{name: float(cells.sum() / len(real)) for name, cells in wrong.items()},
+        }
+    return found
+
+
 def find_components(grids: Grids) -> Components:
     """Components of grids ``(N, H, W)`` uint8, 0 = background.
 

@@ -17,6 +17,7 @@ latents instead, and pack the result. The information is not free: the KL of z c
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -126,18 +127,26 @@ class PackedDecoder(nn.Module):
         return self.latents(unpack(z, self.digits, self.step).flatten(1))
 
 
-def latents_of_codes(decoder: nn.Module, z: Tensor) -> Tensor:
-    """Codes ``(N, D)`` as the latents ``(N, K D)`` that they hold; as they are, unless the decoder is packed."""
-    return unpack(z, decoder.digits, decoder.step).flatten(1) if isinstance(decoder, PackedDecoder) else z
+PACKED: Final = (PackedEncoder, PackedDecoder)
 
 
-def codes_of_latents(decoder: nn.Module, latents: Tensor) -> Tensor:
+def digits_of(network: nn.Module) -> int:
+    """Latents in each number of the codes of an encoder or decoder, K; 1 unless it is packed."""
+    return network.digits if isinstance(network, PACKED) else 1
+
+
+def latents_of_codes(network: nn.Module, z: Tensor) -> Tensor:
+    """Codes ``(N, D)`` of an encoder or decoder as the latents ``(N, K D)`` that they hold."""
+    return unpack(z, network.digits, network.step).flatten(1) if isinstance(network, PACKED) else z
+
+
+def codes_of_latents(network: nn.Module, latents: Tensor) -> Tensor:
     """The inverse of :func:`latents_of_codes`."""
-    if not isinstance(decoder, PackedDecoder):
+    if not isinstance(network, PACKED):
         return latents
-    return pack(latents.unflatten(1, (decoder.digits, -1)), decoder.step)
+    return pack(latents.unflatten(1, (network.digits, -1)), network.step)
 
 
 def networks_of_latents(*networks: nn.Module) -> tuple[nn.Module, ...]:
     """What training optimises: the networks inside of packed ones, which know no rounding; others as they are."""
-    return tuple(n.latents if isinstance(n, PackedEncoder | PackedDecoder) else n for n in networks)
+    return tuple(n.latents if isinstance(n, PACKED) else n for n in networks)

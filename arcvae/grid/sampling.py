@@ -12,7 +12,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from arcvae.grid.objects import LARGEST, Components, Grids, find_components
-from arcvae.grid.packing import PackedEncoder, networks_of_latents, pack
+from arcvae.grid.packing import codes_of_latents, networks_of_latents
 
 FITTED = 20_000
 """Training grids that the mixture is fitted to."""
@@ -31,15 +31,21 @@ def posterior_codes(
 ) -> NDArray[np.float32]:
     """``(count, D)`` codes of the aggregate posterior itself: each is drawn from q(z | x) of a random grid.
 
-    They decode to versions of these grids, so this says how well the decoder reads codes that occur, and bounds what a
-    model of their distribution can reach; it makes nothing new. Takes the arguments of :func:`aggregate_codes`.
+    They decode to versions of these grids: this says how well the decoder reads codes that occur, and makes nothing
+    new. Takes the arguments of :func:`aggregate_codes`.
     """
     generator = torch.Generator().manual_seed(seed)
-    codes = []
-    for batch in grids[torch.randint(len(grids), (count,), generator=generator)].split(1000):
-        mu, logvar = (part.cpu() for part in encoder(batch.to(device)))
-        codes.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
-    return torch.cat(codes).numpy().astype(np.float32)
+    some = grids[torch.randint(len(grids), (count,), generator=generator)]
+    return _drawn(encoder, some, device, generator).numpy()
+
+
+def _drawn(encoder: nn.Module, grids: Tensor, device: torch.device, generator: torch.Generator) -> Tensor:
+    """One sample of the posterior of each grid."""
+    samples = []
+    for batch in grids.split(1000):
+        mu, logvar = (part.float().cpu() for part in encoder(batch.to(device)))
+        samples.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
+    return torch.cat(samples)
 
 
 @torch.no_grad()
@@ -62,19 +68,13 @@ def aggregate_codes(
     generator = torch.Generator().manual_seed(seed)
     some = grids[torch.randperm(len(grids), generator=generator)[:FITTED]]
     (latents,) = networks_of_latents(encoder)
-    codes = []
-    for batch in some.split(1000):
-        mu, logvar = (part.cpu() for part in latents(batch.to(device)))
-        codes.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
     mixture = GaussianMixture(
         min(components, len(some)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
     )
-    mixture.fit(torch.cat(codes).double().numpy())
+    mixture.fit(_drawn(latents, some, device, generator).double().numpy())
     drawn, _ = mixture.sample(count)
     drawn = np.random.default_rng(seed).permutation(drawn)  # it comes sorted by component
-    if isinstance(encoder, PackedEncoder):
-        drawn = pack(torch.from_numpy(drawn).unflatten(1, (encoder.digits, -1)), encoder.step).numpy()
-    return drawn.astype(np.float32)
+    return codes_of_latents(encoder, torch.from_numpy(drawn)).numpy().astype(np.float32)
 
 
 @dataclass(frozen=True)

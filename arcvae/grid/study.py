@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ from arcvae.grid.data import GridDataModule
 from arcvae.grid.generator import FACTORS, KINDS
 from arcvae.grid.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.module import ACTIVE_NATS, GridModule
-from arcvae.grid.objects import find_components
+from arcvae.grid.objects import errors_by_objects, find_components
 from arcvae.grid.packing import codes_of_latents, latents_of_codes
 from arcvae.grid.pictures import codes_figure, extremes_figure, kl_figure, mosaic
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.training.module import Figure as Value
 from arcvae.training.plots import draw_picture
+from arcvae.training.report import table
+
+log = logging.getLogger(__name__)
 
 LIKELIHOOD_GRIDS, SCATTERED = 2000, 2000
 """Grids of which the likelihood is computed, and codes of which the scatter plots are made."""
@@ -70,7 +74,10 @@ def study(
     for name, draw in figures.items():
         draw_picture(folder, name, draw)
     few = grids[:LIKELIHOOD_GRIDS]
-    return {"likelihood": _likelihood(module, few, prior, strength, decision, samples, seed)}
+    by_objects = errors_by_objects(grids.numpy(), plain)
+    log.info("By number of objects\n%s", table(by_objects, ("share", "exact_match", "left_out", "added", "recolored")))
+    likelihood = _likelihood(module, few, prior, strength, decision, samples, seed)
+    return {"likelihood": likelihood, "by_objects": by_objects}
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Res
     return module.named(trivial_results(targets, module.num_classes, always, module.background)) | module.trivial()
 
 
-def table(columns: Mapping[str, Results], names: Sequence[str]) -> str:
+def table(columns: Mapping[str, Mapping[str, Figure]], names: Sequence[str]) -> str:
     """Figures side by side, a line for each metric.
 
     Args:

@@ -8,7 +8,7 @@ import torch
 
 from arcvae.grid.generator import generate_grids
 from arcvae.grid.model import BetaVAE
-from arcvae.grid.objects import find_components
+from arcvae.grid.objects import errors_by_objects, find_components
 from arcvae.grid.sampling import Reference, aggregate_codes, posterior_codes, prior_codes
 
 
@@ -111,6 +111,16 @@ def test_distance_is_jensen_shannon_worked_by_hand() -> None:
     one, two = grid("11"), grid("11.11")
     reference = Reference.of(np.stack([one, one]), 4)
     assert reference.score(np.stack([one, two]))["objects_js"] == pytest.approx(0.5579, abs=1e-4)
+
+
+def test_errors_by_objects_worked_by_hand() -> None:
+    one, two = grid("11"), grid("11.22")
+    decoded = np.stack([one, grid("1.3"), grid("11.33"), grid("11.22")])
+    found = errors_by_objects(np.stack([one, one, two, two]), decoded)
+    assert found == {
+        "1": {"share": 0.5, "exact_match": 0.5, "left_out": 0.5, "added": 0.5, "recolored": 0.0},
+        "2": {"share": 0.5, "exact_match": 0.5, "left_out": 0.0, "added": 0.0, "recolored": 1.0},
+    }
 
 
 def test_aggregate_codes_follow_the_codes_of_the_corpus() -> None:
