@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-import arcvae.grid.model
 from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
+from arcvae.grid.model import MODELS
 from arcvae.grid.packing import codes_of_latents, digits_of, latents_of_codes
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
@@ -67,18 +67,18 @@ def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., nn.M
     Raises:
         CheckpointError: A class that is not one of arcvae's, or values out of range.
     """
-    module, _, name = str(config.get("_target_")).rpartition(".")
-    known = module == arcvae.grid.model.__name__ and name in arcvae.grid.model.MODELS
+    target = str(config.get("_target_"))
+    known = target in MODELS
     if model is None and not known:
         raise CheckpointError(
-            f"{path} holds a model of class {config.get('_target_')}, which is not arcvae's; "
+            f"{path} holds a model of class {target}, which is not arcvae's; "
             "give the class: arcvae.load(..., model=...)"
         )
     values = {key: value for key, value in config.items() if not key.startswith("_")}
     if problems := problems_of({"model": dict(config) if known else values}) if known else []:
         raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(problems)}")
     try:
-        return (model or arcvae.grid.model.MODELS[name])(**values)
+        return (model or MODELS[target])(**values)
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} describes a model that cannot be built: {error}") from None
 
@@ -119,7 +119,8 @@ class Codec:
             validation split; None allows the plain argmax only.
 
     Example:
-        >>> codec = Codec(arcvae.grid.model.BetaVAE())
+        >>> from arcvae.grid.model import BetaVAE
+        >>> codec = Codec(BetaVAE())
         >>> mu, logvar = codec.encode(np.zeros((3, 16, 16), dtype=np.uint8))
         >>> mu.shape, codec.decode(mu).shape, codec.decode(mu).dtype
         ((3, 10), (3, 16, 16), dtype('uint8'))
@@ -200,7 +201,8 @@ class Codec:
         """Codes ``(N, D)`` or ``(D,)`` of latents ``(N, L)`` or ``(L,)``: the inverse of :meth:`latents`.
 
         Example:
-            >>> codec = Codec(arcvae.grid.model.SeparableVAE(latent_dim=10, digits=2))
+            >>> from arcvae.grid.model import SpatialVAE
+            >>> codec = Codec(SpatialVAE(latent_dim=10, digits=2))
             >>> z = np.zeros((1, 10), dtype=np.float32)
             >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
             ((1, 20), (1, 10))

@@ -22,6 +22,7 @@ TRUSTED: Final = (
     "arcvae.grid.elbo.",
     "arcvae.grid.model.",
     "arcvae.grid.module.",
+    "arcvae.grid.spatial.",
     "arcvae.imbalance.losses.make_loss",
     "arcvae.training.callbacks.",
     "arcvae.training.record.EpochRecord",

@@ -17,7 +17,8 @@ import arcvae
 from arcvae.codec import SHIPPED, Codec
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.generator import generate_grids
-from arcvae.grid.model import BetaVAE, SeparableVAE
+from arcvae.grid.model import BetaVAE
+from arcvae.grid.spatial import SpatialVAE
 
 
 @pytest.fixture(scope="module")
@@ -141,15 +142,15 @@ def test_model_of_the_user_needs_its_class(run_folder: Path, tmp_path: Path) -> 
 
 
 def test_packed_codes_open_into_latents_and_close_again() -> None:
-    codec = Codec(SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4, digits=3))
+    codec = Codec(SpatialVAE(8, width=4, patch_width=8, digits=3))
     grids = np.random.default_rng(0).integers(0, 10, (5, 16, 16)).astype(np.uint8)
     mu, _ = codec.encode(grids)
     latents = codec.latents(mu)
-    assert (mu.shape, latents.shape, latents.dtype) == ((5, 4), (5, 12), np.float32)
+    assert (mu.shape, latents.shape, latents.dtype) == ((5, 8), (5, 24), np.float32)
     assert np.allclose(codec.pack(latents), mu, atol=1e-5)
-    assert codec.latents(mu[0]).shape == (12,)
+    assert codec.latents(mu[0]).shape == (24,)
     assert np.array_equal(codec.decode(codec.pack(torch.from_numpy(latents))).numpy(), codec.decode(mu))
-    with pytest.raises(DataError, match=r"shape \(5, 4\), expected \(N, 12\)"):
+    with pytest.raises(DataError, match=r"shape \(5, 8\), expected \(N, 24\)"):
         codec.pack(mu)
     plain = Codec(BetaVAE())
     z = np.ones((2, 10), np.float32)

@@ -249,7 +249,7 @@ def test_evaluated_beta_is_that_of_the_best_epoch(train: Command, door: Door, tm
 
 
 def test_recipe_of_packed_codes_works_from_training_to_samples(train: Command, door: Door, tmp_path: Path) -> None:
-    small = ["model.maps=4", "model.coarse=4", "model.decoder_width=8", "data.batch_size=64"]
+    small = ["model.width=8", "model.patch_width=16", "data.batch_size=64"]
     assert train(*FAST, "experiment=best_d10", *small) == 0
     (path,) = (tmp_path / "outputs" / "train").iterdir()
     checkpoint = f"ckpt_path={path}/checkpoints/best.ckpt"

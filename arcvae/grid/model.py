@@ -1,8 +1,10 @@
-"""Encoders and decoders of grids. `BetaVAE` is the reference architecture; encoder and decoder stand alone."""
+"""Encoders and decoders of grids. `BetaVAE` is the reference architecture; encoder and decoder stand alone.
+
+`SpatialVAE`, in a module of its own, is the one that reconstructs most.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -10,20 +12,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from arcvae.grid.packing import PackedDecoder, PackedEncoder
-
-
-def one_hot(grids: Tensor, num_colors: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Grids ``(N, H, W)`` with colours in ``[0, C)`` as indicator planes ``(N, C, H, W)``.
-
-    Compares instead of scattering: the grids never become int64, eight times their size.
-
-    Example:
-        >>> one_hot(torch.tensor([[[1]]]), 3).flatten()
-        tensor([0., 1., 0.])
-    """
-    colors = torch.arange(num_colors, device=grids.device, dtype=grids.dtype)
-    return (grids.unsqueeze(1) == colors.view(1, -1, 1, 1)).to(dtype)  # (N, C, H, W)
+from arcvae.grid.layers import color_logits, one_hot, scale_like_prior
+from arcvae.grid.spatial import SpatialVAE
 
 
 class ConvEncoder(nn.Module):
@@ -182,8 +172,7 @@ class SeparableDecoder(nn.Module):
     References:
         The outer products are the separable form of the spatial broadcast decoder, Watters et al. 2019.
         https://arxiv.org/abs/1901.07017. The blocks are those of Shi et al. 2016, section 3.2.
-        https://arxiv.org/abs/1609.05158. The first bias follows Lin et al. 2017, section 4.1.
-        https://arxiv.org/abs/1708.02002
+        https://arxiv.org/abs/1609.05158
     """
 
     def __init__(
@@ -207,17 +196,12 @@ class SeparableDecoder(nn.Module):
         self.coarse = nn.Sequential(
             nn.Linear(hidden, coarse * side**2), nn.Unflatten(1, (coarse, side, side)), nn.Upsample(scale_factor=2)
         )
-        last = nn.Conv2d(width, 4 * num_colors, 1)
-        bias = torch.full((num_colors,), (1 - background_share) / (num_colors - 1)).log()
-        bias[0] = math.log(background_share)
-        with torch.no_grad():
-            last.bias.copy_(bias.repeat_interleave(4))  # type: ignore[union-attr]
         self.convolutions = nn.Sequential(
             nn.Conv2d(4 * maps + coarse, width, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(),
-            last,
+            color_logits(width, num_colors, background_share),
             nn.PixelShuffle(2),
         )
 
@@ -239,9 +223,6 @@ class SeparableDecoder(nn.Module):
 class SeparableVAE(nn.Module):
     """The model for small codes: a convolutional encoder and a :class:`SeparableDecoder`.
 
-    With ``digits`` above 1 the networks learn with that many latents for each number of the code, which keeps them
-    in its leading and further digits; see :mod:`arcvae.grid.packing`.
-
     Args:
         latent_dim: D, >= 1.
         num_colors: C, >= 2.
@@ -251,8 +232,6 @@ class SeparableVAE(nn.Module):
         maps: See :class:`SeparableDecoder`.
         coarse: See :class:`SeparableDecoder`.
         decoder_width: Channels of the decoder's convolutions.
-        digits: Latents in each number of a code, 1 to 6.
-        step: Distance of two values of a digit, see :func:`arcvae.grid.packing.pack`; unused for one digit.
 
     Example:
         >>> vae = SeparableVAE(latent_dim=10)
@@ -270,20 +249,13 @@ class SeparableVAE(nn.Module):
         maps: int = 32,
         coarse: int = 32,
         decoder_width: int = 48,
-        digits: int = 1,
-        step: float = 0.3,
     ) -> None:
         super().__init__()
         self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
-        latents = digits * latent_dim
-        encoder = ConvEncoder(latents, num_colors, grid_size, widths, hidden)
-        encoder.dense.append(nn.LayerNorm(hidden))
-        # Codes of the scale of the prior from the first step on, so that there is something to decode.
-        nn.init.normal_(encoder.mu.weight, std=hidden**-0.5)
-        nn.init.zeros_(encoder.logvar.weight)
-        decoder = SeparableDecoder(latents, num_colors, grid_size, maps, coarse, decoder_width, hidden)
-        self.encoder: nn.Module = encoder if digits == 1 else PackedEncoder(encoder, digits, step)
-        self.decoder: nn.Module = decoder if digits == 1 else PackedDecoder(decoder, digits, step)
+        self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
+        self.encoder.dense.append(nn.LayerNorm(hidden))
+        scale_like_prior(self.encoder.mu, self.encoder.logvar)
+        self.decoder = SeparableDecoder(latent_dim, num_colors, grid_size, maps, coarse, decoder_width, hidden)
 
     def forward(self, grids: Tensor) -> Tensor:
         """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
@@ -291,5 +263,7 @@ class SeparableVAE(nn.Module):
         return self.decoder(mu)
 
 
-MODELS: Final[Mapping[str, type[nn.Module]]] = {"BetaVAE": BetaVAE, "SeparableVAE": SeparableVAE}
+MODELS: Final[Mapping[str, type[nn.Module]]] = {
+    f"{model.__module__}.{model.__qualname__}": model for model in (BetaVAE, SeparableVAE, SpatialVAE)
+}
 """The models that a file may name: each takes config values and has ``encoder``, ``decoder`` and their sizes."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcvae.grid.model import MODELS, BetaVAE, ConvDecoder, ConvEncoder, SeparableVAE, one_hot
+from arcvae.grid.model import MODELS, BetaVAE, ConvDecoder, ConvEncoder, SeparableVAE
 
 
 def test_reference_architecture_has_its_parameter_count() -> None:
@@ -87,13 +87,6 @@ def test_separable_model_of_other_sizes(latent: int, size: int) -> None:
     assert vae(torch.zeros(3, size, size, dtype=torch.uint8)).shape == (3, 10, size, size)
     with pytest.raises(ValueError, match="cannot be divided by 4"):
         SeparableVAE(grid_size=10, widths=[4, 4])
-
-
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.int32])
-def test_one_hot_equals_torch(dtype: torch.dtype) -> None:
-    grids = torch.randint(10, (3, 5, 5)).to(dtype)
-    expected = nn.functional.one_hot(grids.long(), 10).permute(0, 3, 1, 2).float()
-    assert torch.equal(one_hot(grids, 10), expected)
 
 
 def test_whole_model_works_in_double_precision() -> None:

@@ -1,0 +1,45 @@
+"""Layers at both ends of every model of grids: colours in, scores of colours out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def one_hot(grids: Tensor, num_colors: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Grids ``(N, H, W)`` with colours in ``[0, C)`` as indicator planes ``(N, C, H, W)``.
+
+    Compares instead of scattering: the grids never become int64, eight times their size.
+
+    Example:
+        >>> one_hot(torch.tensor([[[1]]]), 3).flatten()
+        tensor([0., 1., 0.])
+    """
+    colors = torch.arange(num_colors, device=grids.device, dtype=grids.dtype)
+    return (grids.unsqueeze(1) == colors.view(1, -1, 1, 1)).to(dtype)  # (N, C, H, W)
+
+
+def color_logits(width: int, num_colors: int, background_share: float) -> nn.Conv2d:
+    """Last layer of a decoder that works on blocks of 2 x 2 cells: ``(N, width, H, W)`` to ``(N, 4 C, H, W)``.
+
+    Its bias starts from the share of the background, as Lin et al. 2017, section 4.1, https://arxiv.org/abs/1708.02002.
+    """
+    layer = nn.Conv2d(width, 4 * num_colors, 1)
+    bias = torch.full((num_colors,), (1 - background_share) / (num_colors - 1)).log()
+    bias[0] = math.log(background_share)
+    with torch.no_grad():
+        layer.bias.copy_(bias.repeat_interleave(4))  # type: ignore[union-attr]
+    return layer
+
+
+def scale_like_prior(mu: nn.Linear | nn.Conv2d, logvar: nn.Linear | nn.Conv2d) -> None:
+    """Let codes have the scale of the prior from the first step on, so that there is something to decode.
+
+    Args:
+        mu: Layer that computes posterior means of normalised features.
+        logvar: The same for log-variances.
+    """
+    nn.init.normal_(mu.weight, std=mu.weight[0].numel() ** -0.5)
+    nn.init.zeros_(logvar.weight)
