@@ -202,10 +202,10 @@ class Codec:
 
         Example:
             >>> from arcvae.grid.model import SpatialVAE
-            >>> codec = Codec(SpatialVAE(latent_dim=10, digits=2))
-            >>> z = np.zeros((1, 10), dtype=np.float32)
+            >>> codec = Codec(SpatialVAE(latent_dim=8, digits=2))
+            >>> z = np.zeros((1, 8), dtype=np.float32)
             >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
-            ((1, 20), (1, 10))
+            ((1, 16), (1, 8))
         """
         numbers, single = self._codes(latents, self.latent_dim * digits_of(self.model.decoder))
         found = codes_of_latents(self.model.decoder, numbers)

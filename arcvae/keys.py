@@ -86,7 +86,7 @@ RULES: Final[dict[str, Rule]] = {
     "model.patch_width": Number(1, 65536, integer=True),
     "model.blocks": Number(0, 64, integer=True),
     "model.digits": Number(1, 24, integer=True),
-    "model.step": Number(0, 1, above=True),
+    "model.levels": Number(2, 2**24, integer=True),
     "model.num_classes": Number(2, 65536, integer=True, optional=True),
     "model.channels": Number(1, 3, integer=True, optional=True),
     "model.dropout": Number(0, 0.99),

@@ -142,15 +142,15 @@ def test_model_of_the_user_needs_its_class(run_folder: Path, tmp_path: Path) -> 
 
 
 def test_packed_codes_open_into_latents_and_close_again() -> None:
-    codec = Codec(SpatialVAE(8, width=4, patch_width=8, digits=3))
+    codec = Codec(SpatialVAE(8, width=4, patch_width=8, digits=4))
     grids = np.random.default_rng(0).integers(0, 10, (5, 16, 16)).astype(np.uint8)
     mu, _ = codec.encode(grids)
     latents = codec.latents(mu)
-    assert (mu.shape, latents.shape, latents.dtype) == ((5, 8), (5, 24), np.float32)
+    assert (mu.shape, latents.shape, latents.dtype) == ((5, 8), (5, 32), np.float32)
     assert np.allclose(codec.pack(latents), mu, atol=1e-5)
-    assert codec.latents(mu[0]).shape == (24,)
+    assert codec.latents(mu[0]).shape == (32,)
     assert np.array_equal(codec.decode(codec.pack(torch.from_numpy(latents))).numpy(), codec.decode(mu))
-    with pytest.raises(DataError, match=r"shape \(5, 8\), expected \(N, 24\)"):
+    with pytest.raises(DataError, match=r"shape \(5, 8\), expected \(N, 32\)"):
         codec.pack(mu)
     plain = Codec(BetaVAE())
     z = np.ones((2, 10), np.float32)

@@ -34,12 +34,10 @@ def color_logits(width: int, num_colors: int, background_share: float) -> nn.Con
     return layer
 
 
-def scale_like_prior(mu: nn.Linear | nn.Conv2d, logvar: nn.Linear | nn.Conv2d) -> None:
+def scale_like_prior(mu: nn.Linear | nn.Conv2d) -> None:
     """Let codes have the scale of the prior from the first step on, so that there is something to decode.
 
     Args:
         mu: Layer that computes posterior means of normalised features.
-        logvar: The same for log-variances.
     """
     nn.init.normal_(mu.weight, std=mu.weight[0].numel() ** -0.5)
-    nn.init.zeros_(logvar.weight)

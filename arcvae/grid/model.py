@@ -254,7 +254,8 @@ class SeparableVAE(nn.Module):
         self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
         self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
         self.encoder.dense.append(nn.LayerNorm(hidden))
-        scale_like_prior(self.encoder.mu, self.encoder.logvar)
+        scale_like_prior(self.encoder.mu)
+        nn.init.zeros_(self.encoder.logvar.weight)
         self.decoder = SeparableDecoder(latent_dim, num_colors, grid_size, maps, coarse, decoder_width, hidden)
 
     def forward(self, grids: Tensor) -> Tensor:

@@ -1,18 +1,18 @@
-"""Several Gaussian latents in one number: each holds the one before it in the digits that would be rounded away.
+"""Several latents in one number: each is a digit of it.
 
 The networks that were tried with few latents did not learn to use more than about 3.5 nats of each, although nothing
 forbids it: more would need steeper functions of the code. So a network learns with several latents for each number of
-the code, ``a`` and ``b`` say, and the code keeps both:
+the code, all of them between -2 and 2, and the code keeps the nearest of L levels of each: training adds noise as large
+as that rounding. The levels of the K latents of a number are K digits in base L, and the number is the normal quantile
+of the fraction that they make,
 
-    z = step (round(a / step) + Phi(b) - 1/2)
+    z = Phi^-1(0.d1 d2 ... dK)    in base L
 
-``round`` is the first digit of z, Phi (the normal distribution function) puts all of b between two of them. If a
-and b are N(0, 1), then so is z, and the other way round, but for a correlation of a and b of about ``-step / 3``:
-samples of the prior of z are samples of the prior of a and b. Eight digits of step 0.5 fill the 24 bits of
-float32: far from the middle the last one is lost.
+Numbers of N(0, 1) are digits that are all equally frequent and independent, and the other way round. Where L^K is at
+most 2^24, nothing is lost but the rounding to levels: float32 tells all codes apart.
 
 Two codes that are close have close first digits; what the further ones say is not smooth in z. Compute with the
-latents instead, and pack the result. The information is not free: the KL of z counts all of it.
+latents instead, and pack the result. The information is not free: the KL of z is log L^K nats whatever the grid.
 """
 
 from __future__ import annotations
@@ -23,72 +23,78 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-MARGIN = 1e-4
-"""How far a digit stays away from its neighbours, as a share of the room between them: float32 holds no less."""
+BOUND: Final = 2.0
+"""Packed latents lie in (-BOUND, BOUND): about where those of N(0, 1) lie anyway."""
+LARGEST: Final = 2**24
+"""Codes of one number that float32 tells apart."""
 
 
-def pack(latents: Tensor, step: float) -> Tensor:
+def bounded(latents: Tensor) -> Tensor:
+    """``BOUND tanh(y / BOUND)``: latents of any size as ones that can be packed; small ones stay what they are."""
+    return BOUND * (latents / BOUND).tanh()
+
+
+def rounding_logvar(levels: int) -> float:
+    """Log-variance of the rounding to one of ``levels`` levels: a uniform error as wide as a level.
+
+    Example:
+        >>> round(rounding_logvar(8), 3)  # log(0.5^2 / 12)
+        -3.871
+    """
+    return 2 * math.log(2 * BOUND / levels) - math.log(12)
+
+
+def pack(latents: Tensor, levels: int) -> Tensor:
     """One number for each group of latents.
 
     Args:
-        latents: ``(N, K, D)``; K digits, the first one first.
-        step: Distance of two values of a digit, > 0, in standard deviations of the prior.
+        latents: ``(N, K, D)``; K digits, the first one first. Those outside of (-BOUND, BOUND) count as its ends.
+        levels: L, values of a digit, >= 2.
 
     Returns:
-        ``(N, D)``, of the type of the latents. For K = 1 the latents themselves.
+        ``(N, D)``, of the type and on the device of the latents.
     """
-    *leading, z = latents.double().unbind(1)
-    for digit in reversed(leading):
-        below = torch.special.ndtr(z).clamp(MARGIN, 1 - MARGIN)
-        z = step * ((digit / step).round() + below - 0.5)
-    return z.to(latents.dtype)
+    # On the CPU: an Apple GPU has no float64.
+    y = latents.to("cpu", torch.float64)
+    digits = ((y + BOUND) * (levels / (2 * BOUND))).floor().clamp(0, levels - 1)  # (N, K, D)
+    places = torch.tensor([float(levels) ** -k for k in range(1, y.shape[1] + 1)], dtype=torch.float64)
+    fraction = (digits * places[:, None]).sum(1) + places[-1] / 2  # the middle of the last digit
+    return torch.special.ndtri(fraction).to(latents)
 
 
-def unpack(z: Tensor, digits: int, step: float) -> Tensor:
-    """The latents that :func:`pack` put into a code, all but the last rounded to a multiple of ``step``.
+def unpack(z: Tensor, digits: int, levels: int) -> Tensor:
+    """The latents that :func:`pack` put into a code, each at the middle of its level.
 
     Args:
         z: ``(N, D)``.
         digits: K, >= 1.
-        step: As in :func:`pack`.
+        levels: L, as in :func:`pack`.
 
     Returns:
         ``(N, K, D)``.
 
     Example:
-        >>> latents = torch.tensor([[[0.52], [1.30]]])
-        >>> z = pack(latents, step=0.1)
+        >>> latents = torch.tensor([[[0.52], [-1.30]]])
+        >>> z = pack(latents, levels=8)  # digits 5 and 1 of 8: (5 + 1.5 / 8) / 8 of the way up
         >>> z
-        tensor([[0.5403]])
-        >>> unpack(z, digits=2, step=0.1)
-        tensor([[[0.5000],
-                 [1.3000]]])
+        tensor([[0.3811]])
+        >>> unpack(z, digits=2, levels=8)
+        tensor([[[ 0.7500],
+                 [-1.2500]]])
     """
-    rest, latents = z.double(), []
-    for _ in range(digits - 1):
-        level = (rest / step).round()
-        latents.append(level * step)
-        rest = torch.special.ndtri((rest / step - level + 0.5).clamp(MARGIN, 1 - MARGIN))
-    return torch.stack([*latents, rest], 1).to(z.dtype)
+    total = levels**digits
+    index = (torch.special.ndtr(z.to("cpu", torch.float64)) * total).floor().clamp(0, total - 1)  # (N, D)
+    places = torch.tensor([float(levels) ** k for k in reversed(range(digits))], dtype=torch.float64)
+    found = (index[:, None] / places[:, None]).floor() % levels  # (N, K, D)
+    return ((found + 0.5) * (2 * BOUND / levels) - BOUND).to(z)
 
 
-def packed_logvar(latents: Tensor, logvar: Tensor, step: float) -> Tensor:
-    """Log-variance of a code, ``(N, D)``, from that of its last digit.
+def packed_logvar(z: Tensor, digits: int, levels: int) -> Tensor:
+    """Log-variance of a code ``(N, D)``: that of a uniform distribution over the numbers that mean the same digits.
 
-    The leading digits of a code are rounded, without noise; a small change of the last latent moves z by ``dz/db``,
-    which is ``step phi(b)`` for two digits.
-
-    Args:
-        latents: Means, ``(N, K, D)``.
-        logvar: Log-variance of the last latent, ``(N, D)``.
-        step: As in :func:`pack`.
+    The KL of such a code is ``log L^K + (log 12 - 1 - log 2 pi) / 2`` nats in each number.
     """
-    result = logvar
-    for digit in range(1, latents.shape[1]):
-        # What `pack` made of everything below this digit; its density says how closely it is packed.
-        z = pack(latents[:, digit:], step)
-        result = result + 2 * (math.log(step) - 0.5 * math.log(2 * math.pi)) - z.square()
-    return result
+    return z.square() - 2 * digits * math.log(levels) - math.log(12) + math.log(2 * math.pi)
 
 
 class PackedEncoder(nn.Module):
@@ -97,12 +103,20 @@ class PackedEncoder(nn.Module):
     Args:
         latents: Network from grids to mean and log-variance, each ``(N, K D)``.
         digits: K.
-        step: See :func:`pack`.
+        levels: L, see :func:`pack`.
+
+    Raises:
+        ValueError: More digits than float32 holds.
     """
 
-    def __init__(self, latents: nn.Module, digits: int, step: float) -> None:
+    def __init__(self, latents: nn.Module, digits: int, levels: int) -> None:
         super().__init__()
-        self.latents, self.digits, self.step = latents, digits, step
+        if levels**digits > LARGEST:
+            raise ValueError(
+                f"digits={digits} with levels={levels} make {levels}^{digits} codes of each number, more than the 2^24 "
+                "that float32 tells apart; lower one of them"
+            )
+        self.latents, self.digits, self.levels = latents, digits, levels
 
     def forward(self, grids: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -112,20 +126,21 @@ class PackedEncoder(nn.Module):
         Returns:
             Mean and log-variance of the code, each ``(N, D)``.
         """
-        mu, logvar = (part.unflatten(1, (self.digits, -1)) for part in self.latents(grids))  # (N, K, D)
-        return pack(mu, self.step), packed_logvar(mu, logvar[:, -1], self.step)
+        mu, _ = self.latents(grids)
+        z = pack(mu.unflatten(1, (self.digits, -1)), self.levels)
+        return z, packed_logvar(z, self.digits, self.levels)
 
 
 class PackedDecoder(nn.Module):
     """A decoder of ``K D`` latents as one of D numbers; takes the arguments of :class:`PackedEncoder`."""
 
-    def __init__(self, latents: nn.Module, digits: int, step: float) -> None:
+    def __init__(self, latents: nn.Module, digits: int, levels: int) -> None:
         super().__init__()
-        self.latents, self.digits, self.step = latents, digits, step
+        self.latents, self.digits, self.levels = latents, digits, levels
 
     def forward(self, z: Tensor) -> Tensor:
         """Logits ``(N, C, H, W)`` of codes ``(N, D)``."""
-        return self.latents(unpack(z, self.digits, self.step).flatten(1))
+        return self.latents(unpack(z, self.digits, self.levels).flatten(1))
 
 
 PACKED: Final = (PackedEncoder, PackedDecoder)
@@ -138,14 +153,14 @@ def digits_of(network: nn.Module) -> int:
 
 def latents_of_codes(network: nn.Module, z: Tensor) -> Tensor:
     """Codes ``(N, D)`` of an encoder or decoder as the latents ``(N, K D)`` that they hold."""
-    return unpack(z, network.digits, network.step).flatten(1) if isinstance(network, PACKED) else z
+    return unpack(z, network.digits, network.levels).flatten(1) if isinstance(network, PACKED) else z
 
 
 def codes_of_latents(network: nn.Module, latents: Tensor) -> Tensor:
     """The inverse of :func:`latents_of_codes`."""
     if not isinstance(network, PACKED):
         return latents
-    return pack(latents.unflatten(1, (network.digits, -1)), network.step)
+    return pack(latents.unflatten(1, (network.digits, -1)), network.levels)
 
 
 def networks_of_latents(*networks: nn.Module) -> tuple[nn.Module, ...]:

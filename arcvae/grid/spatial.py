@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arcvae.grid.layers import color_logits, one_hot, scale_like_prior
-from arcvae.grid.packing import PackedDecoder, PackedEncoder
+from arcvae.grid.packing import PackedDecoder, PackedEncoder, bounded, rounding_logvar
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -79,6 +79,8 @@ class SpatialEncoder(nn.Module):
         width: Channels of the convolution over blocks.
         patch_width: Channels of the convolutions over patches.
         blocks: Residual blocks over patches, >= 0.
+        levels: For latents that shall be packed, with so many levels each: means are bounded, and the noise is as
+            large as the rounding to levels will be. None: both are free.
 
     Raises:
         ValueError: As :func:`latent_map_shape`.
@@ -92,9 +94,10 @@ class SpatialEncoder(nn.Module):
         width: int = 64,
         patch_width: int = 128,
         blocks: int = 1,
+        levels: int | None = None,
     ) -> None:
         super().__init__()
-        self.num_colors = num_colors
+        self.num_colors, self.levels = num_colors, levels
         channels, _, _ = latent_map_shape(latents, grid_size)
         self.convolutions = nn.Sequential(
             nn.PixelUnshuffle(2),
@@ -107,8 +110,10 @@ class SpatialEncoder(nn.Module):
             ChannelNorm(patch_width),
         )
         self.mu = nn.Conv2d(patch_width, channels, 1)
-        self.logvar = nn.Conv2d(patch_width, channels, 1)
-        scale_like_prior(self.mu, self.logvar)
+        scale_like_prior(self.mu)
+        if levels is None:
+            self.logvar = nn.Conv2d(patch_width, channels, 1)
+            nn.init.zeros_(self.logvar.weight)
 
     def forward(self, grids: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -120,7 +125,10 @@ class SpatialEncoder(nn.Module):
         """
         planes = one_hot(grids, self.num_colors, self.mu.weight.dtype)  # (N, C, H, W)
         features = self.convolutions(planes.contiguous(memory_format=torch.channels_last))  # (N, patch_width, H/4, W/4)
-        return self.mu(features).flatten(1), self.logvar(features).flatten(1)
+        mu = self.mu(features).flatten(1)
+        if self.levels is None:
+            return mu, self.logvar(features).flatten(1)
+        return bounded(mu), torch.full_like(mu, rounding_logvar(self.levels))
 
 
 class SpatialDecoder(nn.Module):
@@ -184,7 +192,10 @@ class SpatialVAE(nn.Module):
         blocks: Residual blocks over patches, in encoder and decoder each.
         digits: Latents in each number of a code; ``latent_dim`` times ``digits`` is a multiple of the number of
             patches, 16.
-        step: Distance of two values of a digit, see :func:`arcvae.grid.packing.pack`; unused for one digit.
+        levels: Values of a digit, see :func:`arcvae.grid.packing.pack`; unused for one digit.
+
+    Raises:
+        ValueError: As :func:`latent_map_shape`, or more digits than float32 holds.
 
     Example:
         >>> vae = SpatialVAE(latent_dim=64)
@@ -201,14 +212,14 @@ class SpatialVAE(nn.Module):
         patch_width: int = 128,
         blocks: int = 1,
         digits: int = 1,
-        step: float = 0.5,
+        levels: int = 8,
     ) -> None:
         super().__init__()
         self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
         sizes = (digits * latent_dim, num_colors, grid_size, width, patch_width, blocks)
-        encoder, decoder = SpatialEncoder(*sizes), SpatialDecoder(*sizes)
-        self.encoder: nn.Module = encoder if digits == 1 else PackedEncoder(encoder, digits, step)
-        self.decoder: nn.Module = decoder if digits == 1 else PackedDecoder(decoder, digits, step)
+        encoder, decoder = SpatialEncoder(*sizes, levels if digits > 1 else None), SpatialDecoder(*sizes)
+        self.encoder: nn.Module = encoder if digits == 1 else PackedEncoder(encoder, digits, levels)
+        self.decoder: nn.Module = decoder if digits == 1 else PackedDecoder(decoder, digits, levels)
 
     def forward(self, grids: Tensor) -> Tensor:
         """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""

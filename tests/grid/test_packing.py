@@ -10,82 +10,106 @@ from scipy.stats import kstest, norm
 from torch import Tensor, nn
 
 from arcvae.grid.elbo import gaussian_kl
-from arcvae.grid.packing import PackedDecoder, PackedEncoder, networks_of_latents, pack, packed_logvar, unpack
+from arcvae.grid.packing import (
+    BOUND,
+    LARGEST,
+    PackedDecoder,
+    PackedEncoder,
+    bounded,
+    networks_of_latents,
+    pack,
+    packed_logvar,
+    unpack,
+)  # fmt: skip
 from arcvae.grid.spatial import SpatialVAE
 
-STEP = 0.1
+FITTING = [(1, 8), (8, 8), (24, 2), (15, 3), (2, 4096)]
+"""Digits and levels, up to what float32 holds."""
 
 
 def latents(count: int, digits: int, size: int = 10) -> Tensor:
-    return torch.randn(count, digits, size, generator=torch.Generator().manual_seed(0))
+    """Uniform over the range of packed latents."""
+    return BOUND * (2 * torch.rand(count, digits, size, generator=torch.Generator().manual_seed(0)) - 1)
 
 
 def test_two_digits_equal_the_formula_worked_by_hand() -> None:
-    # 0.52 rounds to 0.5; all of 1.3 lies at Phi(1.3) = 0.9032 of the way from 0.45 to 0.55.
-    z = pack(torch.tensor([[[0.52, -0.52], [1.3, 0.0]]]), STEP)
-    torch.testing.assert_close(z, torch.tensor([[0.45 + 0.1 * norm.cdf(1.3), -0.5]], dtype=torch.float32))
+    # Levels of 4 are 1 wide, from -2: 0.52 is digit 2, -1.3 digit 0. The middle of 2 0 in base 4 is (8 + 1/2) / 16.
+    z = pack(torch.tensor([[[0.52, -9.0], [-1.3, 9.0]]]), 4)
+    expected = torch.tensor([[norm.ppf(8.5 / 16), norm.ppf(3.5 / 16)]], dtype=torch.float32)
+    torch.testing.assert_close(z, expected)
+    torch.testing.assert_close(unpack(z, 2, 4), torch.tensor([[[0.5, -1.5], [-1.5, 1.5]]]))
 
 
-def test_one_digit_is_the_latent_itself() -> None:
-    one = latents(3, 1)
-    z = pack(one, STEP)
-    assert torch.equal(z, one[:, 0])
-    assert torch.equal(unpack(z, 1, STEP), one)
-
-
-@pytest.mark.parametrize(
-    ("digits", "step", "kept", "rounding"),
-    [(2, 0.1, 0.997, 1e-5), (3, 0.1, 0.997, 5e-4), (6, 0.3, 0.997, 0.1), (8, 0.5, 0.98, 0.6)],
-)
-def test_unpacking_gives_back_what_was_packed(digits: int, step: float, kept: float, rounding: float) -> None:
-    packed = latents(5000, digits)
-    z = pack(packed, step)
-    assert z.shape == (5000, 10)
+@pytest.mark.parametrize(("digits", "levels"), FITTING)
+def test_unpacking_gives_back_every_level(digits: int, levels: int) -> None:
+    packed = latents(20_000, digits)
+    z = pack(packed, levels)
+    assert z.shape == (20_000, 10)
     assert z.dtype == torch.float32
-    found = unpack(z, digits, step)
-    assert (found[:, :-1] - packed[:, :-1]).abs().le(step / 2 + 1e-2).float().mean().item() > kept
-    # The last is not rounded, but float32 runs out of places for it, most of all far from the middle.
-    assert (found[:, -1] - packed[:, -1]).abs().flatten().quantile(0.9).item() < rounding
+    found = unpack(z, digits, levels)
+    assert (found - packed).abs().max().item() <= BOUND / levels + 1e-6
+    assert torch.equal(pack(found, levels), z)
 
 
-@pytest.mark.parametrize("digits", [2, 3])
-def test_codes_of_the_prior_are_latents_of_the_prior_and_back(digits: int) -> None:
-    # Were the fine digit uniform, or the interval too wide, samples from N(0, I) would decode to something else.
-    z = pack(latents(20_000, digits, 1), STEP)
+def test_float32_tells_all_codes_apart() -> None:
+    # Every single one: a margin too small somewhere between the middle and the tails would lose digits there.
+    code = torch.arange(0, LARGEST, 7, dtype=torch.float64)
+    z = torch.special.ndtri((code + 0.5) / LARGEST).float()
+    places = 8 ** torch.arange(7, -1, -1)
+    levels = ((unpack(z[:, None], 8, 8)[..., 0].double() + BOUND) * 2).floor().long()  # (M, 8)
+    assert torch.equal((levels * places).sum(1), code.long())
+
+
+@pytest.mark.parametrize(("digits", "levels"), [(1, 64), (3, 8), (8, 8)])
+def test_codes_of_uniform_latents_are_the_prior_and_back(digits: int, levels: int) -> None:
+    # Were the digits written in a wrong base, samples from N(0, I) would decode to something else.
+    z = pack(latents(20_000, digits, 1), levels)
     assert kstest(z.flatten(), "norm").statistic < 0.02
     drawn = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(1))
-    found = unpack(drawn, digits, STEP)
-    assert kstest(found[:, -1].flatten(), "norm").statistic < 0.02
-    first, last = found[:, 0].flatten(), found[:, -1].flatten()
-    assert abs(torch.corrcoef(torch.stack([first, last]))[0, 1].item()) < 0.05  # of the order of the step
+    found = unpack(drawn, digits, levels)[..., 0]  # (M, K)
+    for digit in found.T:
+        shares = torch.unique(digit, return_counts=True)[1] / len(drawn)
+        torch.testing.assert_close(shares, torch.full((levels,), 1 / levels), atol=0.02, rtol=0)
+    if digits > 1:
+        assert torch.corrcoef(found.T).fill_diagonal_(0).abs().max().item() < 0.03
 
 
-@pytest.mark.parametrize("z", [-50.0, 50.0, 0.05, -0.05])
+@pytest.mark.parametrize("z", [-50.0, 50.0, 0.0])
 def test_any_finite_code_can_be_unpacked(z: float) -> None:
-    assert torch.isfinite(unpack(torch.full((1, 2), z), 3, STEP)).all()
+    assert unpack(torch.full((1, 2), z), 8, 8).abs().max().item() < BOUND
 
 
-@pytest.mark.parametrize("digits", [2, 3])
-def test_log_variance_is_that_of_the_derivative(digits: int) -> None:
-    packed = latents(20, digits).double()
-    logvar = torch.full((20, 10), math.log(0.2**2), dtype=torch.float64)
-    moved = packed.clone()
-    moved[:, -1] += 1e-4
-    slope = (pack(moved, STEP) - pack(packed, STEP)) / 1e-4
-    central = packed[:, 1:].abs().amax(1) < 3  # beyond, the margin flattens the slope
-    expected = (slope * 0.2).log() * 2
-    torch.testing.assert_close(packed_logvar(packed, logvar, STEP)[central], expected[central], rtol=1e-3, atol=1e-2)
+def test_log_variance_is_that_of_the_codes_with_the_same_digits() -> None:
+    digits, levels = 3, 4
+    packed = latents(50, digits)
+    z = pack(packed, levels)
+    inside = torch.special.ndtr(z.double())[..., None] + (torch.rand(1000, dtype=torch.float64) - 0.5) / levels**digits
+    same = torch.special.ndtri(inside)  # (50, 10, 1000) codes, spread evenly over the cell in probability
+    central = z.abs() < 1.5  # further out a cell is too wide for a slope to describe it
+    torch.testing.assert_close(
+        same.var(-1).log()[central], packed_logvar(z, digits, levels).double()[central], atol=0.15, rtol=0
+    )
 
 
-def test_rate_of_a_code_counts_every_digit() -> None:
-    # A first digit of step 0.1 costs -log(0.1) - log phi; noise of the last adds to it. A code that hid its second
-    # latent for free would report the 2.3 nats of one.
-    packed = latents(4000, 2)
-    logvar = torch.full((4000, 10), 2 * math.log(0.1))
-    rate = gaussian_kl(pack(packed, STEP), packed_logvar(packed, logvar, STEP)).mean().item()
-    last = gaussian_kl(packed[:, 1], logvar).mean().item()
-    entropy_of_first = 0.5 * math.log(2 * math.pi * math.e) - math.log(STEP)
-    assert rate == pytest.approx(last + entropy_of_first, abs=0.1)
+def test_rate_of_a_code_is_that_of_all_its_digits() -> None:
+    # A code that hid some of its digits for free would report less than log 8^8 = 16.6 nats a number.
+    z = pack(latents(100, 8), 8)
+    rate = gaussian_kl(z, packed_logvar(z, 8, 8))
+    expected = 8 * math.log(8) + (math.log(12) - 1 - math.log(2 * math.pi)) / 2
+    torch.testing.assert_close(rate, torch.full_like(rate, expected), atol=1e-3, rtol=0)
+
+
+def test_bounded_latents_keep_their_order_and_small_ones_their_value() -> None:
+    y = torch.linspace(-6, 6, 101)
+    squeezed = bounded(y)
+    assert (squeezed.diff() > 0).all()
+    assert squeezed.abs().max().item() < BOUND
+    torch.testing.assert_close(bounded(torch.tensor(0.1)), torch.tensor(0.1), atol=1e-3, rtol=0)
+
+
+def test_more_digits_than_float32_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"digits=9 with levels=8 make 8\^9 codes .* lower one of them"):
+        SpatialVAE(16, digits=9, levels=8)
 
 
 def test_packed_model_trains_the_networks_inside_and_shows_codes_of_its_size() -> None:
@@ -94,12 +118,13 @@ def test_packed_model_trains_the_networks_inside_and_shows_codes_of_its_size() -
     assert isinstance(vae.decoder, PackedDecoder)
     grids = torch.randint(10, (3, 16, 16), generator=torch.Generator().manual_seed(0))
     encoder, decoder = networks_of_latents(vae.encoder, vae.decoder)
-    mu, _ = encoder(grids)
+    mu, noise = encoder(grids)
     code, logvar = vae.encoder(grids)
     assert mu.shape == (3, 16)
     assert code.shape == logvar.shape == (3, 8)
-    rounded = mu.clone()
-    rounded[:, :8] = (mu[:, :8] / vae.encoder.step).round() * vae.encoder.step
-    torch.testing.assert_close(vae.decoder(code), decoder(rounded), rtol=1e-3, atol=1e-4)
+    assert mu.abs().max().item() < BOUND
+    # Trained with as much noise as the rounding to levels of width 1/2 adds.
+    torch.testing.assert_close(noise.exp(), torch.full_like(mu, 0.5**2 / 12))
+    torch.testing.assert_close(vae.decoder(code), decoder(((mu + BOUND) * 2).floor() / 2 + 0.25 - BOUND))
     plain = nn.Identity(), nn.Identity()
     assert networks_of_latents(*plain) == plain
