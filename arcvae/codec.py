@@ -16,6 +16,7 @@ from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
 from arcvae.grid.model import MODELS
 from arcvae.grid.packing import codes_of_latents, digits_of, latents_of_codes
+from arcvae.grid.refinement import refine as improved
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
 
@@ -148,11 +149,13 @@ class Codec:
         return next(self.model.parameters()).device
 
     @torch.no_grad()
-    def encode(self, grids: Array) -> tuple[Array, Array]:
+    def encode(self, grids: Array, refine: int = 0) -> tuple[Array, Array]:
         """Mean and log-variance of the posterior.
 
         Args:
             grids: ``(N, S, S)`` or one grid ``(S, S)``, uint8, colours in [0, C).
+            refine: Rounds of a search for means that decode closer to the grids, >= 0; about 1 ms for each round and
+                grid on a CPU. See :func:`arcvae.grid.refinement.refine`.
 
         Returns:
             mu and logvar, each ``(N, D)`` (or ``(D,)``) float32.
@@ -162,7 +165,12 @@ class Codec:
         """
         self._require("encoder", "encode")
         batch, single = self._grids(grids)
-        pieces = [self.model.encoder(piece.to(self.device)) for piece in batch.split(BATCH)]
+        if refine:
+            self._require("decoder", "refine")
+        pieces = []
+        for piece in batch.split(BATCH):
+            mu, logvar = self.model.encoder(piece.to(self.device))
+            pieces.append((improved(self.model.decoder, mu.float(), piece, refine), logvar))
         mu, logvar = (
             torch.cat([pair[index].float().cpu() for pair in pieces] or [torch.zeros(0, self.latent_dim)])
             for index in (0, 1)
@@ -228,9 +236,9 @@ class Codec:
         grids = torch.cat(pieces or [torch.zeros((0, self.grid_size, self.grid_size), dtype=torch.uint8)])
         return _like(z, grids[0] if single else grids)
 
-    def reconstruct(self, grids: Array, decision: Decision = "argmax") -> Array:
+    def reconstruct(self, grids: Array, decision: Decision = "argmax", refine: int = 0) -> Array:
         """Encode grids ``(N, S, S)`` uint8 and decode the mean codes."""
-        return self.decode(self.encode(grids)[0], decision)
+        return self.decode(self.encode(grids, refine)[0], decision)
 
     def sample(self, count: int, seed: int = 0, decision: Decision = "argmax") -> NDArray[np.uint8]:
         """Grids decoded from ``count`` codes of the prior N(0, I), ``(count, S, S)`` uint8."""

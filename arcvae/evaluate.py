@@ -56,8 +56,8 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
         figures = _measure(model, split, limit)
         study = model.module.study(
             model.data, split, figures[split],
-            limit=limit, decision=figures["decision"], samples=plain["importance_samples"], seed=plain["seed"],
-            folder=folder,
+            limit=limit, decision=figures["decision"], samples=plain["importance_samples"],
+            refine=plain["refine"], seed=plain["seed"], folder=folder,
         )  # fmt: skip
         record = {
             "command": ["python", "-m", "arcvae.evaluate", *sys.argv[1:]],
@@ -81,6 +81,7 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
     columns = {
         split: figures[split],
         "tuned": figures["at_tuned_decision"],
+        **({"refined": study["refined"]} if "refined" in study else {}),
         model.module.trivial_name: figures["baseline"],
     }
     log.info("\n%s", table(columns, (*model.module.headline, "calibration_error")))

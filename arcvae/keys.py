@@ -36,6 +36,7 @@ RULES: Final[dict[str, Rule]] = {
     "split": Choice(("train", "val", "test")),
     "limit": Number(1, 1e8, integer=True),
     "importance_samples": Number(1, 1000, integer=True),
+    "refine": Number(0, 10_000, integer=True),
     "accelerator": _ACCELERATOR,
     "runs": ListOf(Text()),
     "seeds": ListOf(_SEED, shortest=1),

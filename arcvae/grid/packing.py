@@ -163,6 +163,17 @@ def codes_of_latents(network: nn.Module, latents: Tensor) -> Tensor:
     return pack(latents.unflatten(1, (network.digits, -1)), network.levels)
 
 
+def latent_steps(network: nn.Module) -> tuple[float, float]:
+    """How far apart two neighbouring values of a latent are, and the largest value that it can have.
+
+    Latents that are not packed are continuous: a quarter of a standard deviation of the prior, and no limit.
+    """
+    if not isinstance(network, PACKED):
+        return 0.25, math.inf
+    step = 2 * BOUND / network.levels
+    return step, BOUND - step / 2
+
+
 def networks_of_latents(*networks: nn.Module) -> tuple[nn.Module, ...]:
     """What training optimises: the networks inside of packed ones, which know no rounding; others as they are."""
     return tuple(n.latents if isinstance(n, PACKED) else n for n in networks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from arcvae.grid.module import ACTIVE_NATS, GridModule
 from arcvae.grid.objects import errors_by_objects, find_components
 from arcvae.grid.packing import codes_of_latents, latents_of_codes
 from arcvae.grid.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.grid.refinement import refine as refined_codes
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.decision import corrected, log_prior
+from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.training.module import Figure as Value
 from arcvae.training.plots import draw_picture
 from arcvae.training.report import table
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 LIKELIHOOD_GRIDS, SCATTERED = 2000, 2000
 """Grids of which the likelihood is computed, and codes of which the scatter plots are made."""
+_BY_OBJECTS = ("share", "exact_match", "left_out", "added", "recolored")
 _SPAN = 2.5
 """How far a latent dimension is moved to each side, in standard deviations of the prior."""
 
@@ -48,6 +52,7 @@ def study(
     limit: int,
     decision: dict[str, Any],
     samples: int,
+    refine: int,
     seed: int,
     folder: Path,
 ) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def study(
         limit: Grids to look at, from the first on.
         decision: Class counts of the train split and tuned strength.
         samples: Importance samples for each grid, K.
+        refine: Rounds of :func:`arcvae.grid.refinement.refine`; with some, its figures are added.
         seed: Seed of the noise and of all choices.
         folder: Existing folder.
     """
@@ -75,9 +81,29 @@ def study(
         draw_picture(folder, name, draw)
     few = grids[:LIKELIHOOD_GRIDS]
     by_objects = errors_by_objects(grids.numpy(), plain)
-    log.info("By number of objects\n%s", table(by_objects, ("share", "exact_match", "left_out", "added", "recolored")))
+    log.info("By number of objects\n%s", table(by_objects, _BY_OBJECTS))
     likelihood = _likelihood(module, few, prior, strength, decision, samples, seed)
-    return {"likelihood": likelihood, "by_objects": by_objects}
+    found = {"likelihood": likelihood, "by_objects": by_objects}
+    return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
+
+
+def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict[str, Any]:
+    """Metrics at codes that were refined from the means ``(N, D)``, and what it cost."""
+    started = time.perf_counter()
+    decoder, metrics = module.model.decoder, ClassificationMetrics(module.num_classes, module.background)
+    decoded = []
+    for codes, batch in zip(mu.split(1000), grids.split(1000), strict=True):
+        better = _decode(module, refined_codes(decoder, codes.to(module.device), batch, rounds))
+        metrics.update(torch.from_numpy(better), batch)
+        decoded.append(better)
+    seconds = time.perf_counter() - started
+    by_objects = errors_by_objects(grids.numpy(), np.concatenate(decoded))
+    log.info(
+        "By number of objects, codes refined in up to %d rounds (%.1f ms per grid)\n%s",
+        rounds, 1000 * seconds / len(grids), table(by_objects, _BY_OBJECTS),
+    )  # fmt: skip
+    results = module.named({name: value.tolist() for name, value in metrics.compute().items()})
+    return results | {"rounds": rounds, "seconds": seconds, "by_objects": by_objects}
 
 
 @torch.no_grad()

@@ -178,6 +178,7 @@ class ImbalanceModule(LightningModule):
         limit: int,
         decision: dict[str, Any],
         samples: int,
+        refine: int,
         seed: int,
         folder: Path,
     ) -> dict[str, Any]:
@@ -190,6 +191,7 @@ class ImbalanceModule(LightningModule):
             limit: Samples to look at.
             decision: See :func:`arcvae.training.evaluation.tune_decision`.
             samples: Samples per estimate of a likelihood.
+            refine: Rounds of a search for better codes; 0 = none.
             seed: Seed of all that is drawn.
             folder: Existing folder.
         """
