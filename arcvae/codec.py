@@ -154,8 +154,8 @@ class Codec:
 
         Args:
             grids: ``(N, S, S)`` or one grid ``(S, S)``, uint8, colours in [0, C).
-            refine: Rounds of a search for means that decode closer to the grids, >= 0; about 1 ms for each round and
-                grid on a CPU. See :func:`arcvae.grid.refinement.refine`.
+            refine: Rounds of a search for means that decode closer to the grids, >= 0; some 10 ms a grid on a
+                CPU. See :func:`arcvae.grid.refinement.refine`.
 
         Returns:
             mu and logvar, each ``(N, D)`` (or ``(D,)``) float32.

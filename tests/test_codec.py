@@ -157,6 +157,17 @@ def test_packed_codes_open_into_latents_and_close_again() -> None:
     assert np.array_equal(plain.pack(plain.latents(z)), z)
 
 
+def test_refined_codes_are_those_of_the_same_grids(codec: Codec) -> None:
+    grids, _ = generate_grids("atomic", 50, seed=1)
+    mu, logvar = codec.encode(grids)
+    better, same = codec.encode(grids, refine=4)
+    assert np.array_equal(logvar, same)
+    assert better.shape == mu.shape
+    wrong, fewer = ((codec.decode(z) != grids).sum() for z in (mu, better))
+    assert fewer < wrong
+    assert np.array_equal(codec.reconstruct(grids, refine=4), codec.decode(better))
+
+
 def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

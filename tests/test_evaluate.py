@@ -47,7 +47,12 @@ def evaluated(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("evaluated")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", "importance_samples=4", "accelerator=cpu"]
+        arguments = [
+            f"ckpt_path={run_folder}/checkpoints/best.ckpt",
+            "importance_samples=4",
+            "refine=3",
+            "accelerator=cpu",
+        ]
         patch.setattr(sys, "argv", ["arcvae.evaluate", *arguments])
         from arcvae.evaluate import main
 
@@ -55,6 +60,19 @@ def evaluated(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (found,) = (folder / "outputs" / "evaluate").iterdir()
     assert {path.name for path in (folder / "outputs").iterdir()} <= {"evaluate", "cache"}
     return found
+
+
+def test_refined_metrics_are_those_of_refined_codes(evaluated: Path, run_folder: Path, tiny_corpus: Path) -> None:
+    record = json.loads((evaluated / "metrics.json").read_text())
+    refined = record["refined"]
+    grids = np.load(tiny_corpus, allow_pickle=False)["test"]
+    decoded = arcvae.load(run_folder).reconstruct(grids, refine=3)
+    hits = ((decoded == grids) & (grids > 0)).sum()
+    assert refined["object_f1"] == pytest.approx(2 * hits / ((decoded > 0).sum() + (grids > 0).sum()))
+    assert refined["pixel_accuracy"] == pytest.approx((decoded == grids).mean())
+    assert refined["pixel_accuracy"] >= record["test"]["pixel_accuracy"]
+    assert refined["rounds"] == 3
+    assert refined["by_objects"].keys() == record["by_objects"].keys()
 
 
 def test_metrics_are_those_of_the_training_run(evaluated: Path, run_folder: Path) -> None:
@@ -249,8 +267,8 @@ def test_evaluated_beta_is_that_of_the_best_epoch(train: Command, door: Door, tm
 
 
 def test_recipe_of_packed_codes_works_from_training_to_samples(train: Command, door: Door, tmp_path: Path) -> None:
-    small = ["model.width=8", "model.patch_width=16", "data.batch_size=64"]
-    assert train(*FAST, "experiment=best_d10", *small) == 0
+    fast = [word for word in FAST if not word.startswith("model.")]  # those of another model
+    assert train(*fast, "experiment=best_d10", "model.width=8", "model.patch_width=16") == 0
     (path,) = (tmp_path / "outputs" / "train").iterdir()
     checkpoint = f"ckpt_path={path}/checkpoints/best.ckpt"
     # A loss that fades is scored at the state in which the best epoch left it, not at its end.

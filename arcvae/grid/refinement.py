@@ -53,8 +53,8 @@ def _refine(decoder: nn.Module, z: Tensor, target: Tensor, rounds: int) -> Tenso
     for _ in range(rounds):
         if not len(wrong):
             break
-        slope = _slope(network, y[wrong], target[wrong])
         start = y[wrong]  # (M, L)
+        slope = _slope(network, start, target[wrong])
         count = min(CANDIDATES, 2 * start.shape[1])
         promise = torch.cat([slope, -slope], 1)  # of a move up, of a move down; per unit
         index = promise.topk(count, 1, largest=False).indices  # (M, K)

@@ -40,7 +40,9 @@ def test_codes_that_are_a_few_moves_away_are_found(latent_dim: int, digits: int,
     start[:, 3] += moves * step * right[:, 3].sign().neg()  # inwards, where there is room for packed ones
     start[:, 12] += moves * step * right[:, 12].sign().neg()
     z = codes_of_latents(vae.decoder, start)
+    given = z.clone()
     found = refine(vae.decoder, z, grids, 30)
+    assert torch.equal(z, given)
     assert (cost(vae, found, grids) <= cost(vae, z, grids) + 1e-3).all()
     with torch.no_grad():
         before, after = ((vae.decoder(codes).argmax(1) != grids).sum().item() for codes in (z, found))
