@@ -184,6 +184,8 @@ def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
         hits = ((decoded == grids) & (grids > 0)).sum()
         f1 = 2 * hits / ((decoded > 0).sum() + (grids > 0).sum())
         assert f1 == pytest.approx(record[figures]["object_f1"], abs=0.1)  # this generator has other patterns
+    exact = (codec.reconstruct(grids, refine=20) == grids).all((1, 2)).mean()
+    assert exact == pytest.approx(record["test_refined"]["exact_match"], abs=0.1)
 
 
 def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
