@@ -24,7 +24,7 @@ train: setup ## Train option A for 5 epochs on 100,000 grids; ARGS="..." overrid
 compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare $(ARGS)
 
-frontier: setup ## Train the recipe of best_d10 with codes of 4 to 64 numbers; ARGS="seeds=[1,2,3]"
+frontier: setup ## Train the recipe of best_d10 with codes of 4 to 128 numbers; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare study=frontier $(ARGS)
 
 test: setup ## Run all tests, doctests included

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from arcvae.config import resolved
 from arcvae.door import check_files, open_door, quiet
-from arcvae.errors import DataError
+from arcvae.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from arcvae.restore import Restored
@@ -59,6 +59,8 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
             limit=limit, decision=figures["decision"], samples=plain["importance_samples"],
             refine=plain["refine"], seed=plain["seed"], folder=folder,
         )  # fmt: skip
+        if plain["refine"] and "refined" not in study:
+            raise ConfigError(f"refine={plain['refine']}: {checkpoint} has no codes to refine; leave it at 0")
         record = {
             "command": ["python", "-m", "arcvae.evaluate", *sys.argv[1:]],
             "config": shown,

@@ -17,7 +17,7 @@ import arcvae
 from arcvae.codec import SHIPPED, Codec
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.generator import generate_grids
-from arcvae.grid.model import BetaVAE
+from arcvae.grid.model import BetaVAE, SeparableVAE
 from arcvae.grid.spatial import SpatialVAE
 
 
@@ -35,6 +35,15 @@ def test_neither_lightning_nor_hydra_is_imported(run_folder: Path, tmp_path: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", [SeparableVAE(4), SpatialVAE(16), SpatialVAE(8, digits=4)])
+def test_no_grids_have_no_codes_whatever_the_model(model: torch.nn.Module) -> None:
+    codec = Codec(model)
+    mu, logvar = codec.encode(np.zeros((0, 16, 16), np.uint8), refine=2)
+    assert mu.shape == logvar.shape == (0, codec.latent_dim)
+    assert codec.decode(mu).shape == (0, 16, 16)
+    assert codec.pack(codec.latents(mu)).shape == mu.shape
 
 
 @pytest.mark.parametrize("count", [0, 1, 1001])

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import FAST
 
+ROOT = Path(__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
 Compare = Callable[..., int]
 
@@ -94,7 +96,8 @@ def changed(run: Path, copy: Path, **changes: object) -> Path:
 
 def test_frontier_scores_samples_once_and_draws_the_plane(compare: Compare, tmp_path: Path, tiny_corpus: Path) -> None:
     small = (f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "model.maps=2", "model.coarse=2")
-    others = [f"~study.variants.d{size}" for size in (8, 10, 16, 32, 64)]
+    variants = yaml.safe_load((ROOT / "conf" / "study" / "frontier.yaml").read_text())["variants"]
+    others = [f"~study.variants.{name}" for name in variants if name != "d4"]
     arguments = ["study=frontier", "study.samples=20", f"overrides={quoted(small)}", *others]
     assert compare(*arguments) == 0
     (folder,) = (tmp_path / "outputs" / "compare").iterdir()

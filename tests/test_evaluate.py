@@ -70,7 +70,6 @@ def test_refined_metrics_are_those_of_refined_codes(evaluated: Path, run_folder:
     hits = ((decoded == grids) & (grids > 0)).sum()
     assert refined["object_f1"] == pytest.approx(2 * hits / ((decoded > 0).sum() + (grids > 0).sum()))
     assert refined["pixel_accuracy"] == pytest.approx((decoded == grids).mean())
-    assert refined["pixel_accuracy"] >= record["test"]["pixel_accuracy"]
     assert refined["rounds"] == 3
     assert refined["by_objects"].keys() == record["by_objects"].keys()
 

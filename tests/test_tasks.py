@@ -220,6 +220,9 @@ def test_evaluation_repeats_the_figures_of_the_run_and_comparison_reads_them(
     monkeypatch.setattr("sys.argv", ["arcvae.sample", "num_samples=2"])
     assert sample.main() == (0 if task.unit == "grids" else 4)
     assert task.unit == "grids" or "is a classifier" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "importance_samples=1", "refine=1"])
+    assert evaluate.main() == (0 if task.unit == "grids" else 2)
+    assert task.unit == "grids" or "has no codes to refine; leave it at 0" in capsys.readouterr().err
 
 
 def test_any_result_may_choose_the_best_checkpoint(train: Run, tmp_path: Path, capsys: Capture) -> None:

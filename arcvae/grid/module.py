@@ -13,13 +13,15 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from arcvae.grid.elbo import BetaSchedule, free_bits, gaussian_kl
 from arcvae.grid.model import BetaVAE
-from arcvae.grid.packing import networks_of_latents
+from arcvae.grid.packing import digits_of, networks_of_latents
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.training.diagnosis import Finding
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput
 
 ACTIVE_NATS = 0.05
 """A latent dimension with a mean KL above this carries information."""
+ACTIVE_VARIANCE = 0.01
+"""A number of a packed code, whose KL is the same for any grid, does if its variance over grids is above this."""
 COLLAPSED = 25.6
 """Effective beta (0.1 on a mean over 256 cells) at which weighted losses collapsed."""
 COLLAPSED_UNWEIGHTED = 1.0
@@ -62,6 +64,7 @@ class GridModule(ImbalanceModule):
         beta: BetaSchedule,
         seed: int = 0,
     ) -> None:
+        packed = digits_of(model.encoder) > 1
         super().__init__(
             loss,
             optimizer,
@@ -69,7 +72,9 @@ class GridModule(ImbalanceModule):
             num_classes=model.num_colors,
             background=0,
             seed=seed,
-            vector_sizes={"kl_per_dim": model.latent_dim},
+            vector_sizes=dict.fromkeys(
+                ("kl_per_dim", "code_variance") if packed else ("kl_per_dim",), model.latent_dim
+            ),
         )
         # Channels last in memory: 1.3 times faster to train on a CPU, and an argmax over colours 8 times.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -104,12 +109,19 @@ class GridModule(ImbalanceModule):
         kl_per_dim = gaussian_kl(mu, logvar).mean(0).view(-1, self.model.latent_dim).sum(0)  # (D,)
         loss = reconstruction + self.beta * free_bits(kl_per_dim, self.schedule.free_nats)
         parts = {"reconstruction": reconstruction, "kl": kl_per_dim.sum()}
-        return StepOutput(loss, logits, batch, parts, {"kl_per_dim": kl_per_dim})
+        vectors = {"kl_per_dim": kl_per_dim}
+        if "code_variance" in self.vector_names:
+            vectors["code_variance"] = mu.var(0, correction=0).view(-1, self.model.latent_dim).mean(0)  # (D,)
+        return StepOutput(loss, logits, batch, parts, vectors)
 
     def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
-        kl = results["kl_per_dim"]
-        assert isinstance(kl, list)
-        return {"active_dims": sum(nats > ACTIVE_NATS for nats in kl), "beta": self.beta}
+        # Burda et al. 2016, section 5.2, tell active dimensions by the variance of the mean code.
+        name, threshold = ("kl_per_dim", ACTIVE_NATS)
+        if "code_variance" in results:
+            name, threshold = ("code_variance", ACTIVE_VARIANCE)
+        values = results[name]
+        assert isinstance(values, list)
+        return {"active_dims": sum(value > threshold for value in values), "beta": self.beta}
 
     def trivial(self) -> dict[str, Figure]:
         """The code of a predictor that looks at nothing."""
@@ -151,11 +163,13 @@ class GridModule(ImbalanceModule):
         assert isinstance(active, int)
         if 2 * active >= self.model.latent_dim:
             return []
+        evidence = f"carry more than {ACTIVE_NATS} nats ({kl:.2f} nats per grid in all): the decoder ignores the code"
+        if "code_variance" in results:
+            evidence = f"vary over grids (variance above {ACTIVE_VARIANCE}): the code says nothing"
         return [
             Finding(
                 "posterior collapse",
-                f"{active} of {self.model.latent_dim} dimensions carry more than {ACTIVE_NATS} nats "
-                f"({kl:.2f} nats per grid in all): the decoder ignores the code",
+                f"{active} of {self.model.latent_dim} dimensions {evidence}",
                 *self._cause_of_collapse(),
             )
         ]

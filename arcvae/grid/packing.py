@@ -52,14 +52,14 @@ def pack(latents: Tensor, levels: int) -> Tensor:
         levels: L, values of a digit, >= 2.
 
     Returns:
-        ``(N, D)``, of the type and on the device of the latents.
+        ``(N, D)``, of the type and on the device of the latents; float32 at least holds 2^24 codes.
     """
     # On the CPU: an Apple GPU has no float64.
-    y = latents.to("cpu", torch.float64)
+    y = latents.cpu().double()
     digits = ((y + BOUND) * (levels / (2 * BOUND))).floor().clamp(0, levels - 1)  # (N, K, D)
     places = torch.tensor([float(levels) ** -k for k in range(1, y.shape[1] + 1)], dtype=torch.float64)
     fraction = (digits * places[:, None]).sum(1) + places[-1] / 2  # the middle of the last digit
-    return torch.special.ndtri(fraction).to(latents)
+    return torch.special.ndtri(fraction).to(latents.dtype).to(latents.device)
 
 
 def unpack(z: Tensor, digits: int, levels: int) -> Tensor:
@@ -83,10 +83,10 @@ def unpack(z: Tensor, digits: int, levels: int) -> Tensor:
                  [-1.2500]]])
     """
     total = levels**digits
-    index = (torch.special.ndtr(z.to("cpu", torch.float64)) * total).floor().clamp(0, total - 1)  # (N, D)
+    index = (torch.special.ndtr(z.cpu().double()) * total).floor().clamp(0, total - 1)  # (N, D)
     places = torch.tensor([float(levels) ** k for k in reversed(range(digits))], dtype=torch.float64)
     found = (index[:, None] / places[:, None]).floor() % levels  # (N, K, D)
-    return ((found + 0.5) * (2 * BOUND / levels) - BOUND).to(z)
+    return ((found + 0.5) * (2 * BOUND / levels) - BOUND).to(z.dtype).to(z.device)
 
 
 def packed_logvar(z: Tensor, digits: int, levels: int) -> Tensor:
@@ -95,6 +95,17 @@ def packed_logvar(z: Tensor, digits: int, levels: int) -> Tensor:
     The KL of such a code is ``log L^K + (log 12 - 1 - log 2 pi) / 2`` nats in each number.
     """
     return z.square() - 2 * digits * math.log(levels) - math.log(12) + math.log(2 * math.pi)
+
+
+def require_room(digits: int, levels: int) -> None:
+    """ValueError unless float32 tells all codes of K digits of L levels apart."""
+    if levels < 2:
+        raise ValueError(f"a digit needs 2 levels at least, got levels={levels}")
+    if levels**digits > LARGEST:
+        raise ValueError(
+            f"digits={digits} with levels={levels} make {levels}^{digits} codes of each number, more than the 2^24 "
+            "that float32 tells apart; lower one of them"
+        )
 
 
 class PackedEncoder(nn.Module):
@@ -106,16 +117,12 @@ class PackedEncoder(nn.Module):
         levels: L, see :func:`pack`.
 
     Raises:
-        ValueError: More digits than float32 holds.
+        ValueError: See :func:`require_room`.
     """
 
     def __init__(self, latents: nn.Module, digits: int, levels: int) -> None:
         super().__init__()
-        if levels**digits > LARGEST:
-            raise ValueError(
-                f"digits={digits} with levels={levels} make {levels}^{digits} codes of each number, more than the 2^24 "
-                "that float32 tells apart; lower one of them"
-            )
+        require_room(digits, levels)
         self.latents, self.digits, self.levels = latents, digits, levels
 
     def forward(self, grids: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,6 +134,7 @@ class PackedEncoder(nn.Module):
             Mean and log-variance of the code, each ``(N, D)``.
         """
         mu, _ = self.latents(grids)
+        mu = mu.to(torch.promote_types(mu.dtype, torch.float32))  # half precision holds no code
         z = pack(mu.unflatten(1, (self.digits, -1)), self.levels)
         return z, packed_logvar(z, self.digits, self.levels)
 
@@ -136,6 +144,7 @@ class PackedDecoder(nn.Module):
 
     def __init__(self, latents: nn.Module, digits: int, levels: int) -> None:
         super().__init__()
+        require_room(digits, levels)
         self.latents, self.digits, self.levels = latents, digits, levels
 
     def forward(self, z: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ def refine(decoder: nn.Module, z: Tensor, grids: Tensor, rounds: int, batch_size
         decoder: Codes to logits ``(N, C, S, S)``, in evaluation mode; on the device of ``z``.
         z: Codes of an encoder, ``(N, D)``.
         grids: What they shall decode to, ``(N, S, S)``, any integer type.
-        rounds: Most moves of each code, >= 0.
+        rounds: Most moves of each code, >= 0; ValueError below.
         batch_size: Grids that are refined at once.
 
     Returns:
@@ -33,13 +35,16 @@ def refine(decoder: nn.Module, z: Tensor, grids: Tensor, rounds: int, batch_size
     References:
         Kim et al. 2018, semi-amortized variational autoencoders. https://arxiv.org/abs/1802.02550
     """
+    if rounds < 0:
+        raise ValueError(f"refining takes 0 rounds or more, got {rounds}")
     if not rounds or not len(z):
         return z
-    refined = [
-        _refine(decoder, codes, target.to(z.device).long(), rounds)
-        for codes, target in zip(z.split(batch_size), grids.split(batch_size), strict=True)
-    ]
-    return torch.cat(refined)
+    with torch.inference_mode(False):  # which would forbid the gradient; what comes out of it is copied for that
+        refined = [
+            _refine(decoder, codes.clone(), target.clone().to(z.device).long(), rounds)
+            for codes, target in zip(z.split(batch_size), grids.split(batch_size), strict=True)
+        ]
+        return torch.cat(refined)
 
 
 def _refine(decoder: nn.Module, z: Tensor, target: Tensor, rounds: int) -> Tensor:
@@ -56,12 +61,13 @@ def _refine(decoder: nn.Module, z: Tensor, target: Tensor, rounds: int) -> Tenso
         start = y[wrong]  # (M, L)
         slope = _slope(network, start, target[wrong])
         count = min(CANDIDATES, 2 * start.shape[1])
-        promise = torch.cat([slope, -slope], 1)  # of a move up, of a move down; per unit
+        promise = torch.cat([slope, -slope], 1)  # (M, 2 L), of a move up and of a move down; per unit
+        outside = torch.cat([start + step > limit + step / 2, start - step < -limit - step / 2], 1)
+        promise = promise.masked_fill(outside, math.inf)
         index = promise.topk(count, 1, largest=False).indices  # (M, K)
-        move = torch.where(index < start.shape[1], step, -step)
+        move = torch.where(index < start.shape[1], step, -step).to(start.dtype)
         tried = start[:, None].repeat(1, count, 1)  # (M, K, L)
         tried.scatter_add_(2, (index % start.shape[1])[..., None], move[..., None])
-        tried = tried.clamp(-limit, limit)
         with torch.no_grad():
             costs, exacts = _cost(network, tried.flatten(0, 1), target[wrong].repeat_interleave(count, 0))
         best, which = costs.view(-1, count).min(1)  # (M,)

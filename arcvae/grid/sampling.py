@@ -12,7 +12,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from arcvae.grid.objects import LARGEST, Components, Grids, find_components
-from arcvae.grid.packing import codes_of_latents, networks_of_latents
+from arcvae.grid.packing import codes_of_latents, digits_of, networks_of_latents
 
 FITTED = 20_000
 """Training grids that the mixture is fitted to."""
@@ -39,12 +39,14 @@ def posterior_codes(
     return _drawn(encoder, some, device, generator).numpy()
 
 
-def _drawn(encoder: nn.Module, grids: Tensor, device: torch.device, generator: torch.Generator) -> Tensor:
-    """One sample of the posterior of each grid."""
+def _drawn(
+    encoder: nn.Module, grids: Tensor, device: torch.device, generator: torch.Generator, noise: float = 1.0
+) -> Tensor:
+    """One sample of the posterior of each grid; without noise, its mean."""
     samples = []
     for batch in grids.split(1000):
         mu, logvar = (part.float().cpu() for part in encoder(batch.to(device)))
-        samples.append(mu + torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
+        samples.append(mu + noise * torch.randn(mu.shape, generator=generator) * (0.5 * logvar).exp())
     return torch.cat(samples)
 
 
@@ -55,7 +57,7 @@ def aggregate_codes(
     """``(count, D)`` new codes like those of the aggregate posterior, the mean of q(z | x) over the corpus.
 
     A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids; for
-    packed codes, to their latents, which are what is smooth.
+    packed codes, to the means of their latents: these are what is smooth, and packing adds the noise of rounding.
 
     Args:
         encoder: Grids to mu and logvar.
@@ -71,7 +73,8 @@ def aggregate_codes(
     mixture = GaussianMixture(
         min(components, len(some)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
     )
-    mixture.fit(_drawn(latents, some, device, generator).double().numpy())
+    noise = 0.0 if digits_of(encoder) > 1 else 1.0
+    mixture.fit(_drawn(latents, some, device, generator, noise).double().numpy())
     drawn, _ = mixture.sample(count)
     drawn = np.random.default_rng(seed).permutation(drawn)  # it comes sorted by component
     return codes_of_latents(encoder, torch.from_numpy(drawn)).numpy().astype(np.float32)

@@ -132,7 +132,7 @@ class SpatialEncoder(nn.Module):
 
 
 class SpatialDecoder(nn.Module):
-    """Code to colour logits, by patches; takes the arguments of :class:`SpatialEncoder` and mirrors it.
+    """Code to colour logits, by patches; takes the sizes of :class:`SpatialEncoder` and mirrors it.
 
     Args:
         background_share: See :class:`SeparableDecoder`.
@@ -184,14 +184,13 @@ class SpatialVAE(nn.Module):
     :mod:`arcvae.grid.packing`.
 
     Args:
-        latent_dim: D, >= 1.
+        latent_dim: D, >= 1; times ``digits`` a multiple of the number of patches, 16 in a grid of 16 x 16.
         num_colors: C, >= 2.
         grid_size: H = W; divisible by 4.
         width: Channels of the convolutions over blocks of 2 x 2 cells.
         patch_width: Channels of the convolutions over patches.
         blocks: Residual blocks over patches, in encoder and decoder each.
-        digits: Latents in each number of a code; ``latent_dim`` times ``digits`` is a multiple of the number of
-            patches, 16.
+        digits: Latents in each number of a code.
         levels: Values of a digit, see :func:`arcvae.grid.packing.pack`; unused for one digit.
 
     Raises:

@@ -170,18 +170,9 @@ class ImbalanceModule(LightningModule):
         return []
 
     def study(
-        self,
-        data: ImbalanceDataModule,
-        split: str,
-        results: dict[str, Figure],
-        *,
-        limit: int,
-        decision: dict[str, Any],
-        samples: int,
-        refine: int,
-        seed: int,
-        folder: Path,
-    ) -> dict[str, Any]:
+        self, data: ImbalanceDataModule, split: str, results: dict[str, Figure], *,
+        limit: int, decision: dict[str, Any], samples: int, refine: int, seed: int, folder: Path,
+    ) -> dict[str, Any]:  # fmt: skip
         """Write what only this task can show of a split into a folder, and return further figures.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from arcvae.grid.data import GridDataModule
 from arcvae.grid.elbo import Constant, LinearWarmup, gaussian_kl
 from arcvae.grid.model import BetaVAE
 from arcvae.grid.module import GridModule
+from arcvae.grid.spatial import SpatialVAE
 from arcvae.imbalance.losses import make_loss
 
 
@@ -131,6 +133,22 @@ def test_verdict_names_both_collapses() -> None:
     alive = {"predicted_background_share": 0.995, "object_recall": 0.06, "active_dims": 2}
     verdict = module.verdict(alive)  # type: ignore[arg-type]
     assert verdict["mode_collapse"] is verdict["posterior_collapse"] is False
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_collapse_of_packed_codes_is_found_although_their_rate_never_changes(
+    tmp_path: Path, tiny_corpus: Path, collapsed: bool
+) -> None:
+    model = SpatialVAE(8, width=4, patch_width=8, digits=4)
+    if collapsed:
+        torch.nn.init.zeros_(model.encoder.latents.mu.weight)
+    module = GridModule(model, make_loss("focal"), None, beta=Constant(0.1))  # type: ignore[arg-type]
+    trainer_for(tmp_path).test(module, GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path)), verbose=False)
+    results = module.results["test"]
+    assert results["kl"] == pytest.approx(8 * (4 * math.log(8) - 0.176), abs=0.01)
+    assert (results["active_dims"] == 0) if collapsed else (results["active_dims"] > 4)  # type: ignore[operator]
+    assert module.verdict(results)["posterior_collapse"] is collapsed
+    assert bool(module.further_findings(results)) is collapsed
 
 
 @pytest.mark.parametrize("poison", ["loss", "weights"])

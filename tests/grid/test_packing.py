@@ -52,7 +52,7 @@ def test_unpacking_gives_back_every_level(digits: int, levels: int) -> None:
 
 
 def test_float32_tells_all_codes_apart() -> None:
-    # Every single one: a margin too small somewhere between the middle and the tails would lose digits there.
+    # Every seventh: a margin too small somewhere between the middle and the tails would lose digits there.
     code = torch.arange(0, LARGEST, 7, dtype=torch.float64)
     z = torch.special.ndtri((code + 0.5) / LARGEST).float()
     places = 8 ** torch.arange(7, -1, -1)
@@ -110,6 +110,19 @@ def test_bounded_latents_keep_their_order_and_small_ones_their_value() -> None:
 def test_more_digits_than_float32_holds_are_refused() -> None:
     with pytest.raises(ValueError, match=r"digits=9 with levels=8 make 8\^9 codes .* lower one of them"):
         SpatialVAE(16, digits=9, levels=8)
+    with pytest.raises(ValueError, match="2 levels at least, got levels=1"):
+        SpatialVAE(16, digits=2, levels=1)
+
+
+def test_codes_survive_half_precision() -> None:
+    vae = SpatialVAE(16, width=4, patch_width=8, digits=8)
+    grids = torch.randint(10, (3, 16, 16), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        z, logvar = vae.encoder(grids)
+        latents, _ = vae.encoder.latents(grids)
+    assert z.dtype == logvar.dtype == torch.float32
+    found = unpack(z, 8, 8).flatten(1)
+    assert (found - latents.float()).abs().max().item() <= 0.25 + 1e-2
 
 
 def test_packed_model_trains_the_networks_inside_and_shows_codes_of_its_size() -> None:

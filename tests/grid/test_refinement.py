@@ -77,6 +77,22 @@ def test_codes_of_grids_that_are_right_stay_as_they_are() -> None:
     assert refine(vae.decoder, z[:0], grids[:0], 5).shape == (0, 16)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_refining_works_in_inference_mode_and_in_double_precision(dtype: torch.dtype) -> None:
+    vae = colorful(16, 8).to(dtype)
+    grids = torch.randint(10, (6, 16, 16), dtype=torch.uint8)
+    with torch.inference_mode():
+        z, _ = vae.encoder(grids)
+        found = refine(vae.decoder, z, grids, 2)
+    assert found.dtype == dtype
+    assert (cost(vae, found, grids) < cost(vae, z, grids)).any()
+
+
+def test_negative_rounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="0 rounds or more, got -1"):
+        refine(colorful(16).decoder, torch.zeros(1, 16), torch.zeros(1, 16, 16), -1)
+
+
 def test_refined_packed_codes_hold_levels_within_bounds() -> None:
     vae = colorful(16, 8)
     grids = torch.randint(10, (20, 16, 16), dtype=torch.uint8)
