@@ -179,7 +179,7 @@ def curves_figure(
 
 
 def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, title: str) -> Figure:
-    """Variants in the plane of two metrics, joined in the order that they are given in.
+    """Variants as points in the plane of two metrics.
 
     Args:
         points: Both metrics of each variant, with bars of one standard deviation over its seeds; those that lack one
@@ -193,11 +193,11 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
     there = {name: pair for name, pair in points.items() if all(entry.values for entry in pair)}
     means = np.array([[entry.mean for entry in pair] for pair in there.values()]).reshape(-1, 2)
     bars = np.nan_to_num([[entry.spread for entry in pair] for pair in there.values()]).reshape(-1, 2)
-    axes.errorbar(means[:, 0], means[:, 1], bars[:, 1], bars[:, 0], color=OURS, marker="o", markersize=4, linewidth=1)
+    axes.errorbar(means[:, 0], means[:, 1], bars[:, 1], bars[:, 0], color=OURS, fmt="o", markersize=4, elinewidth=1)
     for name, (right, up) in zip(there, means, strict=True):
         axes.annotate(name, (right, up), xytext=(5, -10), textcoords="offset points", fontsize=8)
     axes.set(xlabel=x, ylabel=y)
-    axes.margins(0.12)
+    axes.margins(0.2, 0.12)  # names stand to the right of their points
     return figure
 
 
