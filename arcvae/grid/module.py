@@ -116,10 +116,9 @@ class GridModule(ImbalanceModule):
 
     def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
         # Burda et al. 2016, section 5.2, tell active dimensions by the variance of the mean code.
-        name, threshold = ("kl_per_dim", ACTIVE_NATS)
-        if "code_variance" in results:
-            name, threshold = ("code_variance", ACTIVE_VARIANCE)
-        values = results[name]
+        packed = "code_variance" in results
+        values = results["code_variance" if packed else "kl_per_dim"]
+        threshold = ACTIVE_VARIANCE if packed else ACTIVE_NATS
         assert isinstance(values, list)
         return {"active_dims": sum(value > threshold for value in values), "beta": self.beta}
 
