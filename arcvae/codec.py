@@ -16,9 +16,11 @@ from arcvae.errors import CheckpointError, DataError
 from arcvae.exports import BEST, check_digest, read_export
 from arcvae.grid.model import MODELS
 from arcvae.grid.packing import codes_of_latents, digits_of, latents_of_codes
+from arcvae.grid.prior import CodePrior, load_prior
 from arcvae.grid.refinement import refine as improved
 from arcvae.imbalance.decision import corrected, log_prior
 from arcvae.schema import problems_of
+from arcvae.tensorfile import fill
 
 Array = TypeVar("Array", Tensor, NDArray[Any])
 Decision = Literal["argmax", "corrected"]
@@ -28,13 +30,21 @@ BATCH: Final = 1000
 """Grids per forward pass, as in evaluation: the same batches give the same bits."""
 
 
-def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None = None, device: str = "cpu") -> Codec:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    model: Callable[..., nn.Module] | None = None,
+    prior: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+) -> Codec:
     """Open a trained model.
 
     Args:
         path: A run folder, an export (``.pth`` or ``.safetensors``), a checkpoint (``.ckpt``), or the name of a
             model that comes with arcvae: ``"atomic-d10"``.
         model: Class of the model, if it is one of yours; called with the ``model`` values of its config.
+        prior: ``prior.safetensors`` that ``arcvae.sample prior=autoregressive`` has trained for this model:
+            :meth:`Codec.sample` draws from it.
         device: Where to compute, for example ``"cuda"``.
 
     Returns:
@@ -53,7 +63,10 @@ def load(path: str | os.PathLike[str], *, model: Callable[..., nn.Module] | None
     network = build_model(export["model"], path, model)
     part = network if export["part"] == BEST else getattr(network, export["part"])
     fill(part, export["state_dict"], path)
-    return Codec(network.to(device), part=export["part"], path=path, decision=export.get("decision"))
+    learned = None if prior is None else load_prior(prior, network).to(device)
+    return Codec(
+        network.to(device), part=export["part"], path=path, decision=export.get("decision"), code_prior=learned
+    )
 
 
 def _shipped(path: Path) -> Path:
@@ -84,29 +97,6 @@ def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., nn.M
         raise CheckpointError(f"{path} describes a model that cannot be built: {error}") from None
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load weights; every name and shape must fit and every number be finite.
-
-    Raises:
-        CheckpointError: Up to five of the weights that do not fit.
-    """
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    wrong = [f"{name} is missing" for name in wanted.keys() - found.keys()]
-    wrong += [f"{name} is unknown" for name in found.keys() - wanted.keys()]
-    wrong += [
-        f"{name} has shape {found[name]}, expected {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise CheckpointError(f"{path} does not fit its architecture: {'; '.join(sorted(wrong)[:5])}{more}")
-    if bad := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
-        raise CheckpointError(f"{path} holds numbers that are not finite in {bad[0]}; it cannot be used")
-    module.load_state_dict(state)
-
-
 class Codec:
     """Encoder and decoder of a trained model.
 
@@ -118,6 +108,7 @@ class Codec:
         path: File it is from, for messages.
         decision: Class counts of the train split and the strength of the prior correction, as tuned on the
             validation split; None allows the plain argmax only.
+        code_prior: Learned distribution of codes; None leaves N(0, I).
 
     Example:
         >>> from arcvae.grid.model import BetaVAE
@@ -134,10 +125,11 @@ class Codec:
         part: str = BEST,
         path: str | os.PathLike[str] = "this model",
         decision: Mapping[str, Any] | None = None,
+        code_prior: CodePrior | None = None,
     ) -> None:
         # In training the convolutions run channels last; other layouts round differently.
         self.model = model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.part, self.path = part, Path(path)
+        self.part, self.path, self.code_prior = part, Path(path), code_prior
         self.latent_dim, self.grid_size = int(self.model.latent_dim), int(self.model.grid_size)
         self.num_colors = int(self.model.num_colors)
         self.prior = None if decision is None else log_prior(decision["class_counts"])
@@ -242,9 +234,26 @@ class Codec:
         """Encode grids ``(N, S, S)`` uint8, as :meth:`encode` does, and decode the mean codes."""
         return self.decode(self.encode(grids, refine)[0], decision)
 
-    def sample(self, count: int, seed: int = 0, decision: Decision = "argmax") -> NDArray[np.uint8]:
-        """Grids decoded from ``count`` codes of the prior N(0, I), ``(count, S, S)`` uint8."""
-        z = torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed))
+    def sample(
+        self, count: int, seed: int = 0, decision: Decision = "argmax", temperature: float = 1.0
+    ) -> NDArray[np.uint8]:
+        """New grids, ``(count, S, S)`` uint8, from codes of the learned prior if there is one, or else of N(0, I).
+
+        Args:
+            count: Grids to draw.
+            seed: The same seed draws the same codes.
+            decision: See :meth:`decode`.
+            temperature: Of the learned prior, > 0; below 1: more of what is typical, less variety.
+
+        Raises:
+            ValueError: A temperature without a learned prior, or not above 0.
+        """
+        if self.code_prior is not None:
+            z = self.code_prior.codes(self.model.decoder, count, seed, temperature)
+        elif temperature != 1:
+            raise ValueError(f"temperature={temperature:g} is that of a learned prior; {self.path} has none")
+        else:
+            z = torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed))
         return self.decode(z, decision).numpy()
 
     def _decoded(self, codes: Tensor, decision: Decision) -> Iterator[Tensor]:

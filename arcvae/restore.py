@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from arcvae.build import build, build_module, import_plugins
-from arcvae.codec import fill
 from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.exports import read_checkpoint
 from arcvae.schema import foreign_targets, problems_of
+from arcvae.tensorfile import fill
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.module import ImbalanceModule
 

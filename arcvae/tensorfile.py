@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from arcvae.errors import CheckpointError, FileSystemError
 from arcvae.files import write_atomic
@@ -105,3 +105,26 @@ def load_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
         raise FileSystemError(f"permission denied: cannot read {where}") from None
     except (SafetensorError, OSError, ValueError, RecursionError):
         raise CheckpointError(f"{where} is not an intact safetensors file of arcvae; it is not loaded") from None
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights; every name and shape must fit and every number be finite.
+
+    Raises:
+        CheckpointError: Up to five of the weights that do not fit.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    wrong = [f"{name} is missing" for name in wanted.keys() - found.keys()]
+    wrong += [f"{name} is unknown" for name in found.keys() - wanted.keys()]
+    wrong += [
+        f"{name} has shape {found[name]}, expected {shape}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise CheckpointError(f"{path} does not fit its architecture: {'; '.join(sorted(wrong)[:5])}{more}")
+    if bad := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise CheckpointError(f"{path} holds numbers that are not finite in {bad[0]}; it cannot be used")
+    module.load_state_dict(state)

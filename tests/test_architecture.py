@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "restore": {"build", "codec", "schema", "training"},
     "train": {"config", "door", "build", "training", "imbalance", "grid", "audio"},
     "evaluate": {"config", "door", "restore", "training", "imbalance"},
-    "sample": {"config", "door", "restore", "codec", "training", "grid"},
+    "sample": {"config", "door", "build", "restore", "codec", "training", "grid"},
     "compare": {"config", "door", "schema", "training", "codec", "grid"},
     "corpus": {"door", "grid", "audio"},
     "benchmark": {"build", "grid", "imbalance"},

@@ -250,6 +250,44 @@ def test_samples_are_saved_scored_and_follow_the_seed(run_folder: Path, door: Do
     assert (folder / "samples.png").stat().st_size > 2000
 
 
+FAST_FIT = ("prior=autoregressive", "fit.epochs=2", "fit.width=8", "fit.blocks=1", "num_samples=20")
+
+
+def test_autoregressive_prior_is_trained_kept_and_used_again(run_folder: Path, door: Door) -> None:
+    checkpoint = f"ckpt_path={run_folder}/checkpoints/best.ckpt"
+    code, folder = door("sample", checkpoint, *FAST_FIT, "decision=argmax")
+    assert code == 0
+    fit = metrics(folder)["fit"]
+    assert len(fit["nats_per_code"]) == 2
+    assert fit["nats_per_code"][1] < fit["nats_per_code"][0]
+    drawn = np.load(folder / "samples.npz", allow_pickle=False)
+    kept = folder.parent.parent / "kept"
+    shutil.move(folder, kept)
+    prior = kept / "prior.safetensors"
+    code, folder = door("sample", checkpoint, *FAST_FIT, "decision=argmax", f"prior_path={prior}")
+    assert code == 0
+    assert not (folder / "prior.safetensors").exists()
+    assert metrics(folder)["fit"] is None
+    again = np.load(folder / "samples.npz", allow_pickle=False)
+    assert (again["z"] == drawn["z"]).all()
+    codec = arcvae.load(run_folder, prior=prior)
+    assert (codec.sample(20) == drawn["samples"]).all()
+    assert (codec.sample(20, temperature=0.1) != drawn["samples"]).any()
+
+
+def test_prior_that_does_not_fit_is_refused(run_folder: Path, door: Door, tmp_path: Path, capsys: Capture) -> None:
+    checkpoint = f"ckpt_path={run_folder}/checkpoints/best.ckpt"
+    assert door("sample", checkpoint, "prior=autoregressive", "prior_path=none.safetensors")[0] == 4
+    assert "there is no such prior" in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+    assert door("sample", checkpoint, "prior_path=some.safetensors", "temperature=0.5", "fit.width=10")[0] == 2
+    problems = capsys.readouterr().err.splitlines()
+    assert [problem.split(": ")[2].split("=")[0] for problem in problems] == ["prior_path", "temperature", "fit.width"]
+    another = run_folder / "vae_best.safetensors"
+    assert door("sample", checkpoint, "prior=autoregressive", f"prior_path={another}")[0] == 4
+    assert "is not a prior of codes" in capsys.readouterr().err
+
+
 def test_plain_decision_is_that_of_the_codec(run_folder: Path, door: Door) -> None:
     _, folder = door("sample", f"ckpt_path={run_folder}/checkpoints/best.ckpt", "decision=argmax", "num_samples=5")
     saved = np.load(folder / "samples.npz", allow_pickle=False)

@@ -44,6 +44,19 @@ def rounding_logvar(levels: int) -> float:
     return 2 * math.log(2 * BOUND / levels) - math.log(12)
 
 
+def level_of(latents: Tensor, levels: int, bound: float = BOUND) -> Tensor:
+    """The level, 0 to ``levels`` - 1, in which each latent is, as a whole number of its type.
+
+    Those outside of (-bound, bound) count as its ends.
+    """
+    return ((latents + bound) * (levels / (2 * bound))).floor().clamp(0, levels - 1)
+
+
+def middle_of(level: Tensor, levels: int, bound: float = BOUND) -> Tensor:
+    """The latent in the middle of each level: the inverse of :func:`level_of` but for what it rounds."""
+    return (level + 0.5) * (2 * bound / levels) - bound
+
+
 def pack(latents: Tensor, levels: int) -> Tensor:
     """One number for each group of latents.
 
@@ -55,9 +68,8 @@ def pack(latents: Tensor, levels: int) -> Tensor:
         ``(N, D)``, of the type and on the device of the latents; float32 at least holds 2^24 codes.
     """
     # On the CPU: an Apple GPU has no float64.
-    y = latents.cpu().double()
-    digits = ((y + BOUND) * (levels / (2 * BOUND))).floor().clamp(0, levels - 1)  # (N, K, D)
-    places = torch.tensor([float(levels) ** -k for k in range(1, y.shape[1] + 1)], dtype=torch.float64)
+    digits = level_of(latents.cpu().double(), levels)  # (N, K, D)
+    places = torch.tensor([float(levels) ** -k for k in range(1, digits.shape[1] + 1)], dtype=torch.float64)
     fraction = (digits * places[:, None]).sum(1) + places[-1] / 2  # the middle of the last digit
     return torch.special.ndtri(fraction).to(latents.dtype).to(latents.device)
 
@@ -86,7 +98,7 @@ def unpack(z: Tensor, digits: int, levels: int) -> Tensor:
     index = (torch.special.ndtr(z.cpu().double()) * total).floor().clamp(0, total - 1)  # (N, D)
     places = torch.tensor([float(levels) ** k for k in reversed(range(digits))], dtype=torch.float64)
     found = (index[:, None] / places[:, None]).floor() % levels  # (N, K, D)
-    return ((found + 0.5) * (2 * BOUND / levels) - BOUND).to(z.dtype).to(z.device)
+    return middle_of(found, levels).to(z.dtype).to(z.device)
 
 
 def packed_logvar(z: Tensor, digits: int, levels: int) -> Tensor:

@@ -25,7 +25,6 @@ def prior_codes(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_normal((count, latent_dim), dtype=np.float32)
 
 
-@torch.no_grad()
 def posterior_codes(
     encoder: nn.Module, grids: Tensor, count: int, *, seed: int, device: torch.device
 ) -> NDArray[np.float32]:
@@ -39,6 +38,16 @@ def posterior_codes(
     return _drawn(encoder, some, device, generator).numpy()
 
 
+def posterior_latents(encoder: nn.Module, grids: Tensor, *, device: torch.device, generator: torch.Generator) -> Tensor:
+    """What a distribution of codes is fitted to: latents ``(N, L)``, one posterior sample of each grid, on the CPU.
+
+    Of packed codes, the means of the latents: these are what is smooth, and packing adds the noise of rounding.
+    """
+    (latents,) = networks_of_latents(encoder)
+    return _drawn(latents, grids, device, generator, noise=0.0 if digits_of(encoder) > 1 else 1.0)
+
+
+@torch.no_grad()
 def _drawn(
     encoder: nn.Module, grids: Tensor, device: torch.device, generator: torch.Generator, noise: float = 1.0
 ) -> Tensor:
@@ -50,14 +59,12 @@ def _drawn(
     return torch.cat(samples)
 
 
-@torch.no_grad()
 def aggregate_codes(
     encoder: nn.Module, grids: Tensor, count: int, *, components: int, seed: int, device: torch.device
 ) -> NDArray[np.float32]:
     """``(count, D)`` new codes like those of the aggregate posterior, the mean of q(z | x) over the corpus.
 
-    A Gaussian mixture with full covariances is fitted to one posterior sample of each of up to 20,000 grids; for
-    packed codes, to the means of their latents: these are what is smooth, and packing adds the noise of rounding.
+    A Gaussian mixture with full covariances is fitted to :func:`posterior_latents` of up to 20,000 grids.
 
     Args:
         encoder: Grids to mu and logvar.
@@ -69,12 +76,10 @@ def aggregate_codes(
     """
     generator = torch.Generator().manual_seed(seed)
     some = grids[torch.randperm(len(grids), generator=generator)[:FITTED]]
-    (latents,) = networks_of_latents(encoder)
     mixture = GaussianMixture(
         min(components, len(some)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
     )
-    noise = 0.0 if digits_of(encoder) > 1 else 1.0
-    mixture.fit(_drawn(latents, some, device, generator, noise).double().numpy())
+    mixture.fit(posterior_latents(encoder, some, device=device, generator=generator).double().numpy())
     drawn, _ = mixture.sample(count)
     drawn = np.random.default_rng(seed).permutation(drawn)  # it comes sorted by component
     return codes_of_latents(encoder, torch.from_numpy(drawn)).numpy().astype(np.float32)

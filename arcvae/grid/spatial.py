@@ -136,6 +136,9 @@ class SpatialDecoder(nn.Module):
 
     Args:
         background_share: See :class:`SeparableDecoder`.
+
+    Attributes:
+        places: Patches. Latent ``c * places + p`` is the c-th of patch p, in rows from the top left.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class SpatialDecoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, rows, columns = latent_map_shape(latents, grid_size)
+        self.places = rows * columns
         self.unflatten = nn.Unflatten(1, (channels, rows, columns))
         self.convolutions = nn.Sequential(
             nn.Conv2d(channels, patch_width, 3, padding=1),
