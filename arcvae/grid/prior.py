@@ -116,10 +116,9 @@ class CodePrior(nn.Module):
         self.places = nn.Parameter(torch.randn(alphabet.places, width) * 0.02)
         self.channels = nn.Parameter(torch.randn(alphabet.channels, width) * 0.02)
         self.before = nn.Parameter(torch.zeros(1, 1, width))  # what stands before the first place
-        self.read_place = nn.Linear(symbols, width, bias=False)
+        self.read_place = nn.Sequential(nn.Linear(symbols, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.read_channel = nn.Linear(symbols, width, bias=False)
-        for table in (self.read_place, self.read_channel):
-            nn.init.normal_(table.weight, std=0.1)
+        nn.init.normal_(self.read_channel.weight, std=0.1)
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
