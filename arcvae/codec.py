@@ -63,6 +63,8 @@ def load(
     network = build_model(export["model"], path, model)
     part = network if export["part"] == BEST else getattr(network, export["part"])
     fill(part, export["state_dict"], path)
+    if prior is not None and export["part"] == "encoder":
+        raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {BEST}.pth")
     learned = None if prior is None else load_prior(prior, network).to(device)
     return Codec(
         network.to(device), part=export["part"], path=path, decision=export.get("decision"), code_prior=learned
@@ -132,7 +134,7 @@ class Codec:
         self.part, self.path, self.code_prior = part, Path(path), code_prior
         self.latent_dim, self.grid_size = int(self.model.latent_dim), int(self.model.grid_size)
         self.num_colors = int(self.model.num_colors)
-        self.prior = None if decision is None else log_prior(decision["class_counts"])
+        self.class_log_prior = None if decision is None else log_prior(decision["class_counts"])
         self.prior_strength = 0.0 if decision is None else float(decision["prior_strength"])
 
     @property
@@ -246,26 +248,28 @@ class Codec:
             temperature: Of the learned prior, > 0; below 1: more of what is typical, less variety.
 
         Raises:
-            ValueError: A temperature without a learned prior, or not above 0.
+            ValueError: A temperature without a learned prior, or below 0.001.
         """
+        return self.decode(self.sample_codes(count, seed, temperature), decision)
+
+    def sample_codes(self, count: int, seed: int = 0, temperature: float = 1.0) -> NDArray[np.float32]:
+        """The codes ``(count, D)`` of :meth:`sample`, which takes the same arguments."""
         if self.code_prior is not None:
-            z = self.code_prior.codes(self.model.decoder, count, seed, temperature)
-        elif temperature != 1:
+            return self.code_prior.codes(self.model.decoder, count, seed, temperature).numpy()
+        if temperature != 1:
             raise ValueError(f"temperature={temperature:g} is that of a learned prior; {self.path} has none")
-        else:
-            z = torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed))
-        return self.decode(z, decision).numpy()
+        return torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed)).numpy()
 
     def _decoded(self, codes: Tensor, decision: Decision) -> Iterator[Tensor]:
         self._require("decoder", "decode")
         if decision not in ("argmax", "corrected"):
             raise ValueError(f"decision must be 'argmax' or 'corrected', got {decision!r}")
-        if decision == "corrected" and self.prior is None:
+        if decision == "corrected" and self.class_log_prior is None:
             raise CheckpointError(f"{self.path} has no tuned decision; use decision='argmax'")
         for piece in codes.split(BATCH) if len(codes) else ():
             logits = self.model.decoder(piece.to(self.device)).float()
-            if decision == "corrected" and self.prior is not None:
-                logits = corrected(logits, self.prior, self.prior_strength)
+            if decision == "corrected" and self.class_log_prior is not None:
+                logits = corrected(logits, self.class_log_prior, self.prior_strength)
             yield logits.cpu()
 
     def _require(self, part: str, verb: str) -> None:

@@ -165,9 +165,9 @@ def check_files(config: dict[str, Any]) -> None:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
     if path and not Path(path).is_file():
         raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint; train first, or give another")
-    path = config.get("prior_path")
+    path = config.get("prior", {}).get("path")
     if path and not Path(path).is_file():
-        raise CheckpointError(f"prior_path={path}: there is no such prior; give another, or none to train one")
+        raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")
     path = config["data"].get("path")
     if path and not Path(path).exists():
         raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")

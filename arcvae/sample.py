@@ -74,10 +74,10 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
         module, data, count = model.module, model.data, plain["num_samples"]
         if not isinstance(module, GridModule) or not isinstance(data, GridDataModule):
             raise CheckpointError(f"{plain['ckpt_path']} is a classifier; it has nothing to decode samples with")
+        z, fit = _codes(module, data, plain, folder)
         decision = None
         if plain["decision"] == "corrected":
             decision = tune_decision(module, data.evaluation_loader("val"), model.counts)
-        z, fit = _codes(module, data, plain, folder)
         grids = Codec(module.model, decision=decision).decode(z, plain["decision"])
         real = data.splits["test" if data.size("test") else "val"].numpy()
         real = real[np.random.default_rng(plain["seed"]).permutation(len(real))[:count]]
@@ -88,7 +88,7 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
         np.savez_compressed(buffer, samples=grids, z=z)
         write_atomic(folder / "samples.npz", buffer.getvalue())
         valid = f"{100 * scores['samples']['valid']:.0f} % of {count} valid"
-        title = f"{min(count, _PICTURED)} samples from {_SOURCES[plain['prior']]}; {valid}"
+        title = f"{min(count, _PICTURED)} samples from {_SOURCES[plain['prior']['name']]}; {valid}"
         draw_picture(folder, "samples", lambda: mosaic(grids[:_PICTURED], 8, title))
         record = {
             "command": ["python", "-m", "arcvae.sample", *sys.argv[1:]],
@@ -114,16 +114,15 @@ def _codes(
     """Codes ``(N, D)``, and how well a prior was trained, if one was."""
     from arcvae.grid.sampling import aggregate_codes, posterior_codes, prior_codes
 
-    count, seed = config["num_samples"], config["seed"]
-    if config["prior"] == "normal":
+    prior, count, seed = config["prior"], config["num_samples"], config["seed"]
+    if prior["name"] == "normal":
         return prior_codes(count, module.model.latent_dim, seed), None
-    if config["prior"] == "autoregressive":
+    if prior["name"] == "autoregressive":
         return _autoregressive_codes(module, data, config, folder)
-    encoder, grids = module.model.encoder, data.splits["train"]
-    if config["prior"] == "posterior":
-        return posterior_codes(encoder, grids, count, seed=seed, device=module.device), None
-    components = config["components"]
-    return aggregate_codes(encoder, grids, count, components=components, seed=seed, device=module.device), None
+    encoder, grids, device = module.model.encoder, data.splits["train"], module.device
+    if prior["name"] == "posterior":
+        return posterior_codes(encoder, grids, count, seed=seed, device=device), None
+    return aggregate_codes(encoder, grids, count, components=prior["components"], seed=seed, device=device), None
 
 
 def _autoregressive_codes(
@@ -133,20 +132,22 @@ def _autoregressive_codes(
 
     from arcvae.grid.prior import Alphabet, CodePrior, load_prior, save_prior
 
-    model, count, seed = module.model, config["num_samples"], config["seed"]
+    model, settings, seed = module.model, config["prior"], config["seed"]
     fit = None
-    if config["prior_path"]:
-        prior = load_prior(config["prior_path"], model)
+    if settings["path"]:
+        prior = load_prior(settings["path"], model)
     else:
         torch.manual_seed(seed)
-        prior = CodePrior(Alphabet.of(model), config["fit"]["width"], config["fit"]["blocks"])
-        fit = _fit(prior, module, data, config)
+        prior = CodePrior(Alphabet.of(model), settings["width"], settings["layers"])
+        fit = _fit(prior, module, data, settings, seed)
         save_prior(folder / "prior.safetensors", prior, model)
     prior.to(module.device)
-    return prior.codes(model.decoder, count, seed, config["temperature"]).cpu().numpy(), fit
+    return prior.codes(model.decoder, config["num_samples"], seed, settings["temperature"]).numpy(), fit
 
 
-def _fit(prior: CodePrior, module: GridModule, data: GridDataModule, config: dict[str, Any]) -> dict[str, Any]:
+def _fit(
+    prior: CodePrior, module: GridModule, data: GridDataModule, settings: dict[str, Any], seed: int
+) -> dict[str, Any]:
     """Train a prior on the codes of the train split; returns what it cost and what it is worth."""
     import torch
     from lightning.pytorch import Trainer
@@ -154,30 +155,34 @@ def _fit(prior: CodePrior, module: GridModule, data: GridDataModule, config: dic
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from arcvae.build import flush_denormals, keep_freed_memory, resolve_precision
+    from arcvae.grid.prior import FARTHEST
     from arcvae.grid.prior_training import independent_nats, train_prior
     from arcvae.grid.sampling import posterior_latents
 
     flush_denormals()
     keep_freed_memory()
-    started, encoder, device, seed = time.perf_counter(), module.model.encoder, module.device, config["seed"]
+    started, encoder, device, alphabet = time.perf_counter(), module.model.encoder, module.device, prior.alphabet
     generator = torch.Generator().manual_seed(seed)
     train, val = (
-        prior.alphabet.symbols(posterior_latents(encoder, data.splits[split], device=device, generator=generator))
-        for split in ("train", "val")
+        posterior_latents(encoder, data.splits[split], device=device, generator=generator) for split in ("train", "val")
     )
-    trivial = independent_nats(train, val, prior.alphabet.levels)
+    outside = 0.0 if alphabet.discrete else (train.abs() > FARTHEST).float().mean().item()
+    if outside > 0.01:
+        log.warning("%.0f %% of the latents are beyond %g: the prior cannot tell them apart", 100 * outside, FARTHEST)
+    trivial = independent_nats(alphabet.symbols(train), alphabet.symbols(val), alphabet.levels)
     precision: Any = resolve_precision("auto", device.type)
     trainer = Trainer(
-        max_epochs=config["fit"]["epochs"], accelerator=device.type, devices=1, precision=precision,
+        max_epochs=settings["max_epochs"], accelerator=device.type, devices=1, precision=precision,
         gradient_clip_val=1.0, logger=False, enable_checkpointing=False, enable_model_summary=False,
         num_sanity_val_steps=0, callbacks=[TQDMProgressBar(refresh_rate=10)],
     )  # fmt: skip
-    data.batch_size = config["fit"]["batch_size"]
+    data.batch_size = settings["batch_size"]
+    data.symmetries, data.permute_colors = (on and settings["augment"] for on in (data.symmetries, data.permute_colors))
     log.info("Training a prior of %d parameters", sum(parameter.numel() for parameter in prior.parameters()))
     with logging_redirect_tqdm():
-        nats = train_prior(prior, encoder, data, trainer=trainer, lr=config["fit"]["lr"], seed=seed)
+        nats = train_prior(prior, encoder, data, trainer=trainer, lr=settings["lr"], seed=seed)
     seconds = time.perf_counter() - started
-    log.info("A code of val costs %.2f nats; with independent latents %.2f (%.0f s)", nats[-1], trivial, seconds)
+    log.info("A code of val costs %.2f nats; with independent latents %.2f (%.0f s)", min(nats), trivial, seconds)
     return {"nats_per_code": nats, "independent_nats_per_code": trivial, "seconds": seconds}
 
 

@@ -198,16 +198,9 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     kept, name = get("callbacks.checkpoint.save_top_k"), get("callbacks.checkpoint.filename")
     if kept not in (None, 0, 1) and isinstance(name, str) and "{" not in name:
         found.append(f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'")
-    if get("prior") not in (None, "autoregressive"):
-        given = {"prior_path": None, "temperature": 1}
-        found += [
-            f"{key}={get(key)} is that of an autoregressive prior; set prior=autoregressive"
-            for key, default in given.items()
-            if get(key) not in (None, default)
-        ]
-    width = get("fit.width")
+    width = get("prior.width")
     if isinstance(width, int) and width % 4:
-        found.append(f"fit.width={width} must be divisible by 4")
+        found.append(f"prior.width={width} must be divisible by 4")
     alpha = get("loss.alpha")
     if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or get("model.num_classes") or len(alpha)):
         found.append(f"loss.alpha has {len(alpha)} values; give one number, or one for each of the classes")

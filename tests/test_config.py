@@ -17,7 +17,7 @@ from arcvae.keys import RULES
 from arcvae.rules import Choice, Flag, ListOf, Number, OneOf, Rule
 from arcvae.schema import leaves, problems_of, rule_of
 
-OF_OTHERS = {"hydra", "study"}  # groups that `train` does not choose from
+OF_OTHERS = {"hydra", "study", "prior"}  # groups that `train` does not choose from
 GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name not in OF_OTHERS)
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))]
 FILES = sorted(CONF_DIR.rglob("*.yaml"))
@@ -57,7 +57,8 @@ def test_every_key_has_a_rule(group: str, option: str) -> None:
 def test_every_rule_has_a_key() -> None:
     used = set()
     configs = [plan("train", [f"{group}={option}"])[0] for group, option in OPTIONS]
-    configs += [plan(name, [])[0] for name in ("corpus", "evaluate", "sample")]
+    configs += [plan(name, [])[0] for name in ("corpus", "evaluate")]
+    configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
     configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)
     for config in configs:
         used |= {id(rule_of(path)) for path, _ in leaves(config)}

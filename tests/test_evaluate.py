@@ -232,7 +232,8 @@ def test_corpus_with_another_grid_size_or_an_empty_split_is_refused(
 
 @pytest.mark.parametrize("prior", ["normal", "aggregate", "posterior"])
 def test_samples_are_saved_scored_and_follow_the_seed(run_folder: Path, door: Door, prior: str) -> None:
-    arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"prior={prior}", "num_samples=20", "components=2"]
+    arguments = [f"ckpt_path={run_folder}/checkpoints/best.ckpt", f"prior={prior}", "num_samples=20"]
+    arguments += ["prior.components=2"] if prior == "aggregate" else []
     drawn = []
     for seed in (0, 0, 1):
         code, folder = door("sample", *arguments, f"seed={seed}")
@@ -250,42 +251,61 @@ def test_samples_are_saved_scored_and_follow_the_seed(run_folder: Path, door: Do
     assert (folder / "samples.png").stat().st_size > 2000
 
 
-FAST_FIT = ("prior=autoregressive", "fit.epochs=2", "fit.width=8", "fit.blocks=1", "num_samples=20")
-
-
-def test_autoregressive_prior_is_trained_kept_and_used_again(run_folder: Path, door: Door) -> None:
+def test_autoregressive_prior_is_trained_kept_and_used_again(run_folder: Path, door: Door, tmp_path: Path) -> None:
     checkpoint = f"ckpt_path={run_folder}/checkpoints/best.ckpt"
-    code, folder = door("sample", checkpoint, *FAST_FIT, "decision=argmax")
+    common = (checkpoint, "prior=autoregressive", "num_samples=20", "decision=argmax")
+    small = ("prior.max_epochs=2", "prior.width=8", "prior.layers=1", "prior.lr=1e-2", "prior.batch_size=16")
+    code, folder = door("sample", *common, *small)
     assert code == 0
     fit = metrics(folder)["fit"]
     assert len(fit["nats_per_code"]) == 2
     assert fit["nats_per_code"][1] < fit["nats_per_code"][0]
+    assert fit["independent_nats_per_code"] > 0
     drawn = np.load(folder / "samples.npz", allow_pickle=False)
-    kept = folder.parent.parent / "kept"
-    shutil.move(folder, kept)
-    prior = kept / "prior.safetensors"
-    code, folder = door("sample", checkpoint, *FAST_FIT, "decision=argmax", f"prior_path={prior}")
-    assert code == 0
-    assert not (folder / "prior.safetensors").exists()
-    assert metrics(folder)["fit"] is None
-    again = np.load(folder / "samples.npz", allow_pickle=False)
-    assert (again["z"] == drawn["z"]).all()
+    prior = shutil.move(folder / "prior.safetensors", tmp_path)
     codec = arcvae.load(run_folder, prior=prior)
-    assert (codec.sample(20) == drawn["samples"]).all()
-    assert (codec.sample(20, temperature=0.1) != drawn["samples"]).any()
+    assert (codec.sample_codes(20) == drawn["z"]).all()
+    for temperature in (1.0, 0.5):
+        shutil.rmtree(folder)
+        code, folder = door("sample", *common, f"prior.path={prior}", f"prior.temperature={temperature}")
+        assert code == 0
+        assert not (folder / "prior.safetensors").exists()
+        assert metrics(folder)["fit"] is None
+        again = np.load(folder / "samples.npz", allow_pickle=False)
+        assert (again["z"] == codec.sample_codes(20, temperature=temperature)).all()
+        assert (again["samples"] == codec.sample(20, temperature=temperature)).all()
+    assert (again["z"] != drawn["z"]).any()
+
+
+def test_settings_of_the_training_of_a_prior_reach_it(run_folder: Path, door: Door) -> None:
+    costs = []
+    for change in ("prior.lr=1.5e-3", "prior.lr=1e-2", "prior.batch_size=16", "prior.augment=false"):
+        code, folder = door(
+            "sample", f"ckpt_path={run_folder}/checkpoints/best.ckpt", "prior=autoregressive", "num_samples=2",
+            "prior.max_epochs=1", "prior.width=8", "prior.layers=1", change,
+        )  # fmt: skip
+        assert code == 0
+        costs.append(metrics(folder)["fit"]["nats_per_code"])
+        shutil.rmtree(folder)
+    assert costs[1] != costs[0]
+    assert costs[2] != costs[0]
+    assert costs[3] == costs[0]  # this run knows no augmentation
 
 
 def test_prior_that_does_not_fit_is_refused(run_folder: Path, door: Door, tmp_path: Path, capsys: Capture) -> None:
     checkpoint = f"ckpt_path={run_folder}/checkpoints/best.ckpt"
-    assert door("sample", checkpoint, "prior=autoregressive", "prior_path=none.safetensors")[0] == 4
+    assert door("sample", checkpoint, "prior=autoregressive", "prior.path=none.safetensors")[0] == 4
     assert "there is no such prior" in capsys.readouterr().err
+    assert door("sample", checkpoint, "prior.temperature=0.5")[0] == 2
+    assert "unknown key prior.temperature" in capsys.readouterr().err
+    assert door("sample", checkpoint, "prior=autoregressive", "prior.width=10", "prior.temperature=0")[0] == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
     assert not (tmp_path / "outputs").exists()
-    assert door("sample", checkpoint, "prior_path=some.safetensors", "temperature=0.5", "fit.width=10")[0] == 2
-    problems = capsys.readouterr().err.splitlines()
-    assert [problem.split(": ")[2].split("=")[0] for problem in problems] == ["prior_path", "temperature", "fit.width"]
     another = run_folder / "vae_best.safetensors"
-    assert door("sample", checkpoint, "prior=autoregressive", f"prior_path={another}")[0] == 4
+    assert door("sample", checkpoint, "prior=autoregressive", f"prior.path={another}")[0] == 4
     assert "is not a prior of codes" in capsys.readouterr().err
+    with pytest.raises(arcvae.errors.CheckpointError, match="holds only the encoder"):
+        arcvae.load(run_folder / "encoder.pth", prior=another)
 
 
 def test_plain_decision_is_that_of_the_codec(run_folder: Path, door: Door) -> None:
@@ -313,7 +333,7 @@ def test_recipe_of_packed_codes_works_from_training_to_samples(train: Command, d
     again = metrics(folder)["test"]
     for name, figure in metrics(path)["test"].items():
         assert again[name] == (figure if figure is None else pytest.approx(figure, rel=1e-5)), name
-    code, folder = door("sample", checkpoint, "prior=aggregate", "num_samples=20", "components=2")
+    code, folder = door("sample", checkpoint, "prior=aggregate", "num_samples=20", "prior.components=2")
     assert code == 0
     saved = np.load(folder / "samples.npz", allow_pickle=False)
     assert saved["z"].shape == (20, 10)

@@ -37,6 +37,10 @@ HEADS: Final = 4
 """Heads of attention."""
 BATCH: Final = 1000
 """Codes that are drawn at once."""
+COLDEST: Final = 1e-3
+"""Lowest temperature."""
+BINS, FARTHEST = 128, 4.0
+"""Bins of latents that are not packed, and the largest latent that is told apart from larger ones."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Alphabet:
 
     @classmethod
     def of(cls, model: Any) -> Alphabet:
-        """That of a model's codes: the levels of packed ones, or else bins of a quarter of a standard deviation.
+        """That of a model's codes: the levels of packed ones, or else bins of a sixteenth of a standard deviation.
 
         Example:
             >>> from arcvae.grid.model import SpatialVAE
@@ -71,7 +75,7 @@ class Alphabet:
         network = decoder.latents if packed else decoder
         latents = int(model.latent_dim) * digits_of(decoder)
         places = network.places if isinstance(network, SpatialDecoder) else latents
-        levels, bound = (decoder.levels, BOUND) if packed else (32, 4.0)
+        levels, bound = (decoder.levels, BOUND) if packed else (BINS, FARTHEST)
         return cls(places, latents // places, levels, bound, packed)
 
     def symbols(self, latents: Tensor) -> Tensor:
@@ -95,41 +99,47 @@ class CodePrior(nn.Module):
     Args:
         alphabet: What codes are made of.
         width: Features of each place, divisible by 4.
-        blocks: Layers of the transformer, >= 1.
+        layers: Of the transformer, >= 1.
 
     Raises:
         ValueError: A width that the heads of attention cannot share.
 
     Example:
         >>> prior = CodePrior(Alphabet(places=16, channels=5, levels=8, bound=2.0, discrete=True))
-        >>> symbols = prior.draw(3, torch.Generator().manual_seed(0))
+        >>> symbols = prior.sample(3, torch.Generator().manual_seed(0))
         >>> symbols.shape, prior.nats(symbols).shape
         (torch.Size([3, 16, 5]), torch.Size([3]))
     """
 
-    def __init__(self, alphabet: Alphabet, width: int = 128, blocks: int = 3) -> None:
+    def __init__(self, alphabet: Alphabet, width: int = 128, layers: int = 3) -> None:
         super().__init__()
         if width % HEADS:
             raise ValueError(f"width={width} must be divisible by {HEADS}, the heads of attention")
-        self.alphabet, self.width, self.blocks = alphabet, width, blocks
-        symbols = alphabet.channels * alphabet.levels
+        self.alphabet, self.width = alphabet, width
+        symbols = alphabet.channels * alphabet.levels  # a row of the tables for each symbol of each channel
+        self.place_table = nn.EmbeddingBag(symbols, 4 * width, mode="sum")
+        self.read_place = nn.Sequential(nn.GELU(), nn.Linear(4 * width, width))
+        self.channel_table = nn.Embedding(symbols, width)
+        for table in (self.place_table, self.channel_table):
+            nn.init.normal_(table.weight, std=0.1)
         self.places = nn.Parameter(torch.randn(alphabet.places, width) * 0.02)
         self.channels = nn.Parameter(torch.randn(alphabet.channels, width) * 0.02)
         self.before = nn.Parameter(torch.zeros(1, 1, width))  # what stands before the first place
-        self.read_place = nn.Sequential(nn.Linear(symbols, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.read_channel = nn.Linear(symbols, width, bias=False)
-        nn.init.normal_(self.read_channel.weight, std=0.1)
-        layer = nn.TransformerEncoderLayer(
-            width, HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(layers)
         )
-        self.attention = nn.TransformerEncoder(layer, blocks, enable_nested_tensor=False)
         self.hidden = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
         self.scores = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, alphabet.levels))
-        mask = nn.Transformer.generate_square_subsequent_mask(alphabet.places)
         self.mask: Tensor
+        self.offsets: Tensor
+        mask = nn.Transformer.generate_square_subsequent_mask(alphabet.places)
         self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("offsets", torch.arange(alphabet.channels) * alphabet.levels, persistent=False)
 
     def forward(self, symbols: Tensor) -> Tensor:
         """Scores of each symbol, given those before it.
@@ -140,9 +150,8 @@ class CodePrior(nn.Module):
         Returns:
             Logits, ``(N, places, channels, levels)``.
         """
-        planes = self._planes(symbols)  # (N, P, C, C levels)
-        context = self._context(self.read_place(planes.sum(2))[:, :-1])  # (N, P, width)
-        read = self.read_channel(planes)  # (N, P, C, width)
+        context = self._context(symbols[:, :-1])  # (N, P, width)
+        read = self.channel_table(symbols + self.offsets)  # (N, P, C, width)
         return self._channel_scores(context[:, :, None], read.cumsum(2) - read, self.channels)
 
     def nats(self, symbols: Tensor) -> Tensor:
@@ -150,60 +159,67 @@ class CodePrior(nn.Module):
         costs = F.cross_entropy(self(symbols).flatten(0, 2).float(), symbols.flatten(), reduction="none")
         return costs.view(len(symbols), -1).sum(1)
 
-    def draw(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """Symbols of new codes.
 
         Args:
             count: N.
             generator: Source of randomness, on the CPU.
-            temperature: > 0. Below 1, likely symbols become more likely: more of what is typical, less variety.
+            temperature: At least 0.001. Below 1, likely symbols become more likely: more of what is typical, less
+                variety.
 
         Returns:
             ``(N, places, channels)`` int64, on the CPU.
 
         Raises:
-            ValueError: A temperature that is not above 0.
+            ValueError: A lower temperature.
         """
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature:g}")
-        none = torch.zeros(0, self.alphabet.places, self.alphabet.channels, dtype=torch.long)
-        batches = range(0, count, BATCH)
-        return torch.cat([none, *(self._drawn(min(BATCH, count - start), generator, temperature) for start in batches)])
-
-    def codes(self, decoder: nn.Module, count: int, seed: int, temperature: float = 1.0) -> Tensor:
-        """New codes ``(N, D)`` of the decoder that this is the prior of; arguments as :meth:`draw`."""
-        generator = torch.Generator().manual_seed(seed)
-        symbols = self.draw(count, generator, temperature)
-        return codes_of_latents(decoder, self.alphabet.latents(symbols, generator))
-
-    @torch.no_grad()
-    def _drawn(self, count: int, generator: torch.Generator, temperature: float) -> Tensor:
+        if not temperature >= COLDEST:
+            raise ValueError(f"temperature must be at least {COLDEST:g}, got {temperature:g}")
         device = self.before.device
         drawn = torch.zeros(count, 0, self.alphabet.channels, dtype=torch.long)
         for _ in range(self.alphabet.places):
-            known = self.read_place(self._planes(drawn.to(device)).sum(2))
-            context = self._context(known)[:, -1]  # (N, width)
+            context = self._context(drawn.to(device))[:, -1]  # (N, width)
             read, chosen = torch.zeros_like(context), []
-            for channel, position in enumerate(self.channels):
+            for position, offset in zip(self.channels, self.offsets, strict=True):
                 scores = self._channel_scores(context, read, position).float().cpu()
                 symbol = torch.multinomial((scores / temperature).softmax(1), 1, generator=generator)[:, 0]
                 chosen.append(symbol)
-                read = read + self.read_channel.weight[:, channel * self.alphabet.levels + symbol.to(device)].T
+                read = read + self.channel_table(symbol.to(device) + offset)
             drawn = torch.cat([drawn, torch.stack(chosen, 1)[:, None]], 1)
         return drawn
 
-    def _planes(self, symbols: Tensor) -> Tensor:
-        """Indicators ``(N, P, C, C levels)``: a column for each symbol of each channel."""
-        offsets = torch.arange(self.alphabet.channels, device=symbols.device) * self.alphabet.levels
-        columns = torch.arange(self.alphabet.channels * self.alphabet.levels, device=symbols.device)
-        return ((symbols + offsets)[..., None] == columns).to(self.before.dtype)
+    def codes(self, decoder: nn.Module, count: int, seed: int, temperature: float = 1.0) -> Tensor:
+        """New codes of the decoder that this is the prior of.
 
-    def _context(self, read: Tensor) -> Tensor:
-        """What is known about each place from those before it: ``(N, P - 1, width)`` to ``(N, P, width)``."""
+        Args:
+            decoder: As this prior was trained for.
+            count: N.
+            seed: The same seed draws the same codes.
+            temperature: See :meth:`sample`.
+
+        Returns:
+            ``(N, D)`` float32, on the CPU.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        codes = []
+        for start in range(0, max(1, count), BATCH):
+            symbols = self.sample(min(BATCH, count - start), generator, temperature)
+            codes.append(codes_of_latents(decoder, self.alphabet.latents(symbols, generator)))
+        return torch.cat(codes)
+
+    def _context(self, symbols: Tensor) -> Tensor:
+        """What is known about each place and the next one: symbols ``(N, P, C)`` to ``(N, P + 1, width)``."""
+        bags = (symbols + self.offsets).flatten(0, 1)  # (N P, C)
+        read = self.read_place(self.place_table(bags)).view(*symbols.shape[:2], self.width)
         x = torch.cat([self.before.expand(len(read), 1, -1), read], 1)
         size = x.shape[1]
+        x, mask = x + self.places[:size], self.mask[:size, :size]
         with sdpa_kernel(SDPBackend.MATH):  # on a CPU a training step with so few places takes 0.6 of the time then
-            return self.attention(x + self.places[:size], mask=self.mask[:size, :size], is_causal=True)
+            for layer in self.layers:
+                x = layer(x, src_mask=mask, is_causal=True)
+        return x
 
     def _channel_scores(self, context: Tensor, read: Tensor, position: Tensor) -> Tensor:
         x = context + read + position
@@ -227,7 +243,7 @@ def save_prior(path: str | os.PathLike[str], prior: CodePrior, model: Any) -> No
     facts = {
         "format": PRIOR_FORMAT,
         "part": "prior",
-        "prior": {"width": prior.width, "blocks": prior.blocks},
+        "prior": {"width": prior.width, "layers": len(prior.layers)},
         "decoder_sha256": weights_digest(model.decoder),
     }
     save_safetensors(path, {name: tensor.detach().cpu() for name, tensor in prior.state_dict().items()}, facts)
@@ -247,11 +263,11 @@ def load_prior(path: str | os.PathLike[str], model: Any) -> CodePrior:
         raise CheckpointError(f"{path} has format {version}, this arcvae knows {PRIOR_FORMAT}; update arcvae")
     if facts.get("decoder_sha256") != weights_digest(model.decoder):
         raise CheckpointError(f"{path} is the prior of another model; train one for this: prior=autoregressive")
-    for name in ("width", "blocks"):
-        if problem := RULES[f"fit.{name}"].problem(sizes.get(name)):
+    for name in ("width", "layers"):
+        if problem := RULES[f"prior.{name}"].problem(sizes.get(name)):
             raise CheckpointError(f"{path} describes a prior that cannot be built: {name}={sizes.get(name)} {problem}")
     try:
-        prior = CodePrior(Alphabet.of(model), sizes["width"], sizes["blocks"])
+        prior = CodePrior(Alphabet.of(model), sizes["width"], sizes["layers"])
     except ValueError as error:
         raise CheckpointError(f"{path} describes a prior that cannot be built: {error}") from None
     fill(prior, tensors, Path(path))

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor, nn
 
+from arcvae.errors import NonFiniteError
 from arcvae.grid.prior import CodePrior
 from arcvae.grid.sampling import posterior_latents
 from arcvae.training.scheduler import warmup_then_decay
@@ -34,11 +35,13 @@ class PriorModule(LightningModule):
         self._noise = torch.Generator().manual_seed(seed)
         self.nats: list[float] = []
         """Mean cost of a code of the validation split after each epoch."""
+        self.best: dict[str, Tensor] = {}
+        """Weights of the prior after the epoch with the lowest cost."""
         self._costs: list[Tensor] = []
 
     def symbols(self, grids: Tensor) -> Tensor:
         """Grids ``(N, S, S)`` as symbols of their codes, a sample of the posterior each."""
-        with torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False):  # as the encoder computes everywhere else
             latents = posterior_latents(self._encoder[0], grids, device=self.device, generator=self._noise)
         return self.prior.alphabet.symbols(latents).to(self.device)
 
@@ -49,14 +52,20 @@ class PriorModule(LightningModule):
         return cost
 
     def validation_step(self, grids: Tensor, batch_idx: int) -> None:
-        """Keep the cost of every code."""
-        self._costs.append(self.prior.nats(self.symbols(grids)).double().cpu())
+        """Keep the cost of every code, in float32 whatever precision trains."""
+        with torch.autocast(self.device.type, enabled=False):
+            self._costs.append(self.prior.nats(self.symbols(grids)).cpu().double())
 
     def on_validation_epoch_end(self) -> None:
-        """Say what a code costs now."""
-        self.nats.append(torch.cat(self._costs).mean().item())
+        """Say what a code costs now, and keep the best weights."""
+        nats = torch.cat(self._costs).mean().item()
         self._costs = []
-        log.info("Epoch %d: a code of val costs %.2f nats", self.current_epoch + 1, self.nats[-1])
+        if not math.isfinite(nats):
+            raise NonFiniteError(f"a code costs {nats} nats after epoch {self.current_epoch + 1}; lower the lr")
+        log.info("Epoch %d: a code of val costs %.2f nats", self.current_epoch + 1, nats)
+        if nats < min(self.nats, default=math.inf):
+            self.best = {name: tensor.detach().clone() for name, tensor in self.prior.state_dict().items()}
+        self.nats.append(nats)
 
     def configure_optimizers(self) -> Any:
         """AdamW; the schedule moves with every step."""
@@ -80,10 +89,14 @@ def train_prior(
         seed: Seed of the noise of the codes.
 
     Returns:
-        Mean nats of a code of the validation split after each epoch.
+        Mean nats of a code of the validation split after each epoch. The prior keeps the weights of the best one.
+
+    Raises:
+        NonFiniteError: Training diverged.
     """
     module = PriorModule(prior, encoder, lr, seed)
     trainer.fit(module, datamodule=data)
+    prior.load_state_dict(module.best)
     prior.eval()
     return module.nats
 
@@ -103,6 +116,8 @@ def independent_nats(train: Tensor, val: Tensor, levels: int) -> float:
         >>> round(independent_nats(symbols, symbols[:1], 2), 4)  # -log 0.6
         0.5108
     """
-    counts = torch.nn.functional.one_hot(train.flatten(1), levels).sum(0) + 1  # (L, levels)
+    latents = train[0].numel()
+    bins = train.flatten(1) + levels * torch.arange(latents)  # (N, L)
+    counts = torch.bincount(bins.flatten(), minlength=latents * levels).view(latents, levels) + 1
     costs = math.log(len(train) + levels) - counts.double().log()
     return costs.gather(1, val.flatten(1).T).sum(0).mean().item()
