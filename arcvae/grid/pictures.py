@@ -84,6 +84,7 @@ def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
     axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
     axes.set_xticks(range(len(order)), [f"z{index}" for index in order], fontsize=8 if len(order) <= 32 else 5)
     axes.set(ylabel="KL, nats per grid")
+    axes.margins(y=0.2)  # room for the legend
     axes.legend(fontsize=8)
     return figure
 

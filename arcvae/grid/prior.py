@@ -39,8 +39,10 @@ BATCH: Final = 1000
 """Codes that are drawn at once."""
 COLDEST: Final = 1e-3
 """Lowest temperature."""
-BINS, FARTHEST = 128, 4.0
-"""Bins of latents that are not packed, and the largest latent that is told apart from larger ones."""
+BINS: Final = 128
+"""Bins of latents that are not packed."""
+FARTHEST: Final = 4.0
+"""Largest of these latents that is told apart from larger ones."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class PriorModule(LightningModule):
         nats = torch.cat(self._costs).mean().item()
         self._costs = []
         if not math.isfinite(nats):
-            raise NonFiniteError(f"a code costs {nats} nats after epoch {self.current_epoch + 1}; lower the lr")
+            raise NonFiniteError(f"a code costs {nats} nats after epoch {self.current_epoch + 1}; lower prior.lr")
         log.info("Epoch %d: a code of val costs %.2f nats", self.current_epoch + 1, nats)
         if nats < min(self.nats, default=math.inf):
             self.best = {name: tensor.detach().clone() for name, tensor in self.prior.state_dict().items()}

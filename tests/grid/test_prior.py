@@ -186,7 +186,7 @@ def test_training_that_diverges_is_a_fault() -> None:
     grids = torch.randint(0, 4, (100, 1, 1), dtype=torch.uint8)
     prior = CodePrior(Alphabet(places=2, channels=1, levels=4, bound=2.0, discrete=True), width=16, layers=1)
     data = Grids(grids, grids)
-    with pytest.raises(NonFiniteError, match="nats after epoch 1; lower the lr"):
+    with pytest.raises(NonFiniteError, match=r"nats after epoch 1; lower prior\.lr"):
         train_prior(prior, Copied(), data, trainer=quick_trainer(2), lr=1e30, seed=0)
 
 
