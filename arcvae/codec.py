@@ -44,7 +44,7 @@ def load(
             model that comes with arcvae: ``"atomic-d10"``.
         model: Class of the model, if it is one of yours; called with the ``model`` values of its config.
         prior: ``prior.safetensors`` that ``arcvae.sample prior=autoregressive`` has trained for this model:
-            :meth:`Codec.sample` draws from it.
+            :meth:`Codec.sample` draws from it. A model that comes with arcvae brings its own.
         device: Where to compute, for example ``"cuda"``.
 
     Returns:
@@ -54,6 +54,8 @@ def load(
         CheckpointError: Missing, damaged, of another architecture or a newer format; nothing in it is run.
     """
     path = _shipped(Path(path))
+    if prior is None and path.parent == SHIPPED:
+        prior = path.with_suffix(".prior.safetensors")
     if path.is_dir():
         if (path / "classifier.pth").is_file():
             raise CheckpointError(f"{path} is the run of a classifier; it has no codes")

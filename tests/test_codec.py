@@ -18,6 +18,7 @@ from arcvae.codec import SHIPPED, Codec
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.generator import generate_grids
 from arcvae.grid.model import BetaVAE, SeparableVAE
+from arcvae.grid.sampling import Reference
 from arcvae.grid.spatial import SpatialVAE
 
 
@@ -195,6 +196,24 @@ def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
         assert f1 == pytest.approx(record[figures]["object_f1"], abs=0.1)  # this generator has other patterns
     exact = (codec.reconstruct(grids, refine=20) == grids).all((1, 2)).mean()
     assert exact == pytest.approx(record["test_refined"]["exact_match"], abs=0.1)
+
+
+def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
+    record = json.loads((SHIPPED / "atomic-d10.json").read_text())["prior"]
+    prior = (SHIPPED / "atomic-d10.prior.safetensors").read_bytes()
+    assert hashlib.sha256(prior).hexdigest() == record["sha256"]
+    codec = arcvae.load("atomic-d10")
+    reference = Reference.of(generate_grids("atomic", 2000, seed=987)[0], 4)
+    drawn = reference.score(codec.sample(300))
+    codec.code_prior = None
+    normal = reference.score(codec.sample(300))
+    assert drawn["valid"] == pytest.approx(record["samples"]["valid"], abs=0.12)
+    assert normal["valid"] < 0.05
+    assert drawn["novel"] > 0.9
+    assert drawn["distinct"] > 0.95
+    assert 8 < drawn["colored_cells"] < 25  # 17.6 in the corpus
+    with pytest.raises(ValueError, match=r"temperature=0\.5 is that of a learned prior"):
+        codec.sample(1, temperature=0.5)
 
 
 def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

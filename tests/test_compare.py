@@ -108,7 +108,7 @@ def test_frontier_scores_samples_once_and_draws_the_plane(compare: Compare, tmp_
     for prior in ("posterior", "aggregate", "normal"):
         record = run / f"samples_{prior}_20" / "metrics.json"
         drawn = json.loads(record.read_text())
-        assert drawn["config"]["prior"] == prior
+        assert drawn["config"]["prior"]["name"] == prior
         found = results["variants"]["d4"]["metrics"][f"test/valid_{prior}"]["mean"]
         assert found == drawn["scores"]["samples"]["valid"]
     written = record.stat().st_mtime_ns
