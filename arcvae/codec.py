@@ -247,7 +247,7 @@ class Codec:
             count: Grids to draw.
             seed: The same seed draws the same codes.
             decision: See :meth:`decode`.
-            temperature: Of the learned prior, > 0; below 1: more of what is typical, less variety.
+            temperature: Of the learned prior, at least 0.001; below 1: more of what is typical, less variety.
 
         Raises:
             ValueError: A temperature without a learned prior, or below 0.001.
