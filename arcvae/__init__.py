@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from arcvae.codec import load as load
+    from arcvae.grid.codec import load as load
 
 __all__ = ["load"]
 
@@ -16,7 +16,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and a command with a typing error should not.
     if name == "load":
-        from arcvae.codec import load
+        from arcvae.grid.codec import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

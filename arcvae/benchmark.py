@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from arcvae.build import flush_denormals, keep_freed_memory, resolve_precision
-from arcvae.grid.corpus import read_corpus, write_corpus
+from arcvae.app.build import flush_denormals, keep_freed_memory, resolve_precision
+from arcvae.grid.corpus.files import read_corpus, write_corpus
+from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.elbo import gaussian_kl
-from arcvae.grid.generator import generate_grids
-from arcvae.grid.model import BetaVAE
+from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.losses import make_loss
 

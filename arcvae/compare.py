@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from arcvae import errors
-from arcvae.config import FREE, FREE_WITHIN, config_hash, make_run_id, plan, resolved
-from arcvae.door import open_door, quiet
+from arcvae.app.checks import leaves
+from arcvae.app.command import open_door, quiet
+from arcvae.app.compose import FREE, FREE_WITHIN, config_hash, make_run_id, plan, resolved
 from arcvae.errors import ArcvaeError, DataError
-from arcvae.schema import leaves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def compare(config: DictConfig, folder: Path) -> dict[str, Any]:
     plain, shown = resolved(config)
     quiet()
     variants = _given(plain["runs"]) if plain["runs"] else _trained(plain)
-    from arcvae.files import write_atomic, write_json
+    from arcvae.io.files import write_atomic, write_json
     from arcvae.training.comparison import read_record, recommend, stabilities, summary
     from arcvae.training.comparison_report import markdown
     from arcvae.training.plots import curves_figure, draw_picture, plane_figure
@@ -227,9 +227,9 @@ def _reconstructions(variants: Variants, records: Mapping[str, Any]) -> Figure:
     """The same validation grids as each variant reconstructs them."""
     import numpy as np
 
-    from arcvae.codec import load
-    from arcvae.grid.corpus import read_corpus
-    from arcvae.grid.pictures import mosaic
+    from arcvae.grid.analysis.pictures import mosaic
+    from arcvae.grid.codec import load
+    from arcvae.grid.corpus.files import read_corpus
 
     record = next(iter(records.values()))[0]
     val = read_corpus(record["corpus"]["path"], max_bytes=record["config"]["data"]["max_bytes"]).val

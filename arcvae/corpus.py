@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from arcvae.door import open_door
+from arcvae.app.command import open_door
 from arcvae.errors import ConfigError
 
 log = logging.getLogger("arcvae")
@@ -43,7 +43,7 @@ def corpus(config: DictConfig, _: Path) -> Path:
 
 
 def _write_grids(config: DictConfig) -> tuple[Path, str]:
-    from arcvae.grid.corpus import default_corpus_path, write_corpus
+    from arcvae.grid.corpus.files import default_corpus_path, write_corpus
 
     parameters = (config.kind, config.num_grids, config.seed)
     path = Path(config.out or default_corpus_path(Path(config.output_dir) / "corpora", *parameters))
@@ -53,12 +53,12 @@ def _write_grids(config: DictConfig) -> tuple[Path, str]:
 
 def _write_audio(config: DictConfig) -> tuple[Path, str]:
     if config.source:
-        from arcvae.audio.recordings import write_recorded_corpus
+        from arcvae.audio.corpus.recordings import write_recorded_corpus
 
         survey = write_recorded_corpus(config.out, config.source, config.seed)
         found = f"{survey.clips:,} recordings of {len(survey.species)} species, {len(survey.left_out)} left out"
         return Path(config.out), found
-    from arcvae.audio.corpus import default_audio_path, write_synthetic_corpus
+    from arcvae.audio.corpus.files import default_audio_path, write_synthetic_corpus
 
     parameters = (config.num_species, config.num_clips, config.seed)
     path = Path(config.out or default_audio_path(Path(config.output_dir) / "corpora", *parameters))

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from arcvae.config import resolved
-from arcvae.door import check_files, open_door, quiet
+from arcvae.app.command import check_files, open_door, quiet
+from arcvae.app.compose import resolved
 from arcvae.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from arcvae.restore import Restored
+    from arcvae.app.restore import Restored
 
 log = logging.getLogger("arcvae")
 
@@ -36,8 +36,8 @@ def evaluate(config: DictConfig, folder: Path) -> dict[str, Any]:
     plain, shown = resolved(config)
     checkpoint = Path(plain["ckpt_path"]).resolve()  # now: outputs/latest may move on meanwhile
     quiet()
-    from arcvae.files import write_json
-    from arcvae.restore import restore
+    from arcvae.app.restore import restore
+    from arcvae.io.files import write_json
     from arcvae.training.record import claimed, software
     from arcvae.training.report import table
 
@@ -101,7 +101,7 @@ def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
     """All metrics of a split, at the plain argmax and at the decision tuned on the validation split."""
     from lightning.pytorch import Trainer
 
-    from arcvae.imbalance.decision import log_prior
+    from arcvae.imbalance.logit_adjustment import log_prior
     from arcvae.training.diagnosis import diagnose
     from arcvae.training.evaluation import decide, tune_decision
     from arcvae.training.report import baseline
@@ -141,7 +141,7 @@ def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) ->
     """Pictures that any task has, and the table per class."""
     import numpy as np
 
-    from arcvae.files import write_atomic
+    from arcvae.io.files import write_atomic
     from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
 
     # Where no class stands for nothing, the frequent ones come first: rare ones fail first.

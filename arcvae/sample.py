@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from arcvae.config import resolved
-from arcvae.door import check_files, open_door, quiet
+from arcvae.app.command import check_files, open_door, quiet
+from arcvae.app.compose import resolved
 from arcvae.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from arcvae.grid.data import GridDataModule
+    from arcvae.grid.codes.prior import CodePrior
+    from arcvae.grid.corpus.data import GridDataModule
     from arcvae.grid.module import GridModule
-    from arcvae.grid.prior import CodePrior
 
 log = logging.getLogger("arcvae")
 
@@ -50,13 +50,13 @@ def sample(config: DictConfig, folder: Path) -> dict[str, Any]:
     quiet()
     import numpy as np
 
-    from arcvae.codec import Codec
-    from arcvae.files import write_atomic, write_json
-    from arcvae.grid.data import GridDataModule
+    from arcvae.app.restore import restore
+    from arcvae.grid.analysis.pictures import mosaic
+    from arcvae.grid.codec import Codec
+    from arcvae.grid.codes.sampling import Reference
+    from arcvae.grid.corpus.data import GridDataModule
     from arcvae.grid.module import GridModule
-    from arcvae.grid.pictures import mosaic
-    from arcvae.grid.sampling import Reference
-    from arcvae.restore import restore
+    from arcvae.io.files import write_atomic, write_json
     from arcvae.training.evaluation import tune_decision
     from arcvae.training.plots import draw_picture
     from arcvae.training.record import claimed, software
@@ -112,7 +112,7 @@ def _codes(
     module: GridModule, data: GridDataModule, config: dict[str, Any], folder: Path
 ) -> tuple[NDArray[np.float32], dict[str, Any] | None]:
     """Codes ``(N, D)``, and how well a prior was trained, if one was."""
-    from arcvae.grid.sampling import aggregate_codes, posterior_codes, prior_codes
+    from arcvae.grid.codes.sampling import aggregate_codes, posterior_codes, prior_codes
 
     prior, count, seed = config["prior"], config["num_samples"], config["seed"]
     if prior["name"] == "normal":
@@ -130,7 +130,7 @@ def _autoregressive_codes(
 ) -> tuple[NDArray[np.float32], dict[str, Any] | None]:
     import torch
 
-    from arcvae.grid.prior import Alphabet, CodePrior, load_prior, save_prior
+    from arcvae.grid.codes.prior import Alphabet, CodePrior, load_prior, save_prior
 
     model, settings, seed = module.model, config["prior"], config["seed"]
     fit = None
@@ -154,10 +154,10 @@ def _fit(
     from lightning.pytorch.callbacks import TQDMProgressBar
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from arcvae.build import flush_denormals, keep_freed_memory, resolve_precision
-    from arcvae.grid.prior import FARTHEST
-    from arcvae.grid.prior_training import independent_nats, train_prior
-    from arcvae.grid.sampling import posterior_latents
+    from arcvae.app.build import flush_denormals, keep_freed_memory, resolve_precision
+    from arcvae.grid.codes.prior import FARTHEST
+    from arcvae.grid.codes.prior_training import independent_nats, train_prior
+    from arcvae.grid.codes.sampling import posterior_latents
 
     flush_denormals()
     keep_freed_memory()

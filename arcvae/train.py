@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from arcvae.config import FREE, FREE_WITHIN, config_hash, resolved
-from arcvae.door import CHILD, check_files, open_door, quiet
+from arcvae.app.command import CHILD, check_files, open_door, quiet
+from arcvae.app.compose import FREE, FREE_WITHIN, config_hash, resolved
 from arcvae.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a typing error should not
-    from arcvae.build import Run
+    from arcvae.app.build import Run
     from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger("arcvae")
@@ -37,11 +37,11 @@ def check(config: dict[str, Any]) -> None:
 def _check_corpus(data: dict[str, Any], model: dict[str, Any]) -> None:
     """Read the corpus that is named, with the reader of its task, and compare it with the model."""
     if data["_target_"].startswith("arcvae.audio."):
-        from arcvae.audio.corpus import read_audio_corpus
+        from arcvae.audio.corpus.files import read_audio_corpus
 
         name, found = "num_classes", len(read_audio_corpus(data["path"], max_bytes=data["max_bytes"]).species)
     elif data["_target_"].startswith("arcvae.grid."):
-        from arcvae.grid.corpus import read_corpus
+        from arcvae.grid.corpus.files import read_corpus
 
         name, found = "grid_size", read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size
     else:
@@ -66,8 +66,8 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     quiet()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from arcvae.build import build_run
-    from arcvae.files import write_json
+    from arcvae.app.build import build_run
+    from arcvae.io.files import write_json
     from arcvae.training.loggers import log_run_files
     from arcvae.training.record import claimed, link_latest
 
@@ -138,7 +138,7 @@ def _save_weights(run: Run, config: dict[str, Any], folder: Path) -> None:
     """``class_weights.pth``: weights, counts and how they were made, as plain tensors."""
     import torch
 
-    from arcvae.tensorfile import save_torch
+    from arcvae.io.tensors import save_torch
 
     weights = torch.ones(len(run.counts)) if run.weights is None else torch.as_tensor(run.weights, dtype=torch.float32)
     save_torch(
@@ -154,8 +154,8 @@ def _save_weights(run: Run, config: dict[str, Any], folder: Path) -> None:
 
 def _finish(config: dict[str, Any], run: Run, folder: Path, started: float) -> dict[str, Any]:
     """Evaluate the best checkpoint, export it, and gather the record of the run."""
-    from arcvae.exports import write_exports
-    from arcvae.imbalance.decision import log_prior
+    from arcvae.imbalance.logit_adjustment import log_prior
+    from arcvae.io.exports import write_exports
     from arcvae.training.diagnosis import diagnose
     from arcvae.training.evaluation import decide, tune_decision
     from arcvae.training.record import EpochRecord, model_checkpoint, peak_memory, software
@@ -240,7 +240,7 @@ def _require_same_run(config: dict[str, Any], run: Run) -> None:
     Raises:
         CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
     """
-    from arcvae.exports import read_checkpoint
+    from arcvae.io.exports import read_checkpoint
 
     path = config["ckpt_path"]
     checkpoint = read_checkpoint(path)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from arcvae.audio.corpus import write_synthetic_corpus
-from arcvae.grid.corpus import write_corpus
+from arcvae.audio.corpus.files import write_synthetic_corpus
+from arcvae.grid.corpus.files import write_corpus
 
 Command = Callable[..., int]
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from arcvae.grid.model import BetaVAE
-from arcvae.tensorfile import load_torch
+from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.io.tensors import load_torch
 from tests.conftest import FAST, save_arrays
 
 ROOT = Path(__file__).parent.parent
@@ -146,7 +146,7 @@ def test_installed_package_brings_its_config_and_works_anywhere(tmp_path: Path) 
     here.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    code = "import arcvae.config, sys; assert 'site' in arcvae.config.CONF_DIR.parts; sys.argv[0] = 'arcvae-train'; from arcvae.train import main; sys.exit(main())"
+    code = "import arcvae.app.compose, sys; assert 'site' in arcvae.app.compose.CONF_DIR.parts; sys.argv[0] = 'arcvae-train'; from arcvae.train import main; sys.exit(main())"
     done = python("-c", code, "loss=option_b", "--cfg", "job", cwd=here, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert "class_weights: sqrt_inverse" in done.stdout

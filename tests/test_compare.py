@@ -65,8 +65,8 @@ def test_variants_are_trained_once_and_reported(
     touched = tiny_corpus.stat()
     os.utime(tiny_corpus)  # a corpus that is newer than the runs may be another one
     try:
+        from arcvae.app.compose import plan
         from arcvae.compare import _is_run_of
-        from arcvae.config import plan
 
         (job,) = plan("train", [f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "loss=option_a"])
         run = tmp_path / results["variants"]["A"]["runs"][0]

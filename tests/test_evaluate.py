@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import arcvae
-from arcvae.tensorfile import load_torch, save_torch
+from arcvae.io.tensors import load_torch, save_torch
 from tests.conftest import FAST, Command, metrics, save_arrays
 
 Capture = pytest.CaptureFixture[str]

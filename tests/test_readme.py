@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arcvae.config import plan
+from arcvae.app.compose import plan
 from arcvae.errors import ConfigError
 from tests.conftest import FAST, Command
 

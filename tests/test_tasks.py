@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from arcvae.app.compose import plan
 from arcvae.audio.module import AudioModule
-from arcvae.config import plan
 from arcvae.grid.module import GridModule
-from arcvae.tensorfile import load_torch
+from arcvae.io.tensors import load_torch
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.record import EpochRecord
 

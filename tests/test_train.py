@@ -13,7 +13,7 @@ import torch
 
 from arcvae.grid.callbacks import ReconstructionSnapshots
 from arcvae.grid.module import GridModule
-from arcvae.tensorfile import load_torch
+from arcvae.io.tensors import load_torch
 from tests.conftest import FAST, Command, metrics, runs, save_arrays
 
 Capture = pytest.CaptureFixture[str]

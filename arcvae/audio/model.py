@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from arcvae.audio.mfcc import MfccSettings
+from arcvae.audio.features.mfcc import MfccSettings
 
 _COEFFICIENTS = MfccSettings.n_mfcc
 

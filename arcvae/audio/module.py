@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from arcvae.audio.data import AudioDataModule
+from arcvae.audio.corpus.data import AudioDataModule
 from arcvae.audio.model import MfccNet
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcvae.files import write_atomic
-from arcvae.grid.data import GridDataModule
+from arcvae.grid.analysis.objects import find_components
+from arcvae.grid.analysis.pictures import codes_figure, mosaic
+from arcvae.grid.analysis.render import reconstruction_figure
+from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.module import GridModule
-from arcvae.grid.objects import find_components
-from arcvae.grid.pictures import codes_figure, mosaic
-from arcvae.grid.render import reconstruction_figure
+from arcvae.io.files import write_atomic
 from arcvae.training.loggers import log_picture, shows_pictures
 from arcvae.training.plots import to_png
 from arcvae.training.record import model_checkpoint

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from arcvae.grid.elbo import BetaSchedule, free_bits, gaussian_kl
-from arcvae.grid.model import BetaVAE
-from arcvae.grid.packing import digits_of, networks_of_latents
+from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.packing import digits_of, networks_of_latents
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.training.diagnosis import Finding
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput
@@ -186,8 +186,10 @@ class GridModule(ImbalanceModule):
         )
 
     def study(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.study.study`."""
-        from arcvae.grid.study import study  # scikit-learn takes a second to import, and training needs none of it
+        """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.analysis.study.study`."""
+        from arcvae.grid.analysis.study import (
+            study,
+        )  # scikit-learn takes a second to import, and training needs none of it
 
         return study(self, *arguments, **options)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.errors import ArcvaeError
-from arcvae.files import sha256, write_json
+from arcvae.io.files import sha256, write_json
 
 FORMAT = 1
 _CHUNK = 1 << 20

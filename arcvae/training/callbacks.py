@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from arcvae.errors import ConfigError
-from arcvae.files import write_atomic
+from arcvae.io.files import write_atomic
 from arcvae.training.loggers import log_table
 from arcvae.training.module import ImbalanceModule
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
-from arcvae.tensorfile import load_torch, save_torch
+from arcvae.io.tensors import load_torch, save_torch
 
 
 class AtomicCheckpointIO(CheckpointIO):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arcvae.imbalance.calibration import Calibration
 from arcvae.imbalance.confusion import classification_metrics
-from arcvae.imbalance.decision import StrengthTuner, corrected, log_prior
+from arcvae.imbalance.logit_adjustment import StrengthTuner, corrected, log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.training.module import Figure, ImbalanceModule, StepOutput
 

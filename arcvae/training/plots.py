@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from arcvae.files import write_atomic
+from arcvae.io.files import write_atomic
 from arcvae.training.comparison import Summary
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 from arcvae.errors import BusyError, FileSystemError
-from arcvae.exports import CHECKPOINT_FORMAT
-from arcvae.files import write_atomic
+from arcvae.io.exports import CHECKPOINT_FORMAT
+from arcvae.io.files import write_atomic
 
 log = logging.getLogger(__name__)
 

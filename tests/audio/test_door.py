@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcvae.audio.corpus import default_audio_path, read_audio_corpus
-from tests.audio.test_recordings import tone
+from arcvae.audio.corpus.files import default_audio_path, read_audio_corpus
+from tests.audio.corpus.test_recordings import tone
 
 Door = Callable[..., int]
 
@@ -103,7 +103,7 @@ def test_bad_clips_are_reported_before_torch_is_imported_and_synthetic_ones_need
         "code = main()\n"
         "assert 'torch' not in sys.modules and 'lightning' not in sys.modules\n"
         "sys.modules['librosa'] = sys.modules['soundfile'] = None\n"
-        "from arcvae.audio.corpus import write_synthetic_corpus\n"
+        "from arcvae.audio.corpus.files import write_synthetic_corpus\n"
         "write_synthetic_corpus('good.npz', 2, 20, 0)\n"
         "sys.exit(code)\n"
     )

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Trainer
 from sklearn.metrics import accuracy_score, f1_score
 
-from arcvae.audio.data import AudioDataModule
+from arcvae.audio.corpus.data import AudioDataModule
 from arcvae.audio.model import AudioCNN
 from arcvae.audio.module import AudioModule
 from arcvae.imbalance.losses import make_loss

@@ -13,11 +13,11 @@ from sklearn.metrics import f1_score
 
 from arcvae.errors import NonFiniteError
 from arcvae.grid.callbacks import BetaAnnealing, choose, reconstruct
-from arcvae.grid.data import GridDataModule
+from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.elbo import Constant, LinearWarmup, gaussian_kl
-from arcvae.grid.model import BetaVAE
+from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.grid.module import GridModule
-from arcvae.grid.spatial import SpatialVAE
 from arcvae.imbalance.losses import make_loss
 
 

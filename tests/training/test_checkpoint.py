@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from arcvae.errors import ArcvaeError, CheckpointError, FileSystemError
-from arcvae.files import to_json, write_atomic, write_json
-from arcvae.tensorfile import load_torch, save_torch
+from arcvae.io.files import to_json, write_atomic, write_json
+from arcvae.io.tensors import load_torch, save_torch
 
 VALUE = {"weight": torch.arange(12.0).view(3, 4), "step": 7, "name": "x", "list": [1.5, None]}
 

@@ -12,7 +12,7 @@ import torch
 
 from arcvae.errors import DataError
 from arcvae.grid.elbo import Constant
-from arcvae.grid.model import BetaVAE
+from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.module import GridModule
 from arcvae.imbalance.losses import make_loss
 from arcvae.training.comparison import (

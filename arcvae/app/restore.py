@@ -1,0 +1,112 @@
+"""Opening a trained model from its checkpoint alone, as evaluation needs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from arcvae.app.build import build, build_module, import_plugins
+from arcvae.app.checks import foreign_targets, problems_of
+from arcvae.errors import CheckpointError, ConfigError, DataError
+from arcvae.io.exports import read_checkpoint
+from arcvae.io.tensors import fill
+from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.module import ImbalanceModule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Restored:
+    """A trained model, opened from its checkpoint alone."""
+
+    config: dict[str, Any]
+    """Config of the training run, with the changes that were asked for."""
+    data: ImbalanceDataModule
+    module: ImbalanceModule
+    counts: list[int]
+    """Elements of each class in the train split that it was trained on."""
+    same_corpus: bool
+    """Whether ``data`` serves the corpus that it was trained on."""
+
+
+def restore(
+    ckpt_path: str,
+    *,
+    data_path: str | None,
+    accelerator: str,
+    output_dir: str,
+    max_bytes: float = 4e9,
+    plugins: Sequence[str] = (),
+) -> Restored:
+    """Open a checkpoint: it knows its architecture, loss, class weights and corpus.
+
+    What it says is data: only classes of arcvae, and of modules that the user names now, are built from it, and
+    only with values that a config may have.
+
+    Args:
+        ckpt_path: Checkpoint of ``arcvae.train``.
+        data_path: Another corpus than that of the run; None for the same.
+        accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
+        output_dir: Where a generated corpus is kept, and class counts; the checkpoint has no say in it.
+        max_bytes: Refuse a corpus that takes more than this.
+        plugins: Modules of the user to import first.
+
+    Raises:
+        CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
+        DataError: A corpus that cannot be read or has grids of another size.
+    """
+    checkpoint = read_checkpoint(ckpt_path)
+    stamp = checkpoint["arcvae"]
+    config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "beta", "seed")}
+    config |= {"plugins": list(plugins), "optimizer": None}
+    import_plugins(config)
+    if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
+        raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
+    here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
+    here |= {"overfit_grids": 0, "fresh": False} | ({} if data_path is None else {"path": data_path})
+    config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
+    data = build(config, "data")
+    data.prepare_data()
+    _require_same_kind(config["model"], data, stamp, ckpt_path)
+    weights = stamp.get("class_weights")
+    module = build_module(config, None if weights is None else np.asarray(weights))
+    fill(module, checkpoint["state_dict"], Path(ckpt_path))
+    module.on_load_checkpoint(checkpoint)
+    module.eval().to(pick_device(accelerator))
+    same = data.content_hash == stamp.get("corpus_sha256")
+    if not same:
+        log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
+    return Restored(config, data, module, [int(n) for n in stamp["class_counts"]], same)
+
+
+def _require_same_kind(
+    model: Mapping[str, Any], data: ImbalanceDataModule, stamp: Mapping[str, Any], ckpt_path: str
+) -> None:
+    """Refuse a corpus whose samples or classes are not of the kind that a checkpoint was trained on."""
+    for name, found in data.model_settings.items():
+        if (wanted := model.get(name)) not in (None, found):
+            raise DataError(f"{data.corpus_path} has {name} {found}, {ckpt_path} was trained with {wanted}")
+    known = stamp.get("class_names")
+    if known is not None and list(known) != list(data.class_names):
+        first = next(pair for pair in zip(known, data.class_names, strict=True) if pair[0] != pair[1])
+        raise DataError(f"{data.corpus_path} has a class {first[1]!r} where {ckpt_path} was trained on {first[0]!r}")
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device that an ``accelerator`` of the config means here.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
+    if not there[wanted]:
+        raise ConfigError(f"accelerator={accelerator}: there is no such device here; use accelerator=cpu")
+    return torch.device(wanted)

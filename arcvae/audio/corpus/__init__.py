@@ -1,0 +1,1 @@
+"""Clips as data: synthesis, recordings, corpus files, batches."""

@@ -1,0 +1,1 @@
+"""What a model of grids has learned, in figures and pictures."""

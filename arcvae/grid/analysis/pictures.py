@@ -1,0 +1,117 @@
+"""Pictures of what a model of grids has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.collections import LineCollection
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from arcvae.grid.analysis.render import ARC_COLORS, caption, draw_cells, draw_grid
+from arcvae.training.plots import OURS, new_figure
+
+Grids = NDArray[np.integer]
+
+
+def extremes_figure(
+    originals: Grids, reconstructions: Grids, groups: Mapping[str, NDArray[np.int64]], title: str
+) -> Figure:
+    """Pairs of original and reconstruction, a row for each group.
+
+    Args:
+        originals: ``(N, S, S)``.
+        reconstructions: ``(N, S, S)``.
+        groups: Indices of the grids of each row, by its label; as many in each.
+        title: Heading.
+    """
+    pairs = max(len(indices) for indices in groups.values())
+    figure = new_figure(2.55 * pairs + 0.4, 1.6 * len(groups) + 0.5, title)
+    cells = figure.subplots(len(groups), 2 * pairs, squeeze=False)
+    for row, (label, indices) in zip(cells, groups.items(), strict=True):
+        for axes in row:
+            axes.set_axis_off()
+        for place, index in enumerate(indices.tolist()):
+            left, right = row[2 * place], row[2 * place + 1]
+            left.set_axis_on()
+            right.set_axis_on()
+            draw_grid(left, originals[index])
+            draw_grid(right, reconstructions[index])
+            left.set_title("original", fontsize=7)
+            right.set_title(caption(originals[index], reconstructions[index]), fontsize=7)
+        row[0].set_ylabel(label, fontsize=10)
+    return figure
+
+
+def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), headings: Sequence[str] = ()) -> Figure:
+    """Grids ``(N, S, S)`` in rows of ``columns``, with labels for rows and columns where given.
+
+    One image: an axes for each of a hundred grids takes seconds to lay out.
+    """
+    size = grids.shape[1]
+    height, pitch = -(-len(grids) // columns), size + 2
+    canvas = np.ma.masked_all((height * pitch - 2, columns * pitch - 2), dtype=np.int64)
+    lines = []
+    for index, grid in enumerate(grids):
+        top, left = index // columns * pitch, index % columns * pitch
+        canvas[top : top + size, left : left + size] = grid
+        for edge in np.arange(size + 1) - 0.5:
+            lines.append(((left + edge, top - 0.5), (left + edge, top + size - 0.5)))
+            lines.append(((left - 0.5, top + edge), (left + size - 0.5, top + edge)))
+    figure = new_figure(1.05 * columns + (0.9 if rows else 0.2), 1.05 * height + (0.8 if headings else 0.5), title)
+    axes = figure.subplots()
+    draw_cells(axes, canvas)
+    axes.add_collection(LineCollection(lines, colors="#444444", linewidths=0.3))
+    for side in axes.spines.values():
+        side.set_visible(False)
+    middle = (size - 1) / 2
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=8)
+    axes.set_xticks([middle + place * pitch for place in range(len(headings))], headings)
+    axes.set_yticks([middle + place * pitch for place in range(len(rows))], rows)
+    return figure
+
+
+def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
+    """Bars of the KL of each latent dimension in nats, largest first, with the line above which one is active."""
+    order = np.argsort(kl_per_dim)[::-1]
+    figure = new_figure(max(5.0, 0.35 * len(order) + 1.5), 3.4, title)
+    axes = figure.subplots()
+    axes.bar(range(len(order)), np.array(kl_per_dim)[order], color=OURS)
+    axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
+    axes.set_xticks(range(len(order)), [f"z{index}" for index in order], fontsize=8 if len(order) <= 32 else 5)
+    axes.set(ylabel="KL, nats per grid")
+    axes.margins(y=0.2)  # room for the legend
+    axes.legend(fontsize=8)
+    return figure
+
+
+def codes_figure(
+    maps: Mapping[str, NDArray[np.floating]], labels: Mapping[str, tuple[NDArray[np.int64], Sequence[str]]], title: str
+) -> Figure:
+    """Scatter plots of codes in the plane: a row for each map, a column for each label.
+
+    Args:
+        maps: Points ``(N, 2)`` by name of the projection.
+        labels: By name: label of each point ``(N,)`` and the names of the values; "colour" is drawn in its colours.
+        title: Heading.
+    """
+    figure = new_figure(4.4 * len(labels), 3.7 * len(maps) + 0.4, title)
+    cells = figure.subplots(len(maps), len(labels), squeeze=False)
+    for row, (projection, points) in zip(cells, maps.items(), strict=True):
+        for axes, (name, (values, names)) in zip(row, labels.items(), strict=True):
+            if name.startswith("colour"):
+                colors = ListedColormap(["#DDDDDD", *ARC_COLORS[1:]])
+            else:
+                shades = np.linspace(0.05, 0.95, len(names))
+                colors = ListedColormap(colormaps["viridis"](shades))
+            norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
+            dots = axes.scatter(points[:, 0], points[:, 1], c=values, cmap=colors, norm=norm, s=5, linewidths=0)
+            bar = figure.colorbar(dots, ax=axes, ticks=range(len(names)))
+            bar.ax.set_yticklabels(names, fontsize=7)
+            axes.set_title(f"{projection}, by {name}", fontsize=9)
+            axes.set(xticks=[], yticks=[])
+    return figure

@@ -1,0 +1,245 @@
+"""What a model of grids has learned: its likelihood, its codes, and pictures of both."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
+from arcvae.grid.analysis.objects import errors_by_objects, find_components
+from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.grid.codes.refinement import refine as refined_codes
+from arcvae.grid.corpus.data import GridDataModule
+from arcvae.grid.corpus.files import read_factors
+from arcvae.grid.corpus.generator import FACTORS, KINDS
+from arcvae.grid.models.packing import codes_of_latents, latents_of_codes
+from arcvae.grid.module import ACTIVE_NATS, GridModule
+from arcvae.imbalance.counts import count_classes
+from arcvae.imbalance.logit_adjustment import corrected, log_prior
+from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.io.files import write_atomic
+from arcvae.training.module import Figure as Value
+from arcvae.training.plots import draw_picture
+from arcvae.training.report import table
+
+log = logging.getLogger(__name__)
+
+LIKELIHOOD_GRIDS, SCATTERED = 2000, 2000
+"""Grids of which the likelihood is computed, and codes of which the scatter plots are made."""
+_BY_OBJECTS = ("share", "exact_match", "left_out", "added", "recolored")
+_SPAN = 2.5
+"""How far a latent dimension is moved to each side, in standard deviations of the prior."""
+
+
+def study(
+    module: GridModule,
+    data: GridDataModule,
+    split: str,
+    results: dict[str, Value],
+    *,
+    limit: int,
+    decision: dict[str, Any],
+    samples: int,
+    refine: int,
+    seed: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write pictures and reconstructions of a split into a folder, and return further figures.
+
+    Args:
+        module: Trained.
+        data: Its corpus, or another one.
+        split: "train", "val" or "test".
+        results: Metrics of the split.
+        limit: Grids to look at, from the first on.
+        decision: Class counts of the train split and tuned strength.
+        samples: Importance samples for each grid, K.
+        refine: Rounds of :func:`arcvae.grid.codes.refinement.refine`; with some, its figures are added.
+        seed: Seed of the noise and of all choices.
+        folder: Existing folder.
+    """
+    grids = data.splits[split][:limit]
+    prior, strength = log_prior(decision["class_counts"]), float(decision["prior_strength"])
+    mu, plain, tuned = _pass(module, grids, prior, strength)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, original=grids.numpy(), argmax=plain, corrected=tuned, mu=mu)
+    write_atomic(folder / "reconstructions.npz", buffer.getvalue())
+    figures = _figures(module, data, split, results, grids.numpy(), plain, mu, seed)
+    for name, draw in figures.items():
+        draw_picture(folder, name, draw)
+    few = grids[:LIKELIHOOD_GRIDS]
+    by_objects = errors_by_objects(grids.numpy(), plain)
+    log.info("By number of objects\n%s", table(by_objects, _BY_OBJECTS))
+    likelihood = _likelihood(module, few, prior, strength, decision, samples, seed)
+    found = {"likelihood": likelihood, "by_objects": by_objects}
+    return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
+
+
+def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict[str, Any]:
+    """Metrics at codes that were refined from the means ``(N, D)``, and what it cost."""
+    started = time.perf_counter()
+    decoder, metrics = module.model.decoder, ClassificationMetrics(module.num_classes, module.background)
+    decoded = []
+    for codes, batch in zip(mu.split(1000), grids.split(1000), strict=True):
+        better = _decode(module, refined_codes(decoder, codes.to(module.device), batch, rounds))
+        metrics.update(torch.from_numpy(better), batch)
+        decoded.append(better)
+    seconds = time.perf_counter() - started
+    by_objects = errors_by_objects(grids.numpy(), np.concatenate(decoded))
+    log.info(
+        "By number of objects, codes refined in up to %d rounds (%.1f ms per grid)\n%s",
+        rounds, 1000 * seconds / len(grids), table(by_objects, _BY_OBJECTS),
+    )  # fmt: skip
+    results = module.named({name: value.tolist() for name, value in metrics.compute().items()})
+    return results | {"rounds": rounds, "seconds": seconds, "by_objects": by_objects}
+
+
+@torch.no_grad()
+def _pass(
+    module: GridModule, grids: Tensor, prior: Tensor, strength: float
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Mean codes ``(N, D)``, and grids ``(N, S, S)`` decoded from them by the plain and the tuned decision."""
+    codes, plain, tuned = [], [], []
+    for batch in grids.split(1000):
+        mu, _ = module.model.encoder(batch.to(module.device))
+        logits = module.model.decoder(mu)
+        codes.append(mu.cpu())
+        plain.append(logits.argmax(1).to(torch.uint8).cpu())
+        tuned.append(corrected(logits, prior, strength).argmax(1).to(torch.uint8).cpu())
+    return torch.cat(codes).numpy(), torch.cat(plain).numpy(), torch.cat(tuned).numpy()
+
+
+def _likelihood(
+    module: GridModule, grids: Tensor, prior: Tensor, strength: float, decision: dict[str, Any], samples: int, seed: int
+) -> dict[str, Any]:
+    """Bits per cell under the decoder as it is, under the corrected one, and without a code."""
+    cells = module.model.grid_size**2
+    bounds = log_likelihoods(
+        module.model.encoder, module.model.decoder, grids, samples=samples,
+        priors=[(prior, 0.0), (prior, strength)], generator=torch.Generator().manual_seed(seed),
+    )  # fmt: skip
+    (plain, plain_error), (tuned, tuned_error) = (bits_per_cell(bound, cells) for bound in bounds)
+    trivial = independent_bits(decision["class_counts"], count_classes(grids.numpy(), module.num_classes).tolist())
+    return {
+        "bits_per_cell": plain,
+        "bits_per_cell_standard_error": plain_error,
+        "bits_per_cell_at_tuned_decision": tuned,
+        "bits_per_cell_at_tuned_decision_standard_error": tuned_error,
+        "bits_per_cell_of_independent_cells": trivial,
+        "importance_samples": samples,
+        "grids": len(grids),
+    }
+
+
+def _figures(
+    module: GridModule,
+    data: GridDataModule,
+    split: str,
+    results: dict[str, Value],
+    grids: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    mu: NDArray[np.float32],
+    seed: int,
+) -> dict[str, Callable[[], Figure]]:
+    """How to draw each picture, by name."""
+    kl = results["kl_per_dim"]
+    assert isinstance(kl, list)
+    wrong = (grids != decoded).reshape(len(grids), -1).sum(1)
+    order = np.argsort(wrong, kind="stable")
+    middle = max(0, len(order) // 2 - 2)
+    groups = {"best": order[:5], "median": order[middle : middle + 5], "worst": order[::-1][:5]}
+    some = np.random.default_rng(seed).permutation(len(grids))
+    return {
+        "reconstructions": lambda: extremes_figure(
+            grids, decoded, groups,
+            f"Best, median and worst {split} grids by wrong cells: accuracy of all cells, F1 of objects",
+        ),
+        "kl_per_dimension": lambda: kl_figure(
+            kl, ACTIVE_NATS, f"KL of each latent dimension on {split}: {sum(kl):.1f} nats per grid in all"
+        ),
+        "codes": lambda: _codes(data, split, grids, mu, some[:SCATTERED], seed),
+        "traversals": lambda: _traversals(module, mu, kl, some[0]),
+        **({"interpolations": lambda: _interpolations(module, grids, mu, some[:12], split)} if len(grids) > 1 else {}),
+    }  # fmt: skip
+
+
+def _codes(
+    data: GridDataModule,
+    split: str,
+    grids: NDArray[np.uint8],
+    mu: NDArray[np.float32],
+    some: NDArray[np.int64],
+    seed: int,
+) -> Figure:
+    found = find_components(grids[some])
+    most = int(max(1, found.objects_per_grid.max()))
+    labels: dict[str, tuple[NDArray[np.int64], list[str]]] = {
+        "number of objects": (found.objects_per_grid, [str(n) for n in range(most + 1)]),
+        "colour of the largest object": (found.main_color, list(data.class_names)),
+    }
+    factors = read_factors(data.corpus_path, split)
+    if factors is not None:
+        sizes = factors[some][:, :, FACTORS.index("size")].astype(np.int64)
+        largest = np.take_along_axis(factors[some], sizes.argmax(1)[:, None, None], 1)[:, 0]
+        labels["kind of the largest object"] = (largest[:, 0].astype(np.int64), ["none", *KINDS])
+    codes = mu[some]
+    if codes.shape[1] < 2 or len(codes) < 3 or not codes.std():
+        spread = np.random.default_rng(seed).uniform(size=len(codes))
+        maps = {"z0 (the height means nothing)": np.stack([codes[:, 0], spread], 1)}
+    else:
+        pca = PCA(2, random_state=seed)
+        points = pca.fit_transform(codes)
+        near = min(30.0, (len(codes) - 1) / 3)
+        maps = {
+            f"PCA ({100 * pca.explained_variance_ratio_.sum():.0f} % of the variance)": points,
+            "t-SNE": TSNE(2, perplexity=near, init="random", random_state=seed).fit_transform(codes),
+        }
+    return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
+
+
+@torch.no_grad()
+def _decode(module: GridModule, z: Tensor) -> NDArray[np.uint8]:
+    return module.model.decoder(z.to(module.device)).argmax(1).to(torch.uint8).cpu().numpy()
+
+
+def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
+    steps = np.linspace(-_SPAN, _SPAN, 9)
+    order = np.argsort(kl)[::-1][:16]
+    codes = np.repeat(mu[start][None], len(order) * len(steps), 0)
+    for row, dimension in enumerate(order):
+        codes[row * len(steps) : (row + 1) * len(steps), dimension] = steps
+    return mosaic(
+        _decode(module, torch.from_numpy(codes)), len(steps),
+        "One code with one dimension moved at a time, by KL in nats",
+        rows=[f"z{dimension}\n{kl[dimension]:.2f}" for dimension in order], headings=[f"{step:+.1f}" for step in steps],
+    )  # fmt: skip
+
+
+def _interpolations(
+    module: GridModule, grids: NDArray[np.uint8], mu: NDArray[np.float32], some: NDArray[np.int64], split: str
+) -> Figure:
+    pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
+    shares = torch.linspace(0, 1, 7)
+    decoder = module.model.decoder
+    latents = latents_of_codes(decoder, torch.from_numpy(mu))
+    rows = []
+    for first, second in pairs:
+        between = latents[first] + shares[:, None] * (latents[second] - latents[first])
+        decoded = _decode(module, codes_of_latents(decoder, between))
+        rows.append(np.concatenate([grids[first][None], decoded, grids[second][None]]))
+    headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
+    return mosaic(
+        np.concatenate(rows), len(headings), f"Straight lines between the codes of two {split} grids", headings=headings
+    )

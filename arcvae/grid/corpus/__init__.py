@@ -1,0 +1,1 @@
+"""Grids as data: the generator, corpus files, augmentation, batches."""

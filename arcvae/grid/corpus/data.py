@@ -1,0 +1,216 @@
+"""The LightningDataModule over a grid corpus."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from arcvae.errors import DataError
+from arcvae.grid.corpus.augment import augment
+from arcvae.grid.corpus.files import Corpus, default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.corpus.generator import NUM_COLORS, SIZE, generate_grids
+from arcvae.imbalance.counts import cached_counts
+from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
+from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.seeding import derive_seed
+
+log = logging.getLogger(__name__)
+
+COLOR_NAMES: Final = (
+    "background", "blue", "red", "green", "yellow", "grey", "magenta", "orange", "azure", "maroon",
+)  # fmt: skip
+"""The colours of ARC."""
+CHUNK: Final = 8192
+"""Grids that are generated at once: 20 times as fast as batch by batch."""
+
+
+class GeneratedBatches(Dataset[Tensor]):
+    """Endless batches that the generator draws, instead of those of a corpus.
+
+    Args:
+        kind: ``"atomic"`` or ``"simplified"``.
+        batch_size: Grids of a batch; the last one of an epoch may take fewer.
+        transform: Applied to each batch, as in :class:`~arcvae.training.batches.TensorBatches`.
+        seed: A batch depends on it, on the batch size and on the number of the batch alone.
+    """
+
+    def __init__(self, kind: str, batch_size: int, transform: Transform | None, seed: int) -> None:
+        self.kind, self.batch_size, self.transform, self.seed = kind, batch_size, transform, seed
+        self.per_chunk = max(1, CHUNK // batch_size)
+        self.first_seed = derive_seed(seed, "generator", 0)
+        self.chunk, self.grids = -1, torch.empty(0)
+
+    def __getitem__(self, batch: Batch) -> Tensor:
+        number, indices = batch
+        chunk, place = divmod(number, self.per_chunk)
+        if chunk != self.chunk:
+            # Seeds in a row: within a run, no two chunks share one.
+            seed = (self.first_seed + chunk) % 2**32
+            grids, _ = generate_grids(self.kind, self.per_chunk * self.batch_size, seed)
+            self.chunk, self.grids = chunk, torch.from_numpy(grids)
+        samples = self.grids[place * self.batch_size :][: len(indices)]  # (B, S, S)
+        return samples if self.transform is None else transformed(samples, self.transform, self.seed, number)
+
+
+class GridDataModule(ImbalanceDataModule):
+    """A corpus in memory as uint8, in batches ``(B, S, S)`` uint8.
+
+    Args:
+        path: ``.npz`` corpus; None generates the one that ``kind``, ``num_grids`` and ``corpus_seed`` describe
+            into ``corpus_dir``, once.
+        kind: ``"atomic"`` or ``"simplified"``.
+        num_grids: Grids of the generated corpus, all splits together.
+        corpus_seed: Its seed.
+        batch_size: Grids per training step (and process).
+        eval_batch_size: Grids per validation or test step.
+        num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
+        fresh: Draw the grids of each training step from the generator of ``kind``, as many to an epoch as the train
+            split has. Class counts, validation and test stay those of the corpus. Memorising (``overfit_grids``)
+            goes first.
+        symmetries: Turn and mirror each training grid at random.
+        permute_colors: Permute the colours of each training grid at random.
+        max_bytes: Refuse a corpus that declares more.
+        overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class
+            counts are those of the whole train split all the same.
+        overfit_repeats: How often an epoch repeats them.
+        corpus_dir: Folder for generated corpora.
+        cache_dir: Folder for class counts.
+        seed: Seed of batch order and augmentation.
+    """
+
+    num_classes = NUM_COLORS
+    background = 0
+    sample_unit = "grids"
+    element_unit = "cells"
+
+    def __init__(
+        self,
+        path: str | None = None,
+        *,
+        kind: str = "atomic",
+        num_grids: int = 100_000,
+        corpus_seed: int = 42,
+        batch_size: int = 128,
+        eval_batch_size: int = 1000,
+        num_workers: int = 0,
+        fresh: bool = False,
+        symmetries: bool = False,
+        permute_colors: bool = False,
+        max_bytes: float = 4e9,
+        overfit_grids: int = 0,
+        overfit_repeats: int = 50,
+        corpus_dir: str = "outputs/corpora",
+        cache_dir: str = "outputs/cache",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.given = path is not None
+        self.corpus_path = (
+            Path(path) if path is not None else default_corpus_path(corpus_dir, kind, num_grids, corpus_seed)
+        )
+        self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
+        self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
+        self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
+        self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
+        self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
+
+    def prepare_data(self) -> None:
+        """Generate the default corpus unless it is there."""
+        if not self.given and not self.corpus_path.exists():
+            log.info(
+                "Generating %s %s grids (seed %d) into %s",
+                f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,
+            )  # fmt: skip
+            write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The corpus; read on first use."""
+        corpus = read_corpus(self.corpus_path, max_bytes=self.max_bytes)
+        log.info(
+            "Corpus %s: %s train, %s val, %s test grids of %dx%d",
+            corpus.path, f"{len(corpus.train):,}", f"{len(corpus.val):,}", f"{len(corpus.test):,}",
+            corpus.grid_size, corpus.grid_size,
+        )  # fmt: skip
+        if self.fresh and corpus.grid_size != SIZE:
+            raise DataError(
+                f"{corpus.path} has grids of {corpus.grid_size}x{corpus.grid_size}, and data.fresh=true draws grids of "
+                f"{SIZE}x{SIZE}; set data.fresh=false"
+            )
+        return corpus
+
+    @cached_property
+    def class_counts(self) -> NDArray[np.int64]:
+        return cached_counts(self.corpus.train, NUM_COLORS, self.cache_dir)
+
+    @cached_property
+    def splits(self) -> dict[str, Tensor]:
+        """Grids ``(N, S, S)`` uint8 that the loaders serve, by split."""
+        corpus = self.corpus
+        if self.overfit_grids:
+            few = torch.from_numpy(corpus.train[: self.overfit_grids])
+            return {"train": few, "val": few, "test": few[:0]}  # nothing here is held out
+        return {name: torch.from_numpy(getattr(corpus, name)) for name in ("train", "val", "test")}
+
+    @cached_property
+    def content_hash(self) -> str:
+        return self.corpus.content_hash()
+
+    @property
+    def sample_shape(self) -> tuple[int, int]:
+        return self.corpus.grid_size, self.corpus.grid_size
+
+    @property
+    def model_settings(self) -> dict[str, int]:
+        return {"grid_size": self.corpus.grid_size}
+
+    def targets(self, split: str) -> Tensor:
+        return self.splits[split]
+
+    def describe(self) -> str:
+        return f"whole train split, {len(self.corpus.train):,} grids of {self.corpus.path}"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return COLOR_NAMES
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return self._loader(self.splits["train"], self.batch_size, training=True)
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        return self.evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Tensor]:
+        if not len(self.splits["test"]):
+            raise DataError(f"{self.corpus.path}: test is empty, there is nothing to test on")
+        return self.evaluation_loader("test")
+
+    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Tensor]:
+        return self._loader(self.splits[split][:limit], self.eval_batch_size, training=False)
+
+    def _loader(self, grids: Tensor, batch_size: int, *, training: bool) -> DataLoader[Tensor]:
+        trainer = self.trainer
+        indices = BatchIndices(
+            len(grids),
+            batch_size,
+            seed=self.seed if training else None,
+            repeats=self.overfit_repeats if training and self.overfit_grids else 1,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        transform = None
+        if training and (self.symmetries or self.permute_colors):
+            transform = partial(augment, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)
+        batches: Dataset[Tensor] = TensorBatches(grids, transform, self.seed)
+        if training and self.fresh and not self.overfit_grids:
+            batches = GeneratedBatches(self.kind, batch_size, transform, self.seed)
+        return batch_loader(batches, indices, num_workers=self.num_workers, pin_memory=on_gpu)

@@ -1,0 +1,144 @@
+"""A grid corpus as a file: reading one, checking it, and generating the default one."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcvae.errors import DataError
+from arcvae.grid.corpus.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, generate_grids
+from arcvae.io.files import sha256, write_atomic
+from arcvae.io.npz import read_npz
+
+SPLITS: Final = ("train", "val", "test")
+GENERATOR_VERSION: Final = 1
+"""Part of the name of a generated corpus: a change of what a seed gives must change it."""
+
+Grids = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Three splits of grids, each ``(N, S, S)`` uint8 with colours in [0, 10), 0 = background."""
+
+    train: Grids
+    val: Grids
+    test: Grids
+    path: Path
+
+    @property
+    def grid_size(self) -> int:
+        """S."""
+        return int(self.train.shape[1])
+
+    def content_hash(self) -> str:
+        """SHA-256 over shapes and cells of all splits; the same for a stored and a deflated file."""
+        parts = [
+            f"{name} {getattr(self, name).shape} {sha256(getattr(self, name).reshape(-1).data)}" for name in SPLITS
+        ]
+        return sha256("\n".join(parts).encode())
+
+
+def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corpus:
+    """Read a corpus and check that it is one.
+
+    Reading the same unchanged file again returns the same arrays; treat them as read-only.
+
+    Args:
+        path: ``.npz`` with the arrays ``train``, ``val`` and ``test``, each ``(N, S, S)`` uint8, values 0-9.
+            Further arrays, such as the factors that the generator stores, are left alone.
+        max_bytes: See :func:`arcvae.io.npz.read_npz`.
+
+    Raises:
+        DataError: What is wrong, with file, split, first bad index and value. An empty ``test`` is allowed.
+        FileSystemError: Not readable.
+    """
+    path = Path(path)
+    try:
+        found = path.stat()
+        version: tuple[int, ...] = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        version = ()  # let the reader say what is wrong
+    return _read_version(path, max_bytes, version)
+
+
+@lru_cache(maxsize=1)
+def _read_version(path: Path, max_bytes: float, _version: tuple[int, ...]) -> Corpus:
+    arrays: dict[str, NDArray[Any]] = read_npz(path, SPLITS, max_bytes=max_bytes)
+    sizes = set()
+    for name, grids in arrays.items():
+        where = f"{path}: {name}"
+        if grids.dtype != np.uint8:
+            hint = "; convert it with .astype(np.uint8)" if grids.dtype.kind in "iuf" else ""
+            raise DataError(f"{where} has dtype {grids.dtype}, expected uint8{hint}")
+        if grids.ndim != 3 or grids.shape[1] != grids.shape[2] or not grids.shape[1]:
+            raise DataError(f"{where} has shape {grids.shape}, expected (N, S, S), for example (N, 16, 16)")
+        if name != "test" and not len(grids):
+            raise DataError(f"{where} is empty; a corpus needs grids to train and to validate on")
+        if grids.size and grids.max() >= NUM_COLORS:
+            bad = grids >= NUM_COLORS
+            first = np.unravel_index(int(bad.argmax()), bad.shape)
+            index = ", ".join(map(str, first))
+            raise DataError(
+                f"{where}[{index}] is {grids[first]}, expected a colour 0-{NUM_COLORS - 1} "
+                f"({int(bad.sum()):,} such cells in this split)"
+            )
+        sizes.add(grids.shape[1])
+    if len(sizes) > 1:
+        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in SPLITS)
+        raise DataError(f"{path}: the splits differ in grid size ({shapes})")
+    return Corpus(arrays["train"], arrays["val"], arrays["test"], path)
+
+
+def read_factors(path: str | os.PathLike[str], split: str) -> Grids | None:
+    """Factors of the objects of a split, ``(N, max_objects, 7)`` uint8, or None if the corpus has none.
+
+    :data:`arcvae.grid.corpus.generator.FACTORS` names the columns.
+    """
+    try:
+        factors: NDArray[Any] = read_npz(path, [f"{split}_factors"])[f"{split}_factors"]
+    except DataError:
+        return None
+    fits = factors.dtype == np.uint8 and factors.ndim == 3 and factors.shape[2] == len(FACTORS)
+    return factors if fits else None
+
+
+def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> None:
+    """Generate a corpus, split it 80/10/10 and write it, with the factors of each object.
+
+    The file holds ``train``, ``val``, ``test`` and ``train_factors``, ``val_factors``, ``test_factors``,
+    ``(N, max_objects, 7)`` uint8; :data:`arcvae.grid.corpus.generator.FACTORS` names the columns.
+
+    Args:
+        path: File to write, atomically.
+        kind: ``"atomic"`` or ``"simplified"``; see :func:`arcvae.grid.corpus.generator.generate_grids`.
+        num_grids: All splits together, >= 10.
+        seed: 0 <= seed < 2^32.
+
+    Raises:
+        ValueError: Unknown kind, or too few grids for three splits.
+        FileSystemError: The file cannot be written.
+    """
+    if num_grids < 10:
+        raise ValueError(f"num_grids must be at least 10, for one grid in each split, got {num_grids}")
+    grids, factors = generate_grids(kind, num_grids, seed)
+    ends = [num_grids * 8 // 10, num_grids * 9 // 10]
+    arrays = dict(zip(SPLITS, np.split(grids, ends), strict=True))
+    arrays |= {f"{name}_factors": part for name, part in zip(SPLITS, np.split(factors, ends), strict=True)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, buffer.getvalue())
+
+
+def default_corpus_path(folder: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> Path:
+    """Where the corpus of these parameters is kept in ``folder``."""
+    if kind not in CORPUS_KINDS:
+        raise ValueError(f"unknown corpus kind {kind!r}; choose one of {', '.join(CORPUS_KINDS)}")
+    return Path(folder) / f"{kind}-{num_grids}-seed{seed}-v{GENERATOR_VERSION}.npz"

@@ -1,0 +1,141 @@
+"""The reference architecture: a convolutional beta-VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from arcvae.grid.models.layers import one_hot
+
+
+class ConvEncoder(nn.Module):
+    """Grid to Gaussian posterior: a k3 s1 convolution, then k3 s2 ones that halve the grid, then dense.
+
+    Args:
+        latent_dim: D, >= 1.
+        num_colors: C, >= 2.
+        grid_size: H = W; divisible by 2 for each width after the first.
+        widths: Channels of the convolutions, one at least.
+        hidden: Units of the dense layer.
+
+    Raises:
+        ValueError: ``grid_size`` cannot be halved often enough.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 10,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        widths: Sequence[int] = (32, 64, 128),
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        self.num_colors = num_colors
+        bottom = bottom_size(grid_size, widths)
+        layers: list[nn.Module] = [nn.Conv2d(num_colors, widths[0], 3, padding=1), nn.ReLU()]
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers)
+        self.dense = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * bottom**2, hidden), nn.ReLU())
+        self.mu = nn.Linear(hidden, latent_dim)
+        self.logvar = nn.Linear(hidden, latent_dim)
+
+    def forward(self, grids: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            grids: ``(N, H, W)``, any integer type, colours in ``[0, C)``.
+
+        Returns:
+            Mean and log-variance of the posterior, each ``(N, D)``.
+        """
+        planes = one_hot(grids, self.num_colors, self.mu.weight.dtype)  # (N, C, H, W)
+        features = self.dense(self.convolutions(planes))  # (N, hidden)
+        return self.mu(features), self.logvar(features)
+
+
+class ConvDecoder(nn.Module):
+    """Code to colour logits: dense twice, then transposed k4 s2 convolutions that double, then a k3 one.
+
+    Takes the arguments of :class:`ConvEncoder` and mirrors it.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 10,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        widths: Sequence[int] = (32, 64, 128),
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        bottom = bottom_size(grid_size, widths)
+        self.dense = nn.Sequential(
+            nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, widths[-1] * bottom**2), nn.ReLU()
+        )
+        self.unflatten = nn.Unflatten(1, (widths[-1], bottom, bottom))
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths[::-1]):
+            layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[0], num_colors, 3, padding=1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """
+        Args:
+            z: Codes, ``(N, D)``.
+
+        Returns:
+            Logits, ``(N, C, H, W)``.
+        """
+        return self.convolutions(self.unflatten(self.dense(z)))
+
+
+def bottom_size(grid_size: int, widths: Sequence[int]) -> int:
+    """Side of the smallest feature map; ValueError when the grid cannot be halved once per width after the first."""
+    halvings = len(widths) - 1
+    if halvings < 0 or grid_size <= 0 or grid_size % 2**halvings:
+        raise ValueError(f"a grid of size {grid_size} cannot be halved {halvings} times, once per width in {widths}")
+    return grid_size // 2**halvings
+
+
+class BetaVAE(nn.Module):
+    """Encoder and decoder of the reference beta-VAE; 792,542 parameters at D = 10.
+
+    ``10x16x16 -> conv 32 -> conv 64 s2 -> conv 128 s2 -> 2048 -> 128 -> mu, logvar`` and back, ReLU throughout.
+
+    Args:
+        latent_dim: D, >= 1.
+        num_colors: C, >= 2.
+        grid_size: H = W.
+        widths: Channels of the encoder's convolutions; the decoder mirrors them.
+        hidden: Units of the dense layers.
+
+    Example:
+        >>> vae = BetaVAE(latent_dim=10)
+        >>> sum(p.numel() for p in vae.parameters())
+        792542
+        >>> mu, logvar = vae.encoder(torch.zeros(2, 16, 16, dtype=torch.uint8))
+        >>> vae.decoder(mu).shape
+        torch.Size([2, 10, 16, 16])
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 10,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        widths: Sequence[int] = (32, 64, 128),
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
+        self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
+        self.decoder = ConvDecoder(latent_dim, num_colors, grid_size, widths, hidden)
+
+    def forward(self, grids: Tensor) -> Tensor:
+        """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
+        mu, _ = self.encoder(grids)
+        return self.decoder(mu)

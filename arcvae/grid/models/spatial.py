@@ -1,0 +1,230 @@
+"""Encoder and decoder whose latents each belong to a patch of the grid."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from arcvae.grid.models.layers import color_logits, one_hot, scale_like_prior
+from arcvae.grid.models.packing import PackedDecoder, PackedEncoder, bounded, rounding_logvar
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each cell, ``(N, C, H, W)``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(N, C, H, W)``, normalised over C."""
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(norm(relu(conv(norm(relu(x))))))`` with k3 convolutions that keep width and size.
+
+    Args:
+        width: Channels, >= 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            ChannelNorm(width),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            ChannelNorm(width),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, width, H, W)`` to the same shape."""
+        return x + self.layers(x)
+
+
+PATCH: Final = 4
+"""Side of the patches that latents belong to, in cells."""
+
+
+def latent_map_shape(latents: int, grid_size: int) -> tuple[int, int, int]:
+    """Channels, rows and columns of the map that L latents of a grid make, channel by channel.
+
+    Raises:
+        ValueError: The grid cannot be divided into patches, or the latents cannot be dealt out evenly to them.
+
+    Example:
+        >>> latent_map_shape(80, 16)
+        (5, 4, 4)
+    """
+    side = grid_size // PATCH
+    if grid_size % PATCH or not side:
+        raise ValueError(f"a grid of size {grid_size} cannot be divided into patches of {PATCH} x {PATCH} cells")
+    if latents % side**2 or not latents:
+        raise ValueError(
+            f"{latents} latents (latent_dim times digits) cannot be dealt out to {side**2} patches; "
+            f"take a multiple of {side**2}, or model=separable"
+        )
+    return latents // side**2, side, side
+
+
+class SpatialEncoder(nn.Module):
+    """Grid to Gaussian posterior, by patches of 4 x 4 cells: each latent describes a patch, seen in its surroundings.
+
+    Blocks of 2 x 2 cells, then of 2 x 2 such blocks, become channels, so that nothing is lost on the way down.
+
+    Args:
+        latents: L, the same number for each patch; see :func:`latent_map_shape`.
+        num_colors: C, >= 2.
+        grid_size: H = W; divisible by 4.
+        width: Channels of the convolution over blocks.
+        patch_width: Channels of the convolutions over patches.
+        blocks: Residual blocks over patches, >= 0.
+        levels: For latents that shall be packed, with so many levels each: means are bounded, and the noise is as
+            large as the rounding to levels will be. None: both are free.
+
+    Raises:
+        ValueError: As :func:`latent_map_shape`.
+    """
+
+    def __init__(
+        self,
+        latents: int = 80,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        width: int = 64,
+        patch_width: int = 128,
+        blocks: int = 1,
+        levels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_colors, self.levels = num_colors, levels
+        channels, _, _ = latent_map_shape(latents, grid_size)
+        self.convolutions = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * num_colors, width, 3, padding=1),
+            nn.ReLU(),
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * width, patch_width, 3, padding=1),
+            *(ResidualBlock(patch_width) for _ in range(blocks)),
+            nn.ReLU(),
+            ChannelNorm(patch_width),
+        )
+        self.mu = nn.Conv2d(patch_width, channels, 1)
+        scale_like_prior(self.mu)
+        if levels is None:
+            self.logvar = nn.Conv2d(patch_width, channels, 1)
+            nn.init.zeros_(self.logvar.weight)
+
+    def forward(self, grids: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            grids: ``(N, H, W)``, any integer type, colours in ``[0, C)``.
+
+        Returns:
+            Mean and log-variance of the posterior, each ``(N, L)``.
+        """
+        planes = one_hot(grids, self.num_colors, self.mu.weight.dtype)  # (N, C, H, W)
+        features = self.convolutions(planes.contiguous(memory_format=torch.channels_last))  # (N, patch_width, H/4, W/4)
+        mu = self.mu(features).flatten(1)
+        if self.levels is None:
+            return mu, self.logvar(features).flatten(1)
+        return bounded(mu), torch.full_like(mu, rounding_logvar(self.levels))
+
+
+class SpatialDecoder(nn.Module):
+    """Code to colour logits, by patches; takes the sizes of :class:`SpatialEncoder` and mirrors it.
+
+    Args:
+        background_share: See :class:`SeparableDecoder`.
+
+    Attributes:
+        places: Patches. Latent ``c * places + p`` is the c-th of patch p, in rows from the top left.
+    """
+
+    def __init__(
+        self,
+        latents: int = 80,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        width: int = 64,
+        patch_width: int = 128,
+        blocks: int = 1,
+        background_share: float = 0.93,
+    ) -> None:
+        super().__init__()
+        channels, rows, columns = latent_map_shape(latents, grid_size)
+        self.places = rows * columns
+        self.unflatten = nn.Unflatten(1, (channels, rows, columns))
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, patch_width, 3, padding=1),
+            *(ResidualBlock(patch_width) for _ in range(blocks)),
+            nn.ReLU(),
+            ChannelNorm(patch_width),
+            nn.Conv2d(patch_width, 4 * width, 1),
+            nn.PixelShuffle(2),
+            ChannelNorm(width),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            color_logits(width, num_colors, background_share),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """
+        Args:
+            z: Latents, ``(N, L)``.
+
+        Returns:
+            Logits, ``(N, C, H, W)``.
+        """
+        return self.convolutions(self.unflatten(z).contiguous(memory_format=torch.channels_last))
+
+
+class SpatialVAE(nn.Module):
+    """The model that reconstructs most: every latent belongs to a patch of 4 x 4 cells.
+
+    What a latent means then is the same all over the grid and is learned from all patches at once; a dense layer has
+    to learn it anew for every place. With ``digits`` above 1 several latents share a number of the code; see
+    :mod:`arcvae.grid.models.packing`.
+
+    Args:
+        latent_dim: D, >= 1; times ``digits`` a multiple of the number of patches, 16 in a grid of 16 x 16.
+        num_colors: C, >= 2.
+        grid_size: H = W; divisible by 4.
+        width: Channels of the convolutions over blocks of 2 x 2 cells.
+        patch_width: Channels of the convolutions over patches.
+        blocks: Residual blocks over patches, in encoder and decoder each.
+        digits: Latents in each number of a code.
+        levels: Values of a digit, see :func:`arcvae.grid.models.packing.pack`; unused for one digit.
+
+    Raises:
+        ValueError: As :func:`latent_map_shape`, or more digits than float32 holds.
+
+    Example:
+        >>> vae = SpatialVAE(latent_dim=64)
+        >>> vae(torch.zeros(2, 16, 16, dtype=torch.uint8)).shape
+        torch.Size([2, 10, 16, 16])
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 64,
+        num_colors: int = 10,
+        grid_size: int = 16,
+        width: int = 64,
+        patch_width: int = 128,
+        blocks: int = 1,
+        digits: int = 1,
+        levels: int = 8,
+    ) -> None:
+        super().__init__()
+        self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
+        sizes = (digits * latent_dim, num_colors, grid_size, width, patch_width, blocks)
+        encoder, decoder = SpatialEncoder(*sizes, levels if digits > 1 else None), SpatialDecoder(*sizes)
+        self.encoder: nn.Module = encoder if digits == 1 else PackedEncoder(encoder, digits, levels)
+        self.decoder: nn.Module = decoder if digits == 1 else PackedDecoder(decoder, digits, levels)
+
+    def forward(self, grids: Tensor) -> Tensor:
+        """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
+        mu, _ = self.encoder(grids)
+        return self.decoder(mu)

@@ -1,0 +1,1 @@
+"""How files are read strictly and written atomically, and what the value of a setting may be."""

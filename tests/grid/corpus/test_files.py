@@ -1,0 +1,106 @@
+"""A corpus as a file: what is refused, and what a generated one holds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arcvae.errors import DataError
+from arcvae.grid.corpus.files import default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.corpus.generator import generate_grids
+from arcvae.io.npz import read_npz
+from tests.conftest import save_arrays
+
+GOOD = np.zeros((8, 16, 16), dtype=np.uint8)
+
+
+def with_cell(value: int) -> np.ndarray:
+    grids = GOOD.copy()
+    grids[3, 4, 5] = value
+    return grids
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (GOOD.astype(np.int64), r"train has dtype int64, expected uint8; convert it with \.astype\(np\.uint8\)"),
+        (GOOD.astype(np.float32), "train has dtype float32, expected uint8"),
+        (np.full((8, 16, 16), np.nan), "train has dtype float64"),
+        (GOOD.astype(bool), "train has dtype bool, expected uint8$"),
+        (GOOD.astype(np.int8), "train has dtype int8"),
+        (GOOD[:, :15], r"train has shape \(8, 15, 16\), expected \(N, S, S\)"),
+        (GOOD.reshape(8, 256), r"train has shape \(8, 256\)"),
+        (GOOD[0], r"train has shape \(16, 16\)"),
+        (GOOD[..., None], r"train has shape \(8, 16, 16, 1\)"),
+        (np.uint8(3), r"train has shape \(\)"),
+        (GOOD[:, :0, :0], r"train has shape \(8, 0, 0\)"),
+        (GOOD[:0], "train is empty"),
+        (with_cell(10), r"train\[3, 4, 5\] is 10, expected a colour 0-9 \(1 such cells"),
+        (with_cell(255), r"train\[3, 4, 5\] is 255"),
+        (GOOD[:, :8, :8], r"the splits differ in grid size \(train \(8, 8, 8\), val \(2, 16, 16\)"),
+    ],
+)
+def test_what_is_no_corpus_is_refused_with_split_and_place(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_corpus(save_arrays(tmp_path / "f.npz", train=array))
+
+
+@pytest.mark.parametrize("value", range(10, 256, 49))
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_every_split_is_checked(tmp_path: Path, split: str, value: int) -> None:
+    grids = np.zeros((2, 16, 16), dtype=np.uint8)
+    grids[1, 15, 0] = value
+    with pytest.raises(DataError, match=rf"{split}\[1, 15, 0\] is {value}"):
+        read_corpus(save_arrays(tmp_path / "f.npz", **{split: grids}))
+
+
+def test_empty_validation_is_refused_and_empty_test_is_not(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="val is empty"):
+        read_corpus(save_arrays(tmp_path / "f.npz", val=GOOD[:0]))
+    assert len(read_corpus(save_arrays(tmp_path / "g.npz", test=GOOD[:0])).test) == 0
+
+
+def test_file_replaced_with_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    path = save_arrays(tmp_path / "f.npz", train=with_cell(1))
+    before = path.stat()
+    assert read_corpus(path).train[3, 4, 5] == 1
+    save_arrays(path, train=with_cell(2))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert read_corpus(path).train[3, 4, 5] == 2
+
+
+def test_content_hash_depends_on_every_split_and_not_on_the_packing(tmp_path: Path) -> None:
+    one = read_corpus(save_arrays(tmp_path / "a.npz")).content_hash()
+    arrays = np.load(tmp_path / "a.npz", allow_pickle=False)
+    np.savez(tmp_path / "b.npz", **{name: arrays[name] for name in ("test", "train", "val")})
+    assert read_corpus(tmp_path / "b.npz").content_hash() == one
+    for name in ("train", "val", "test"):
+        changed = arrays[name].copy()
+        changed[0, 0, 0] = (changed[0, 0, 0] + 1) % 10
+        assert read_corpus(save_arrays(tmp_path / "c.npz", **{name: changed})).content_hash() != one
+
+
+def test_written_corpus_is_the_generated_one_split_80_10_10_with_factors(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "f.npz", "atomic", 50, seed=9)
+    grids, factors = generate_grids("atomic", 50, seed=9)
+    corpus = read_corpus(tmp_path / "f.npz")
+    assert [len(corpus.train), len(corpus.val), len(corpus.test)] == [40, 5, 5]
+    assert np.array_equal(np.concatenate([corpus.train, corpus.val, corpus.test]), grids)
+    stored = read_npz(tmp_path / "f.npz", ["train_factors", "val_factors", "test_factors"])
+    assert np.array_equal(np.concatenate(list(stored.values())), factors)
+
+
+def test_same_seed_writes_the_same_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_corpus(tmp_path / name, "simplified", 30, seed=1)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_too_few_grids_and_unknown_kinds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 10"):
+        write_corpus(tmp_path / "f", "atomic", 9, seed=0)
+    with pytest.raises(ValueError, match="unknown corpus kind"):
+        default_corpus_path(tmp_path, "arc", 10, 0)

@@ -1,0 +1,224 @@
+"""`arcvae.load`: what it accepts, what it refuses, and that it stays light."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import arcvae
+from arcvae.errors import CheckpointError, DataError
+from arcvae.grid.codec import SHIPPED, Codec
+from arcvae.grid.codes.sampling import Reference
+from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.separable import SeparableVAE
+from arcvae.grid.models.spatial import SpatialVAE
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    torch.manual_seed(0)
+    return Codec(BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8))
+
+
+def test_neither_lightning_nor_hydra_is_imported(run_folder: Path, tmp_path: Path) -> None:
+    code = (
+        f"import sys, arcvae; arcvae.load({str(run_folder)!r}).sample(2)\n"
+        "heavy = {'lightning', 'hydra', 'omegaconf', 'torchmetrics', 'sklearn', 'scipy', 'matplotlib', 'wandb'}\n"
+        "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", [SeparableVAE(4), SpatialVAE(16), SpatialVAE(8, digits=4)])
+def test_no_grids_have_no_codes_whatever_the_model(model: torch.nn.Module) -> None:
+    codec = Codec(model)
+    mu, logvar = codec.encode(np.zeros((0, 16, 16), np.uint8), refine=2)
+    assert mu.shape == logvar.shape == (0, codec.latent_dim)
+    assert codec.decode(mu).shape == (0, 16, 16)
+    assert codec.pack(codec.latents(mu)).shape == mu.shape
+
+
+@pytest.mark.parametrize("count", [0, 1, 1001])
+def test_any_batch_size_comes_back_as_it_went_in(codec: Codec, count: int) -> None:
+    grids = np.random.default_rng(0).integers(0, 10, (count, 16, 16)).astype(np.uint8)
+    mu, logvar = codec.encode(grids)
+    assert isinstance(mu, np.ndarray)
+    assert mu.shape == logvar.shape == (count, 3)
+    assert codec.decode(mu).shape == (count, 16, 16)
+    tensors = codec.encode(torch.from_numpy(grids))
+    assert isinstance(tensors[0], torch.Tensor)
+    assert (tensors[0].numpy() == mu).all()
+    assert codec.logits(mu).shape == (count, 10, 16, 16)
+    assert (codec.logits(mu).argmax(1) == codec.decode(mu)).all()
+
+
+def test_mirrored_and_turned_grids_are_grids(codec: Codec) -> None:
+    grids = np.random.default_rng(0).integers(0, 10, (3, 16, 16)).astype(np.uint8)
+    for view in (grids[:, ::-1], np.rot90(grids, axes=(1, 2)), grids[::-1]):
+        assert (codec.encode(view)[0] == codec.encode(view.copy())[0]).all()
+
+
+def test_single_grid_has_a_single_code(codec: Codec) -> None:
+    grid = np.zeros((16, 16), np.uint8)
+    assert codec.encode(grid)[0].shape == (3,)
+    assert codec.decode(codec.encode(grid)[0]).shape == (16, 16)
+    assert codec.reconstruct(grid).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("grids", "message"),
+    [
+        (np.zeros((1, 16, 16), np.int64), "dtype torch.int64, expected uint8"),
+        (np.zeros((1, 8, 8), np.uint8), r"shape \(1, 8, 8\), expected \(N, 16, 16\)"),
+        (np.full((1, 16, 16), 10, np.uint8), "hold 10, expected colours 0-9"),
+    ],
+)
+def test_what_is_no_grid_is_refused(codec: Codec, grids: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        codec.encode(grids)
+
+
+@pytest.mark.parametrize(
+    ("z", "message"),
+    [
+        (np.zeros((1, 4), np.float32), r"shape \(1, 4\), expected \(N, 3\)"),
+        (np.full((1, 3), np.nan), "must be finite"),
+        (np.zeros((1, 3), np.int64), "expected floating point"),
+    ],
+)
+def test_what_is_no_code_is_refused(codec: Codec, z: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        codec.decode(z)
+
+
+def test_decision_that_was_not_tuned_or_does_not_exist_is_refused(codec: Codec) -> None:
+    with pytest.raises(CheckpointError, match="no tuned decision"):
+        codec.sample(1, decision="corrected")
+    with pytest.raises(ValueError, match="must be 'argmax' or 'corrected'"):
+        codec.sample(1, decision="best")  # type: ignore[arg-type]
+
+
+def test_samples_follow_the_seed(codec: Codec) -> None:
+    assert (codec.sample(4, seed=1) == codec.sample(4, seed=1)).all()
+
+
+def test_half_of_a_model_does_half_of_the_work(run_folder: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds only the encoder and cannot decode; load vae_best\.pth"):
+        arcvae.load(run_folder / "encoder.pth").sample(1)
+    with pytest.raises(CheckpointError, match="holds only the decoder and cannot encode"):
+        arcvae.load(run_folder / "decoder.pth").encode(np.zeros((1, 16, 16), np.uint8))
+
+
+def test_files_that_the_manifest_does_not_know_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    for name in ("exports.json", "vae_best.safetensors"):
+        shutil.copy(run_folder / name, tmp_path / name)
+    arcvae.load(tmp_path / "vae_best.safetensors")
+    content = bytearray((tmp_path / "vae_best.safetensors").read_bytes())
+    content[-3] ^= 1  # a flipped bit in a weight, for which the format has no checksum
+    (tmp_path / "vae_best.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match="is not the file that its run wrote"):
+        arcvae.load(tmp_path / "vae_best.safetensors")
+
+
+def test_export_and_its_twin_are_equal(run_folder: Path) -> None:
+    for name in ("encoder", "decoder", "vae_best"):
+        one, two = (arcvae.load(run_folder / f"{name}{suffix}") for suffix in (".pth", ".safetensors"))
+        assert one.prior_strength == two.prior_strength
+        states = one.model.state_dict(), two.model.state_dict()
+        part = "" if name == "vae_best" else name
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0] if key.startswith(part))
+    digests = json.loads((run_folder / "exports.json").read_text())["sha256"]
+    assert len(digests) == 6
+
+
+def test_model_of_the_user_needs_its_class(run_folder: Path, tmp_path: Path) -> None:
+    from arcvae.io.tensors import load_torch, save_torch
+
+    export = load_torch(run_folder / "vae_best.pth")
+    export["model"] = {**export["model"], "_target_": "mine.Model"}
+    save_torch(tmp_path / "mine.pth", export)
+    with pytest.raises(CheckpointError, match=r"class mine\.Model, which is not arcvae's"):
+        arcvae.load(tmp_path / "mine.pth")
+    assert arcvae.load(tmp_path / "mine.pth", model=BetaVAE).sample(1).shape == (1, 16, 16)
+
+
+def test_packed_codes_open_into_latents_and_close_again() -> None:
+    codec = Codec(SpatialVAE(8, width=4, patch_width=8, digits=4))
+    grids = np.random.default_rng(0).integers(0, 10, (5, 16, 16)).astype(np.uint8)
+    mu, _ = codec.encode(grids)
+    latents = codec.latents(mu)
+    assert (mu.shape, latents.shape, latents.dtype) == ((5, 8), (5, 32), np.float32)
+    assert np.allclose(codec.pack(latents), mu, atol=1e-5)
+    assert codec.latents(mu[0]).shape == (32,)
+    assert np.array_equal(codec.decode(codec.pack(torch.from_numpy(latents))).numpy(), codec.decode(mu))
+    with pytest.raises(DataError, match=r"shape \(5, 8\), expected \(N, 32\)"):
+        codec.pack(mu)
+    plain = Codec(BetaVAE())
+    z = np.ones((2, 10), np.float32)
+    assert np.array_equal(plain.pack(plain.latents(z)), z)
+
+
+def test_refined_codes_are_those_of_the_same_grids(codec: Codec) -> None:
+    grids, _ = generate_grids("atomic", 50, seed=1)
+    mu, logvar = codec.encode(grids)
+    better, same = codec.encode(grids, refine=4)
+    assert np.array_equal(logvar, same)
+    assert better.shape == mu.shape
+    wrong, fewer = ((codec.decode(z) != grids).sum() for z in (mu, better))
+    assert fewer < wrong
+    assert np.array_equal(codec.reconstruct(grids, refine=4), codec.decode(better))
+
+
+def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = json.loads((SHIPPED / "atomic-d10.json").read_text())
+    weights = (SHIPPED / "atomic-d10.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == record["sha256"]  # the figures are those of these weights
+    assert len(weights) < 16e6
+    codec = arcvae.load("atomic-d10")
+    assert codec.latent_dim == 10
+    grids, _ = generate_grids("atomic", 1000, seed=987)
+    for decision, figures in (("argmax", "test"), ("corrected", "test_at_tuned_decision")):
+        decoded = codec.reconstruct(grids, decision=decision)
+        hits = ((decoded == grids) & (grids > 0)).sum()
+        f1 = 2 * hits / ((decoded > 0).sum() + (grids > 0).sum())
+        assert f1 == pytest.approx(record[figures]["object_f1"], abs=0.1)  # this generator has other patterns
+    exact = (codec.reconstruct(grids, refine=20) == grids).all((1, 2)).mean()
+    assert exact == pytest.approx(record["test_refined"]["exact_match"], abs=0.1)
+
+
+def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
+    record = json.loads((SHIPPED / "atomic-d10.json").read_text())["prior"]
+    prior = (SHIPPED / "atomic-d10.prior.safetensors").read_bytes()
+    assert hashlib.sha256(prior).hexdigest() == record["sha256"]
+    codec = arcvae.load("atomic-d10")
+    reference = Reference.of(generate_grids("atomic", 2000, seed=987)[0], 4)
+    drawn = reference.score(codec.sample(300))
+    codec.code_prior = None
+    normal = reference.score(codec.sample(300))
+    assert drawn["valid"] == pytest.approx(record["samples"]["valid"], abs=0.12)
+    assert normal["valid"] < 0.05
+    assert drawn["novel"] > 0.9
+    assert drawn["distinct"] > 0.95
+    assert 8 < drawn["colored_cells"] < 25  # 17.6 in the corpus
+    with pytest.raises(ValueError, match=r"temperature=0\.5 is that of a learned prior"):
+        codec.sample(1, temperature=0.5)
+
+
+def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "atomic-d10").mkdir()
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        arcvae.load("atomic-d10")
