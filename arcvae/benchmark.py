@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from arcvae.app.build import flush_denormals, keep_freed_memory, resolve_precision
 from arcvae.grid.corpus.files import read_corpus, write_corpus
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.losses import make_loss
+from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
 NUM_GRIDS = 100_000
 BATCH = 128

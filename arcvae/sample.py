@@ -154,10 +154,10 @@ def _fit(
     from lightning.pytorch.callbacks import TQDMProgressBar
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from arcvae.app.build import flush_denormals, keep_freed_memory, resolve_precision
     from arcvae.grid.codes.prior import FARTHEST
     from arcvae.grid.codes.prior_training import independent_nats, train_prior
     from arcvae.grid.codes.sampling import posterior_latents
+    from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
     flush_denormals()
     keep_freed_memory()

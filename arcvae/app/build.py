@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
 import os
@@ -29,6 +28,7 @@ from arcvae.imbalance.weights import class_weights
 from arcvae.io.settings import nearest
 from arcvae.training.checkpoint import AtomicCheckpointIO
 from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.record import RunStamp
 
@@ -211,43 +211,6 @@ def _wandb_answers(seconds: float = 10.0) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def resolve_precision(precision: str, accelerator: str) -> str:
-    """What ``precision=auto`` means here: bfloat16 where the processor computes with it, else float32."""
-    if precision != "auto":
-        return precision
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
-        return "32-true"
-    capabilities = torch.cpu.get_capabilities()
-    return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what training frees instead of giving it back after every step.
-
-    Each step would otherwise touch its activations as fresh pages again: about 2,400 page faults, a tenth of the
-    time of a step of the reference model on two cores. A no-op on other systems.
-    """
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(mmap_threshold, 32 << 20)  # the largest that glibc accepts
-    mallopt(trim_threshold, 1 << 30)
-
-
-def flush_denormals() -> None:
-    """Have the processor take numbers below 1e-38 for 0, which they are for all that training does with them.
-
-    Adam's averages of a gradient that has become 0 shrink through that range for thousands of steps, and arithmetic
-    on them is 40 times slower on a CPU: a run became twice as slow within ten epochs. Threads that torch has started
-    before do not notice; call it early.
-    """
-    torch.set_flush_denormal(True)
 
 
 def import_plugins(config: Mapping[str, Any]) -> None:

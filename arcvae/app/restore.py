@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from arcvae.app.build import build, build_module, import_plugins
 from arcvae.app.checks import foreign_targets, problems_of
-from arcvae.errors import CheckpointError, ConfigError, DataError
+from arcvae.errors import CheckpointError, DataError
 from arcvae.io.exports import read_checkpoint
 from arcvae.io.tensors import fill
 from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
 
 log = logging.getLogger(__name__)
@@ -97,16 +97,3 @@ def _require_same_kind(
     if known is not None and list(known) != list(data.class_names):
         first = next(pair for pair in zip(known, data.class_names, strict=True) if pair[0] != pair[1])
         raise DataError(f"{data.corpus_path} has a class {first[1]!r} where {ckpt_path} was trained on {first[0]!r}")
-
-
-def pick_device(accelerator: str) -> torch.device:
-    """The device that an ``accelerator`` of the config means here.
-
-    Raises:
-        ConfigError: There is no such device.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
-    if not there[wanted]:
-        raise ConfigError(f"accelerator={accelerator}: there is no such device here; use accelerator=cpu")
-    return torch.device(wanted)
