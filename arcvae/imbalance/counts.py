@@ -6,12 +6,8 @@ it costs a warning and a recount.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from numpy.typing import NDArray
 
 from arcvae.errors import ArcvaeError
 from arcvae.io.files import sha256, write_json
+from arcvae.io.locks import lock_or_warn
 
 FORMAT = 1
 _CHUNK = 1 << 20
@@ -64,7 +61,7 @@ def cached_counts(
     path = cache / f"class-counts-{key}.json"
     if (counts := _read(path, key, num_classes, labels.size)) is not None:
         return counts
-    with _locked(path.with_suffix(".lock"), lock_timeout):
+    with lock_or_warn(path.with_suffix(".lock"), lock_timeout):
         if (counts := _read(path, key, num_classes, labels.size)) is not None:
             return counts  # counted by whoever held the lock before
         counts = count_classes(labels, num_classes)
@@ -99,35 +96,3 @@ def _read(path: Path, key: str, num_classes: int, total: int) -> NDArray[np.int6
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         warnings.warn(f"ignoring the class counts in {path} ({error}): counting again", stacklevel=3)
         return None
-
-
-@contextlib.contextmanager
-def _locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold an advisory lock if it can be had; go on without it if not.
-
-    The kernel frees the lock of a process that dies.
-    """
-    try:
-        import fcntl
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except (ImportError, OSError):
-        yield
-        return
-    try:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    warnings.warn(f"{path} is held by another process: counting without the lock", stacklevel=4)
-                    break
-                time.sleep(0.02)
-            except OSError:  # a file system without locks
-                break
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Advisory locks between processes: one that may be waited for, and one that a run holds on its folder.
+
+The kernel holds them (``flock``), so the lock of a process that dies is free again and its file may stay where it is.
+Where the system or the file system has no such locks, work goes on without: what they protect is written atomically
+(:mod:`arcvae.io.files`), so the worst that can happen is work done twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from arcvae.errors import BusyError, FileSystemError
+
+
+@contextlib.contextmanager
+def lock_or_warn(path: Path, timeout: float) -> Iterator[None]:
+    """Hold a lock if it is free in time; go on without it otherwise.
+
+    Args:
+        path: The lock file; made when missing, with its folder, and left in place.
+        timeout: Seconds to wait for whoever holds it, >= 0. After that there is a warning.
+    """
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        warnings.warn(f"{path} is held by another process: going on without the lock", stacklevel=3)
+    except OSError:  # no locks here, or no such folder: whoever writes into it will say so
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold a run folder, which is made when missing, against other runs.
+
+    Two locks exclude each other also within one process.
+
+    Raises:
+        BusyError: Another run holds it.
+        FileSystemError: It cannot be made or written to.
+    """
+    path = folder / "run.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise FileSystemError(f"cannot write to the run folder {folder}: {error.strerror or error}") from error
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BusyError(f"another run is going on in {folder}; leave hydra.run.dir to its default") from None
+    except OSError:  # no locks here
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(path: Path) -> FileLock:
+    # Without flock filelock would leave marker files, which outlive a process that is killed: then rather no lock.
+    return FileLock(path, poll_interval=0.02, fallback_to_soft=False)
