@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from arcvae.app.checks import trusted
 from arcvae.errors import ArcvaeError, ConfigError
-from arcvae.imbalance.weights import class_weights
+from arcvae.imbalance.weights import ClassWeighting
 from arcvae.io.settings import nearest
 from arcvae.training.checkpoint import AtomicCheckpointIO
 from arcvae.training.data import ImbalanceDataModule
@@ -33,9 +33,6 @@ from arcvae.training.module import ImbalanceModule
 from arcvae.training.record import RunStamp
 
 log = logging.getLogger(__name__)
-
-# Settings of a loss that say how to make its class weights, not what the loss does.
-_WEIGHT_KEYS = ("class_weights", "smoothing", "effective_beta")
 
 
 def build(config: Mapping[str, Any], key: str, **arguments: Any) -> Any:
@@ -124,12 +121,7 @@ def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Ru
     for written in (config, shown):
         fit_to_data(written, data)
     counts = data.class_counts
-    weights = class_weights(
-        counts,
-        config["loss"].get("class_weights", "none"),
-        smoothing=config["loss"].get("smoothing", 1.0),
-        effective_beta=config["loss"].get("effective_beta", 0.0),
-    )
+    weights = ClassWeighting.of(config["loss"])[0].weights(counts)
     module = build_module(config, weights)
     monitor, names = config["monitor"], [f"val/{name}" for name in module.result_names()]
     if monitor not in names:
@@ -146,7 +138,7 @@ def build_run(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Ru
 
 def build_module(config: Mapping[str, Any], weights: NDArray[Any] | None) -> ImbalanceModule:
     """Build model, loss and the LightningModule around them."""
-    loss_node = {name: value for name, value in config["loss"].items() if name not in _WEIGHT_KEYS}
+    _, loss_node = ClassWeighting.of(config["loss"])
     tensor = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
     parts: dict[str, Any] = {
         "model": build(config, "model"),

@@ -1,10 +1,11 @@
-"""Class weights from class counts: how much one cell of a rare class weighs against a common one."""
+"""Class weights from class counts: how much one element of a rare class weighs against one of a common class."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
 METHODS: tuple[str, ...] = get_args(WeightMethod)
 
+DEFAULT_SMOOTHING = 1.0
+DEFAULT_EFFECTIVE_BETA = 0.999999
+
 Counts = NDArray[np.float64]
 
 
 def _inverse(counts: Counts, smoothing: float, _: float) -> Counts:
-    return counts.sum() / (len(counts) * (counts + smoothing))
+    total: float = counts.sum()
+    return total / (len(counts) * (counts + smoothing))
 
 
 def _sqrt_inverse(counts: Counts, smoothing: float, _: float) -> Counts:
@@ -24,8 +29,15 @@ def _sqrt_inverse(counts: Counts, smoothing: float, _: float) -> Counts:
 
 
 def _effective_number(counts: Counts, _: float, effective_beta: float) -> Counts:
-    # expm1/log1p keep the digits that 1 - beta ** n loses when beta is close to 1.
-    log_beta = np.log1p(-(1.0 - effective_beta))
+    if 1.0 - effective_beta == 1.0:  # beta ** n is 0 beside 1: every class has the effective number 1
+        warnings.warn(
+            f"effective_number with effective_beta={effective_beta:g} means no class weights: all are 1; "
+            f"the closer effective_beta is to 1, the more rare classes weigh (default {DEFAULT_EFFECTIVE_BETA:g})",
+            stacklevel=3,
+        )
+        return np.ones_like(counts)
+    # expm1 and log1p keep the digits that 1 - beta ** n loses when beta is close to 1.
+    log_beta = float(np.log1p(-(1.0 - effective_beta)))
     return (1.0 - effective_beta) / -np.expm1(counts * log_beta)
 
 
@@ -40,8 +52,8 @@ def class_weights(
     counts: ArrayLike,
     method: WeightMethod,
     *,
-    smoothing: float = 1.0,
-    effective_beta: float = 0.999999,
+    smoothing: float = DEFAULT_SMOOTHING,
+    effective_beta: float = DEFAULT_EFFECTIVE_BETA,
 ) -> NDArray[np.float64] | None:
     """One weight per class, larger for rarer classes.
 
@@ -63,7 +75,7 @@ def class_weights(
         counts: Elements of each class in the whole train split, ``(C,)``, integers >= 0, one at least > 0.
         method: ``"none"``, ``"inverse"``, ``"sqrt_inverse"``, ``"balanced"`` or ``"effective_number"``.
         smoothing: s, in counts, 0 < s <= 1e6; used by the two inverse methods.
-        effective_beta: b of ``effective_number``, 0 <= b < 1.
+        effective_beta: b of ``effective_number``, 0 <= b < 1. 0 gives every class the weight 1, with a warning.
 
     Returns:
         ``(C,)`` float64, finite and > 0; ``None`` for ``"none"``.
@@ -111,6 +123,44 @@ def class_weights(
     result = np.full(len(n), weights.max())
     result[present] = weights
     return result
+
+
+@dataclass(frozen=True)
+class ClassWeighting:
+    """How the class weights of a loss are made: the part of a loss config that is not the loss itself.
+
+    The fields are named like the config keys, and their defaults are those of :func:`class_weights`; a key that a
+    config leaves out therefore means the same as an argument that a caller leaves out.
+
+    Args:
+        class_weights: The method; see :func:`class_weights`.
+        smoothing: See :func:`class_weights`.
+        effective_beta: See :func:`class_weights`.
+
+    Example:
+        >>> weighting, rest = ClassWeighting.of({"name": "focal", "class_weights": "balanced", "gamma": 1.0})
+        >>> rest
+        {'name': 'focal', 'gamma': 1.0}
+        >>> weighting.weights([90, 10]).round(4)
+        array([0.5556, 5.    ])
+    """
+
+    class_weights: WeightMethod = "none"
+    smoothing: float = DEFAULT_SMOOTHING
+    effective_beta: float = DEFAULT_EFFECTIVE_BETA
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """Split a loss config into its class weighting and everything else, in the same order."""
+        own = {field.name for field in fields(cls)}
+        return (
+            cls(**{key: value for key, value in node.items() if key in own}),
+            {key: value for key, value in node.items() if key not in own},
+        )
+
+    def weights(self, counts: ArrayLike) -> NDArray[np.float64] | None:
+        """One weight per class for these counts, ``(C,)``, or None; see :func:`class_weights`."""
+        return class_weights(counts, self.class_weights, smoothing=self.smoothing, effective_beta=self.effective_beta)
 
 
 def analyse_weights(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from arcvae.imbalance.weights import METHODS, analyse_weights, class_weights
+from arcvae.imbalance.weights import METHODS, ClassWeighting, analyse_weights, class_weights
 
 COUNTS = [19081814, 154289, 154457, 153994, 155609, 155472, 155012, 155371, 157799, 156183]
 KNOWN = {
@@ -85,6 +87,53 @@ def test_rarer_classes_never_weigh_less(method: str) -> None:
     assert weights is not None
     assert (np.diff(weights) <= 0).all()
     assert (weights > 0).all()
+
+
+@pytest.mark.parametrize("counts", [[1], [3, 1], [10_000_000, 5, 1], [4, 0, 2]])
+@pytest.mark.parametrize("effective_beta", [0, 0.0, 1e-300, 1e-17])
+def test_effective_number_without_beta_says_that_it_means_no_weights(counts: list[int], effective_beta: float) -> None:
+    # (1 - 0) / (1 - 0 ** n) = 1 for every class. NumPy's warning about log 0 would be an error here.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        weights = class_weights(counts, "effective_number", effective_beta=effective_beta)
+    assert weights is not None
+    assert weights.tolist() == [1.0] * len(counts)
+    assert "means no class weights" in str(caught[0].message)
+    assert {warning.category for warning in caught} == {UserWarning}
+
+
+def test_effective_number_approaches_inverse_weights_as_beta_approaches_one() -> None:
+    ours = class_weights(COUNTS, "effective_number", effective_beta=1 - 1e-13)
+    np.testing.assert_allclose(ours, class_weights(COUNTS, "inverse", smoothing=1e-9), rtol=1e-5)
+
+
+def test_loss_config_that_leaves_keys_out_gives_the_weights_of_the_constructor() -> None:
+    # A second set of defaults once gave effective_beta = 0 here: a loss that was weighted in name alone.
+    weighting, rest = ClassWeighting.of({"_target_": "x.y", "class_weights": "effective_number", "gamma": 2.0})
+    weights = weighting.weights(COUNTS)
+    assert weights is not None
+    assert weights.round(5).tolist() == [float(number) for number in KNOWN["effective_number"].split()]
+    assert rest == {"_target_": "x.y", "gamma": 2.0}
+
+
+def test_values_of_a_loss_config_reach_the_weights() -> None:
+    node = {"smoothing": 1000.0, "name": "focal", "class_weights": "inverse", "effective_beta": 0.5}
+    weighting, rest = ClassWeighting.of(node)
+    assert rest == {"name": "focal"}
+    assert list(node) == ["smoothing", "name", "class_weights", "effective_beta"]  # left as it was
+    expected = class_weights(COUNTS, "inverse", smoothing=1000.0)
+    assert expected is not None
+    assert np.array_equal(weighting.weights(COUNTS), expected)
+    effective, _ = ClassWeighting.of(node | {"class_weights": "effective_number"})
+    assert np.array_equal(effective.weights(COUNTS), class_weights(COUNTS, "effective_number", effective_beta=0.5))
+    assert ClassWeighting.of({})[0].weights(COUNTS) is None
+
+
+def test_class_weighting_and_class_weights_have_the_same_defaults() -> None:
+    parameters = inspect.signature(class_weights).parameters
+    weighting = ClassWeighting()
+    assert weighting.smoothing == parameters["smoothing"].default
+    assert weighting.effective_beta == parameters["effective_beta"].default
 
 
 @pytest.mark.parametrize(
