@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from arcvae.audio.corpus.synthesis import SYNTHESIS_VERSION, Labels, clip_features, species_counts
 from arcvae.audio.features.mfcc import SYNTHETIC, MfccSettings
 from arcvae.errors import DataError
+from arcvae.io.cached import cached_by_file
 from arcvae.io.files import sha256, write_atomic
 from arcvae.io.npz import read_npz
 
@@ -56,6 +56,7 @@ class AudioCorpus:
         return sha256("\n".join(parts).encode())
 
 
+@cached_by_file
 def read_audio_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> AudioCorpus:
     """Read an audio corpus and check that it is one.
 
@@ -71,16 +72,6 @@ def read_audio_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -
         FileSystemError: Not readable.
     """
     path = Path(path)
-    try:
-        found = path.stat()
-        version: tuple[int, ...] = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        version = ()  # let the reader say what is wrong
-    return _read_version(path, max_bytes, version)
-
-
-@lru_cache(maxsize=1)
-def _read_version(path: Path, max_bytes: float, _version: tuple[int, ...]) -> AudioCorpus:
     names = [f"{split}_{part}" for split in SPLITS for part in ("features", "labels")]
     arrays: dict[str, NDArray[Any]] = read_npz(path, [*names, "about"], max_bytes=max_bytes)
     species, settings = _about(path, arrays["about"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from arcvae.errors import DataError
 from arcvae.grid.corpus.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, generate_grids
+from arcvae.io.cached import cached_by_file
 from arcvae.io.files import sha256, write_atomic
 from arcvae.io.npz import read_npz
 
@@ -46,6 +46,7 @@ class Corpus:
         return sha256("\n".join(parts).encode())
 
 
+@cached_by_file
 def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corpus:
     """Read a corpus and check that it is one.
 
@@ -61,16 +62,6 @@ def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corp
         FileSystemError: Not readable.
     """
     path = Path(path)
-    try:
-        found = path.stat()
-        version: tuple[int, ...] = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        version = ()  # let the reader say what is wrong
-    return _read_version(path, max_bytes, version)
-
-
-@lru_cache(maxsize=1)
-def _read_version(path: Path, max_bytes: float, _version: tuple[int, ...]) -> Corpus:
     arrays: dict[str, NDArray[Any]] = read_npz(path, SPLITS, max_bytes=max_bytes)
     sizes = set()
     for name, grids in arrays.items():
