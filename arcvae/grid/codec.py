@@ -18,7 +18,7 @@ from arcvae.grid.codes.prior import CodePrior, load_prior
 from arcvae.grid.codes.refinement import refine as improved
 from arcvae.grid.models import MODELS
 from arcvae.grid.models.packing import codes_of_latents, digits_of, latents_of_codes
-from arcvae.imbalance.logit_adjustment import corrected, log_prior
+from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.io.exports import BEST, check_digest, read_export
 from arcvae.io.tensors import fill
 
@@ -271,7 +271,7 @@ class Codec:
         for piece in codes.split(BATCH) if len(codes) else ():
             logits = self.model.decoder(piece.to(self.device)).float()
             if decision == "corrected" and self.class_log_prior is not None:
-                logits = corrected(logits, self.class_log_prior, self.prior_strength)
+                logits = adjust_logits(logits, self.class_log_prior, self.prior_strength)
             yield logits.cpu()
 
     def _require(self, part: str, verb: str) -> None:

@@ -1,55 +1,97 @@
-"""Whether a model is right as often as it is sure: the expected calibration error."""
+"""Whether a model's confidence can be believed: the expected calibration error and the reliability curve."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 
-class Calibration:
-    """Confidence of decisions against their hit rate, in bins of equal width, accumulated over batches.
+class Reliability(NamedTuple):
+    """What :class:`Calibration` finds.
+
+    The lists have one value for each bin that has any decisions, from low to high confidence.
+    """
+
+    error: float
+    """Expected calibration error: mean gap between confidence and accuracy, each bin by its share, in [0, 1].
+
+    NaN without any decision."""
+    confidence: list[float]
+    """Mean confidence."""
+    accuracy: list[float]
+    """Share of the decisions that were right."""
+    share: list[float]
+    """Share of all decisions."""
+
+    def curve(self) -> tuple[list[float], list[float], list[float]]:
+        """Confidence, accuracy and share of each bin: the points of a reliability diagram."""
+        return self.confidence, self.accuracy, self.share
+
+
+class Calibration(Metric):
+    """Confidence of decisions against their accuracy, in bins of equal width, over batches and processes.
 
     Args:
         bins: Number of bins over confidences in [0, 1], >= 1.
+        **kwargs: See :class:`torchmetrics.Metric`.
 
     References:
         Guo et al. 2017, section 2. https://arxiv.org/abs/1706.04599
 
     Example:
-        >>> calibration = Calibration(bins=10)  # sure of 0.75 each time, right half of the time
+        >>> calibration = Calibration(bins=10)  # a confidence of 0.75 each time, right half of the time
         >>> calibration.update(torch.full((4,), 0.75), torch.tensor([True, False, True, False]))
-        >>> round(calibration.error, 4)
+        >>> round(calibration.compute().error, 4)
         0.25
     """
 
-    def __init__(self, bins: int = 15) -> None:
-        self.counts = torch.zeros(bins, dtype=torch.float64)
-        self.confidence = torch.zeros(bins, dtype=torch.float64)
-        self.hits = torch.zeros(bins, dtype=torch.float64)
+    full_state_update = False
+    counts: Tensor
+    confidence: Tensor
+    hits: Tensor
 
-    def update(self, confidence: Tensor, hit: Tensor) -> None:
-        """Add decisions: their confidence in [0, 1] and whether they were right, both of one shape."""
-        confidence, hit = confidence.flatten().cpu().double(), hit.flatten().cpu().double()
-        bins = len(self.counts)
-        index = (confidence * bins).long().clamp(0, bins - 1)
-        self.counts += torch.bincount(index, minlength=bins)
-        self.confidence += torch.bincount(index, confidence, minlength=bins)
-        self.hits += torch.bincount(index, hit, minlength=bins)
+    def __init__(self, bins: int = 15, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bins = bins
+        for name in ("counts", "confidence", "hits"):
+            self.add_state(name, torch.zeros(bins, dtype=torch.float64), dist_reduce_fx="sum")
 
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean gap between confidence and hit rate, weighted by bin, in [0, 1].
+    def update(self, confidence: Tensor, hit: Tensor, valid: Tensor | None = None) -> None:
+        """Add decisions.
 
-        NaN before any decision was added.
+        Args:
+            confidence: Probability that the model gave to its decision, any shape, in [0, 1].
+            hit: Whether the decision was right, the same shape, bool.
+            valid: Which of them count, the same shape, bool; all if None.
         """
-        return float((self.confidence - self.hits).abs().sum() / self.counts.sum())
+        if valid is not None:
+            confidence, hit = confidence[valid], hit[valid]
+        # Added up on the CPU: there the order of the sum is fixed, and Apple GPUs have no float64.
+        confidence, hit = confidence.flatten().cpu().double(), hit.flatten().cpu().double()
+        index = (confidence * self.bins).long().clamp(0, self.bins - 1)
+        device = self.counts.device
+        self.counts += torch.bincount(index, minlength=self.bins).to(device)
+        self.confidence += torch.bincount(index, confidence, minlength=self.bins).to(device)
+        self.hits += torch.bincount(index, hit, minlength=self.bins).to(device)
 
-    def curve(self) -> tuple[list[float], list[float], list[float]]:
-        """Mean confidence, hit rate and share of the decisions, for each bin that has any."""
-        used = self.counts > 0
-        counts = self.counts[used]
-        return (
-            (self.confidence[used] / counts).tolist(),
-            (self.hits[used] / counts).tolist(),
-            (counts / counts.sum()).tolist(),
+    def compute(self) -> Reliability:
+        """Error and reliability curve of all decisions since the last reset."""
+        counts, confidence, hits = self.counts.cpu(), self.confidence.cpu(), self.hits.cpu()
+        used = counts > 0
+        return Reliability(
+            error=float((confidence - hits).abs().sum() / counts.sum()),
+            confidence=(confidence[used] / counts[used]).tolist(),
+            accuracy=(hits[used] / counts[used]).tolist(),
+            share=(counts[used] / counts[used].sum()).tolist(),
         )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Any = "") -> Self:
+        """Move the states, but not to an Apple GPU: it has no float64, and no second process to add up with."""
+        if fn(torch.zeros(0)).device.type == "mps":
+            return self
+        super()._apply(fn, exclude_state)
+        return self

@@ -5,25 +5,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from arcvae.imbalance.masking import valid_elements
 
-def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int) -> Tensor:
+
+def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int | None = None) -> Tensor:
     """Count pairs of target and prediction.
 
     Args:
         prediction: ``(N, *)``, any integer type, in ``[0, C)``.
-        target: The same shape and range.
+        target: The same shape and range, but for elements to ignore.
         num_classes: C.
+        ignore_index: Target value of elements that are not counted, such as padding, or None.
 
     Returns:
         ``(C, C)`` int64; row = target, column = prediction.
 
+    Raises:
+        ValueError: A pair lies so far outside the range that it would fall outside the matrix.
+
     Example:
-        >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2)
+        >>> confusion_matrix(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, -100]), 2, ignore_index=-100)
         tensor([[1, 1],
                 [0, 1]])
     """
-    pairs = target.flatten().long() * num_classes + prediction.flatten().long()
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    prediction, target = prediction.flatten().long(), target.flatten().long()
+    if ignore_index is not None:
+        valid = valid_elements(target, ignore_index)
+        prediction, target = prediction[valid], target[valid]
+    pairs = target * num_classes + prediction
+    counts = torch.bincount(pairs, minlength=num_classes**2)
+    if len(counts) > num_classes**2:
+        raise ValueError(f"a target or prediction lies outside [0, {num_classes}); padding needs an ignore_index")
+    return counts.view(num_classes, num_classes)
 
 
 def classification_metrics(confusion: Tensor, background: int | None = None) -> dict[str, Tensor]:
@@ -38,10 +51,11 @@ def classification_metrics(confusion: Tensor, background: int | None = None) -> 
             averages over all other classes, where a hit must have the right class.
 
     Returns:
-        Float64 scalars in [0, 1], but for ``per_class_recall``, ``per_class_f1`` and ``per_class_iou``, ``(C,)``:
-        ``accuracy``, ``balanced_accuracy`` (mean recall), ``mean_iou``, ``f1_macro``, ``f1_weighted``,
-        ``predicted_majority_share`` (share of predictions that name the most frequent target class) and, with
-        a background, ``object_recall``, ``object_precision``, ``object_f1``, ``predicted_background_share``.
+        Float64 scalars in [0, 1]: ``accuracy``, ``balanced_accuracy`` (mean recall), ``mean_iou``, ``f1_macro``,
+        ``f1_weighted``, ``predicted_majority_share`` (share of predictions that name the most frequent target class)
+        and, with a background, ``object_recall``, ``object_precision``, ``object_f1``,
+        ``predicted_background_share``. Also, ``(C,)`` each: ``per_class_recall``, ``per_class_f1``,
+        ``per_class_iou``.
 
     Example:
         >>> metrics = classification_metrics(torch.tensor([[90, 0], [10, 0]]), background=0)

@@ -12,17 +12,24 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from arcvae.imbalance.confusion import classification_metrics, confusion_matrix
+from arcvae.imbalance.masking import valid_elements, valid_samples
 
 
 class ClassificationMetrics(Metric):
-    """Accumulates a confusion matrix and the count of samples without any error, over batches and devices.
+    """A confusion matrix and the number of samples without any error, over batches and processes.
 
     Args:
         num_classes: C, >= 2.
-        background: See :func:`classification_metrics`.
+        background: See :func:`~arcvae.imbalance.confusion.classification_metrics`.
+        ignore_index: Target value of elements that do not count, such as padding, or None.
+        **kwargs: See :class:`torchmetrics.Metric`.
 
-    ``update`` takes predictions and targets ``(N, *)``, any integer type; ``compute`` returns what
-    :func:`classification_metrics` does, and ``exact_match``: the share of samples with every element right.
+    Example:
+        >>> metrics = ClassificationMetrics(2, ignore_index=255)
+        >>> metrics.update(torch.tensor([[0, 1], [1, 1]]), torch.tensor([[0, 255], [1, 0]]))
+        >>> results = metrics.compute()
+        >>> round(results["accuracy"].item(), 4), results["exact_match"].item()
+        (0.6667, 0.5)
     """
 
     full_state_update = False
@@ -31,24 +38,37 @@ class ClassificationMetrics(Metric):
     exact: Tensor
     samples: Tensor
 
-    def __init__(self, num_classes: int, background: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, num_classes: int, background: int | None = None, *, ignore_index: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.num_classes = num_classes
-        self.background = background
+        self.num_classes, self.background, self.ignore_index = num_classes, background, ignore_index
         self.add_state("confusion", torch.zeros(num_classes, num_classes, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("exact", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("samples", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch; see the class."""
-        self.confusion += confusion_matrix(prediction, target, self.num_classes)
-        self.exact += (
-            (prediction == target).flatten(1).all(1).sum() if target.ndim > 1 else (prediction == target).sum()
-        )
-        self.samples += len(target)
+        """Add a batch.
+
+        Args:
+            prediction: ``(N, *)``, any integer type, in ``[0, C)``.
+            target: The same shape and range, but for elements to ignore.
+        """
+        self.confusion += confusion_matrix(prediction, target, self.num_classes, self.ignore_index)
+        right = prediction == target
+        if self.ignore_index is not None:
+            valid = valid_elements(target, self.ignore_index)
+            right = (right | ~valid)[valid_samples(valid)]
+        self.exact += right.flatten(1).all(1).sum() if right.ndim > 1 else right.sum()
+        self.samples += len(right)
 
     def compute(self) -> dict[str, Tensor]:
-        """All metrics over what was added since the last reset."""
+        """All metrics over what was added since the last reset.
+
+        Returns:
+            What :func:`~arcvae.imbalance.confusion.classification_metrics` does, and ``exact_match``: the share of
+            samples with every element right, NaN without samples.
+        """
         metrics = classification_metrics(self.confusion.cpu(), self.background)
         metrics["exact_match"] = self.exact.cpu().double() / self.samples.cpu()
         return metrics

@@ -1,4 +1,4 @@
-"""What a trained model scores beyond the plain argmax: the tuned decision, and how sure it may be."""
+"""What a trained model scores beyond the plain argmax: with logit adjustment, and how well calibrated it is."""
 
 from __future__ import annotations
 
@@ -9,101 +9,105 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcvae.imbalance.calibration import Calibration
+from arcvae.imbalance.calibration import Calibration, Reliability
 from arcvae.imbalance.confusion import classification_metrics
-from arcvae.imbalance.logit_adjustment import StrengthTuner, corrected, log_prior
+from arcvae.imbalance.logit_adjustment import TauTuner, adjust_logits, log_prior
+from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
-from arcvae.training.module import Figure, ImbalanceModule, StepOutput
+from arcvae.training.module import ImbalanceModule, StepOutput
+from arcvae.training.task import Results
 
 
-def tune_decision(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
-    """Find the prior correction whose decisions score best on the validation split.
+def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
+    """Choose the tau of the logit adjustment whose predictions score best on the validation split.
+
+    In a run of several processes each of them has to call this, with its share of the split; all get the same.
 
     Args:
-        module: Trained; the metric is its ``decision_metric``.
-        loader: Batches of the validation split; of this process's share, if there are several.
+        module: Trained; the metric is the ``adjustment_metric`` of its task.
+        loader: Batches of the validation split.
         counts: Elements of each class in the train split, ``(C,)``.
 
     Returns:
-        Plain types, as the exports keep them: ``prior_strength``, ``class_counts``, ``metric``, ``tuned_on``.
+        Plain types, as the exports keep them: ``tau``, ``class_counts``, ``metric``, ``tuned_on``.
     """
-    numbers = [int(n) for n in counts]
-    tuner = StrengthTuner(log_prior(numbers))
-    for output in _outputs(module, loader):
-        tuner.update(output.logits, output.target)
-    tuner.confusion = _summed(tuner.confusion, module.device)
+    numbers, task = [int(n) for n in counts], module.task
 
     def score(confusion: Tensor) -> float:
-        return float(classification_metrics(confusion, module.background)[module.decision_metric])
+        return float(classification_metrics(confusion, task.background)[task.adjustment_metric])
 
-    return {
-        "prior_strength": tuner.best(score),
-        "class_counts": numbers,
-        "metric": module.decision_metric,
-        "tuned_on": "val",
-    }
+    tuner = TauTuner(log_prior(numbers), score, ignore_index=task.ignore_index).to(module.device)
+    for output in _outputs(module, loader):
+        tuner.update(output.logits, output.target)
+    return {"tau": tuner.compute(), "class_counts": numbers, "metric": task.adjustment_metric, "tuned_on": "val"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Decided:
-    """How the decisions on a split turned out."""
+    """How the decisions on a split turned out, summed up over all processes of a run."""
 
-    metrics: ClassificationMetrics
-    calibrations: dict[str, Calibration]
-    """Of all decisions and, where there is a background, of those for something else ("objects")."""
+    found: Results
+    """What :class:`~arcvae.imbalance.metrics.ClassificationMetrics` computes."""
+    confusion: Tensor
+    """``(C, C)`` int64 on the CPU, row = target, column = decision; of this process alone."""
+    calibrations: dict[str, Reliability]
+    """Of all decisions and, where there is a background, of those for another class ("objects")."""
 
-    def results(self, module: ImbalanceModule) -> dict[str, Figure]:
-        """Metrics, under the names that a task gives them, and the calibration errors."""
-        return (
-            module.named({name: value.tolist() for name, value in self.metrics.compute().items()})
-            | self.calibration_errors
-        )
+    def results(self, module: ImbalanceModule) -> Results:
+        """Metrics, under the names that the task gives them, and the calibration errors."""
+        return module.task.rename(self.found) | self.calibration_errors
 
     @property
-    def calibration_errors(self) -> dict[str, Figure]:
+    def calibration_errors(self) -> Results:
         """Expected calibration error of each kind of decision."""
         prefix = {"all": "", "objects": "object_"}
         return {f"{prefix[name]}calibration_error": found.error for name, found in self.calibrations.items()}
 
 
-def decide(module: ImbalanceModule, loader: Iterable[Any], strengths: Iterable[float], prior: Tensor) -> list[Decided]:
-    """Decide for every element of a split, once for each strength of the prior correction.
+class _Decisions:
+    """Adds up the decisions at one tau."""
+
+    def __init__(self, module: ImbalanceModule, log_prior: Tensor, tau: float) -> None:
+        task = module.task
+        self.background, self.ignore_index = task.background, task.ignore_index
+        self.log_prior, self.tau = log_prior, tau
+        self.metrics = ClassificationMetrics(module.num_classes, task.background, ignore_index=task.ignore_index)
+        self.metrics.to(module.device)
+        kinds = ("all",) if task.background is None else ("all", "objects")
+        self.calibrations = {kind: Calibration().to(module.device) for kind in kinds}
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        confidence, decision = adjust_logits(logits, self.log_prior, self.tau).softmax(1).max(1)
+        hit, valid = decision == target, valid_elements(target, self.ignore_index)
+        self.metrics.update(decision, target)
+        self.calibrations["all"].update(confidence, hit, valid)
+        if self.background is not None:
+            self.calibrations["objects"].update(confidence, hit, valid & (decision != self.background))
+
+    def result(self) -> Decided:
+        return Decided(
+            found={name: value.tolist() for name, value in self.metrics.compute().items()},
+            confusion=self.metrics.confusion.cpu(),
+            calibrations={kind: calibration.compute() for kind, calibration in self.calibrations.items()},
+        )
+
+
+def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float], log_prior: Tensor) -> list[Decided]:
+    """Decide for every element of a split, once for each tau of the logit adjustment.
+
+    In a run of several processes each of them has to call this, with its share of the split; all get the same results.
 
     Args:
         module: Trained.
         loader: Batches of the split.
-        strengths: 0 is the plain argmax.
-        prior: Log priors, ``(C,)``.
+        taus: 0 is the plain argmax.
+        log_prior: ``(C,)``, nats; see :func:`arcvae.imbalance.logit_adjustment.log_prior`.
     """
-    background = module.background
-    kinds = ("all",) if background is None else ("all", "objects")
-    found = []
-    for strength in strengths:
-        metrics = ClassificationMetrics(module.num_classes, background).to(module.device)
-        found.append((strength, Decided(metrics, {kind: Calibration() for kind in kinds})))
+    found = [_Decisions(module, log_prior, tau) for tau in taus]
     for output in _outputs(module, loader):
-        for strength, decided in found:
-            confidence, decision = corrected(output.logits, prior, strength).softmax(1).max(1)
-            hit = decision == output.target
-            decided.metrics.update(decision, output.target)
-            decided.calibrations["all"].update(confidence, hit)
-            if background is not None:
-                colored = decision != background
-                decided.calibrations["objects"].update(confidence[colored], hit[colored])
-    for _, decided in found:
-        for calibration in decided.calibrations.values():
-            for name in ("counts", "confidence", "hits"):
-                setattr(calibration, name, _summed(getattr(calibration, name), module.device))
-    return [decided for _, decided in found]
-
-
-def _summed(counts: Tensor, device: torch.device) -> Tensor:
-    """The sum over all processes of a run, each of which has seen its own share of the samples."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return counts
-    total = counts.to(device)
-    torch.distributed.all_reduce(total)
-    return total.cpu()
+        for decisions in found:
+            decisions.update(output.logits, output.target)
+    return [decisions.result() for decisions in found]
 
 
 @torch.no_grad()

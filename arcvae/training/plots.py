@@ -128,7 +128,7 @@ def calibration_figure(
     """Hit rate against confidence, with the share of decisions below.
 
     Args:
-        curves: See :meth:`arcvae.imbalance.calibration.Calibration.curve`, by name of the decision.
+        curves: See :meth:`arcvae.imbalance.calibration.Reliability.curve`, by name of the decision.
         errors: Calibration error, by the same names.
         title: Heading.
     """

@@ -44,6 +44,27 @@ def test_label_outside_the_range_is_refused() -> None:
         count_classes(np.array([0, 10], dtype=np.uint8), 10)
 
 
+@pytest.mark.parametrize(("dtype", "ignore_index"), [(np.uint8, 255), (np.int64, -100)])
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20, 2_500_000])
+def test_padding_is_not_counted(dtype: type, ignore_index: int, size: int) -> None:
+    generator = np.random.default_rng(size)
+    labels = generator.integers(0, 10, size).astype(dtype)
+    padded = np.full((2, size), ignore_index, dtype=dtype)
+    places = np.sort(generator.permutation(padded.size)[:size])
+    padded.reshape(-1)[places] = labels
+    assert count_classes(padded, 10, ignore_index).tolist() == count_classes(labels, 10).tolist()
+
+
+def test_only_padding_is_no_count_at_all() -> None:
+    assert count_classes(np.full((3, 4), 255, dtype=np.uint8), 2, 255).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("label", [255, -100])
+def test_padding_without_an_ignore_index_is_refused(label: int) -> None:
+    with pytest.raises(ValueError, match=rf"label {label} lies outside \[0, 10\); padding needs an ignore_index"):
+        count_classes(np.array([0, label]), 10)
+
+
 def test_cache_is_used_once_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cached_counts(LABELS, 10, tmp_path).tolist() == TRUE.tolist()
     monkeypatch.setattr(counts, "count_classes", lambda *_: pytest.fail("counted again"))
@@ -66,6 +87,32 @@ def test_entry_of_other_labels_under_this_name_is_ignored(tmp_path: Path) -> Non
     with pytest.warns(UserWarning, match="not what was asked for"):
         assert cached_counts(LABELS, 10, tmp_path / "mine").tolist() == TRUE.tolist()
     assert json.loads(mine.read_text())["counts"] == TRUE.tolist()
+
+
+def test_what_is_ignored_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_class_0 = [0, *TRUE[1:].tolist()]
+    assert cached_counts(LABELS, 10, tmp_path).tolist() == TRUE.tolist()
+    assert cached_counts(LABELS, 10, tmp_path, ignore_index=0).tolist() == without_class_0
+    assert len({counts.content_key(LABELS, 10, index) for index in (None, 0, 1, 255)}) == 4
+    monkeypatch.setattr(counts, "count_classes", lambda *_: pytest.fail("counted again"))
+    assert cached_counts(LABELS, 10, tmp_path, ignore_index=0).tolist() == without_class_0
+    assert cached_counts(LABELS, 10, tmp_path).tolist() == TRUE.tolist()
+
+
+def test_key_without_an_ignore_index_is_that_of_earlier_versions() -> None:
+    # Caches that exist stay of use.
+    assert counts.content_key(np.array([[0, 1], [1, 2]], dtype=np.uint8), 3) == "fafa8fbb56a4dfefe0cd23d712d1a911"
+
+
+@pytest.mark.parametrize("change", [{"ignored": 0}, {"ignored": -1}, {"ignored": 1.0}, {"ignored": None}])
+def test_damaged_number_of_ignored_elements_is_counted_again(tmp_path: Path, change: dict[str, object]) -> None:
+    cached_counts(LABELS, 10, tmp_path, ignore_index=0)
+    path = entry(tmp_path)
+    good = path.read_bytes()
+    path.write_bytes(damaged(json.loads(good), **change))
+    with pytest.warns(UserWarning, match="counting again"):
+        assert cached_counts(LABELS, 10, tmp_path, ignore_index=0)[1:].tolist() == TRUE[1:].tolist()
+    assert path.read_bytes() == good
 
 
 def damaged(payload: dict[str, object], **changes: object) -> bytes:
@@ -130,10 +177,10 @@ def test_held_lock_delays_but_does_not_block(tmp_path: Path) -> None:
 
 
 def _count_in_a_process(cache: str, tally: str) -> list[int]:
-    def counted(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    def counted(labels: np.ndarray, num_classes: int, ignore_index: int | None) -> np.ndarray:
         with Path(tally).open("a") as file:
             file.write("x")
-        return count_classes(labels, num_classes)
+        return count_classes(labels, num_classes, ignore_index)
 
     counts.count_classes = counted  # type: ignore[assignment]
     with warnings.catch_warnings():

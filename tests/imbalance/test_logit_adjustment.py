@@ -1,81 +1,108 @@
-"""The prior-corrected decision and calibration, against oracles and numbers worked by hand."""
+"""Logit adjustment against the weights that it undoes, and the choice of tau against scikit-learn."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.metrics import f1_score
+from torch import Tensor
 
-from arcvae.imbalance.calibration import Calibration
 from arcvae.imbalance.confusion import classification_metrics
-from arcvae.imbalance.logit_adjustment import STRENGTHS, StrengthTuner, corrected, log_prior
+from arcvae.imbalance.logit_adjustment import TAUS, TauTuner, adjust_logits, log_prior
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
-def test_correction_undoes_class_weights_of_that_power_of_the_prior(exponent: float) -> None:
-    # A model trained to the optimum of a weighted cross-entropy says log(w_c p_c); with w_c = prior_c ** -s the
-    # correction of strength s must give back the order, and the probabilities, of p.
+def test_adjustment_undoes_class_weights_of_that_power_of_the_prior(exponent: float) -> None:
+    # A model trained to the optimum of a weighted cross-entropy has the logits log(w_c p_c); with w_c = pi_c ** -s the
+    # adjustment with tau = s must restore the probabilities p. With the sign of Menon et al. it would move away.
     generator = torch.Generator().manual_seed(0)
     counts = [9000, 700, 200, 100]
     p = torch.rand(50, 4, generator=generator).softmax(1)
     weights = (torch.tensor(counts) / sum(counts)) ** -exponent
     biased = (weights * p).log()
-    torch.testing.assert_close(corrected(biased, log_prior(counts), exponent).softmax(1), p)
+    torch.testing.assert_close(adjust_logits(biased, log_prior(counts), exponent).softmax(1), p)
 
 
-def test_correction_works_on_grids_and_on_clips() -> None:
+def test_adjustment_is_the_same_for_every_element_of_a_sample() -> None:
     prior = log_prior([3, 1])
-    clips = torch.zeros(5, 2)
-    grids = torch.zeros(5, 2, 4, 3)
-    assert torch.equal(corrected(clips, prior, 1.0)[:, :, None, None].expand_as(grids), corrected(grids, prior, 1.0))
+    one, many = torch.zeros(5, 2), torch.zeros(5, 2, 4, 3)
+    assert torch.equal(
+        adjust_logits(one, prior, 1.0)[:, :, None, None].expand_as(many), adjust_logits(many, prior, 1.0)
+    )
 
 
-def test_class_that_never_occurs_has_a_finite_prior() -> None:
-    assert torch.isfinite(log_prior([10, 0])).all()
+def test_tau_zero_changes_nothing() -> None:
+    logits = torch.randn(4, 3)
+    assert adjust_logits(logits, log_prior([5, 3, 1]), 0.0) is logits
 
 
-def test_tuned_strength_is_the_best_of_all_by_scikit_learn() -> None:
+def test_class_that_never_occurs_counts_as_if_it_occurred_once() -> None:
+    assert torch.equal(log_prior([10, 0]), log_prior([10, 1]))
+
+
+def f1_macro(confusion: Tensor) -> float:
+    return float(classification_metrics(confusion)["f1_macro"])
+
+
+def biased_scores() -> tuple[list[int], Tensor, Tensor]:
+    """Counts, and scores ``(4000, 3)`` biased toward the rare classes, with their targets."""
     generator = torch.Generator().manual_seed(1)
     counts = [900, 60, 40]
     target = torch.multinomial(torch.tensor(counts).float(), 4000, replacement=True, generator=generator)
     scores = torch.randn(4000, 3, generator=generator) + 2 * torch.nn.functional.one_hot(target, 3)
-    scores = scores - 0.6 * log_prior(counts)  # biased toward the rare
-    tuner = StrengthTuner(log_prior(counts))
+    return counts, scores - 0.6 * log_prior(counts), target
+
+
+def test_tuned_tau_is_the_best_of_all_by_scikit_learn() -> None:
+    counts, scores, target = biased_scores()
+    tuner = TauTuner(log_prior(counts), f1_macro)
     for part, truth in zip(scores.split(900), target.split(900), strict=True):
         tuner.update(part, truth)
-    found = tuner.best(lambda matrix: float(classification_metrics(matrix)["f1_macro"]))
+    found = tuner.compute()
 
-    def oracle(strength: float) -> float:
-        decided = corrected(scores, log_prior(counts), strength).argmax(1)
-        return f1_score(target, decided, average="macro")
+    def oracle(tau: float) -> float:
+        predicted = adjust_logits(scores, log_prior(counts), tau).argmax(1)
+        return f1_score(target, predicted, average="macro")
 
-    assert oracle(found) == pytest.approx(max(map(oracle, STRENGTHS)), abs=1e-12)
+    assert oracle(found) == pytest.approx(max(map(oracle, TAUS)), abs=1e-12)
     assert found > 0.2
 
 
-def test_among_equals_the_strength_nearest_zero_wins_and_nothing_else_is_chosen_without_a_score() -> None:
-    tuner = StrengthTuner(log_prior([1, 1]))
-    tuner.update(torch.tensor([[5.0, 0.0]]), torch.tensor([0]))
-    assert tuner.best(lambda matrix: 1.0) == 0
-    assert tuner.best(lambda matrix: float("nan")) == 0
+def test_among_equals_the_tau_nearest_zero_wins_and_without_a_score_none_is_chosen() -> None:
+    for score in (1.0, float("nan")):
+        tuner = TauTuner(log_prior([1, 1]), lambda confusion, score=score: score)
+        tuner.update(torch.tensor([[5.0, 0.0]]), torch.tensor([0]))
+        assert tuner.compute() == 0
 
 
-def test_calibration_error_equals_ten_lines_of_numpy() -> None:
-    generator = np.random.default_rng(0)
-    confidence, hit = generator.random(5000), generator.random(5000) < 0.5
-    ours = Calibration(bins=15)
-    for part in np.array_split(np.arange(5000), 7):
-        ours.update(torch.from_numpy(confidence[part]), torch.from_numpy(hit[part]))
-    error = 0.0
-    for low in np.arange(15) / 15:
-        inside = (confidence >= low) & (confidence < low + 1 / 15)
-        error += inside.mean() * abs(confidence[inside].mean() - hit[inside].mean())
-    assert ours.error == pytest.approx(error, abs=1e-9)
+def test_tau_without_a_score_loses_against_any_that_has_one() -> None:
+    def share_of_class_one(confusion: Tensor) -> float:
+        predicted = confusion.sum(0)
+        return 0.1 if predicted[1] else float("nan")
+
+    tuner = TauTuner(log_prior([9, 1]), share_of_class_one)
+    tuner.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))  # class 1 is predicted for tau log 9 < -1
+    assert tuner.compute() == -0.5
 
 
-def test_perfectly_sure_and_right_has_no_error_and_lies_in_the_last_bin() -> None:
-    calibration = Calibration(bins=4)
-    calibration.update(torch.ones(3), torch.ones(3, dtype=torch.bool))
-    assert calibration.error == 0
-    assert calibration.curve() == ([1.0], [1.0], [1.0])
+def test_reset_forgets() -> None:
+    counts, scores, target = biased_scores()
+    tuner = TauTuner(log_prior(counts), f1_macro)
+    tuner.update(scores, target)
+    tuner.reset()
+    assert tuner.confusion.sum() == 0
+
+
+@pytest.mark.parametrize(("dtype", "ignore_index"), [(torch.uint8, 255), (torch.int64, -100)])
+def test_padding_does_not_change_the_tau(dtype: torch.dtype, ignore_index: int) -> None:
+    counts, scores, target = biased_scores()
+    logits, target = scores.T.reshape(1, 3, 40, 100), target.reshape(1, 40, 100).to(dtype)
+    plain = TauTuner(log_prior(counts), f1_macro)
+    plain.update(logits, target)
+    padded = TauTuner(log_prior(counts), f1_macro, ignore_index=ignore_index)
+    # The padding alone would make class 0 the best guess everywhere.
+    padding = torch.tensor([0.1, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 60, 100)
+    padded.update(torch.cat([logits, padding], 2), F.pad(target, (0, 0, 0, 60), value=ignore_index))
+    assert torch.equal(padded.confusion, plain.confusion)
+    assert padded.compute() == plain.compute() != 0

@@ -1,25 +1,19 @@
-"""Metrics against scikit-learn and against numbers worked by hand."""
+"""Metrics over an epoch: equal to one pass over all of it, whatever the batches and the padding."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    f1_score,
-    jaccard_score,
-    precision_score,
-    recall_score,
-)
-from sklearn.metrics import confusion_matrix as sklearn_confusion
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arcvae.imbalance.confusion import classification_metrics, confusion_matrix
 from arcvae.imbalance.metrics import ClassificationMetrics
 
 
-def random_grids(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def random_labels(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = np.random.default_rng(seed)
     shares = [0.82] + [0.02] * 9
     target = generator.choice(10, (40, 6, 6), p=shares)
@@ -27,62 +21,8 @@ def random_grids(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(prediction), torch.from_numpy(target)
 
 
-def test_metrics_equal_scikit_learn() -> None:
-    prediction, target = random_grids()
-    p, t = prediction.ravel().numpy(), target.ravel().numpy()
-    matrix = confusion_matrix(prediction, target, 10)
-    assert matrix.numpy().tolist() == sklearn_confusion(t, p).tolist()
-    ours = classification_metrics(matrix, background=0)
-    colors = list(range(1, 10))
-    oracle = {
-        "accuracy": accuracy_score(t, p),
-        "balanced_accuracy": balanced_accuracy_score(t, p),
-        "mean_iou": jaccard_score(t, p, average="macro"),
-        "f1_macro": f1_score(t, p, average="macro"),
-        "f1_weighted": f1_score(t, p, average="weighted"),
-        "object_recall": recall_score(t, p, labels=colors, average="micro"),
-        "object_precision": precision_score(t, p, labels=colors, average="micro"),
-        "object_f1": f1_score(t, p, labels=colors, average="micro"),
-        "predicted_background_share": (p == 0).mean(),
-    }
-    assert {name: ours[name].item() for name in oracle} == pytest.approx(oracle, abs=1e-12)
-    np.testing.assert_allclose(ours["per_class_recall"], recall_score(t, p, average=None), atol=1e-12)
-    np.testing.assert_allclose(ours["per_class_f1"], f1_score(t, p, average=None), atol=1e-12)
-
-
-def test_metrics_worked_by_hand() -> None:
-    # Targets: 8 x class 0, 1 x class 1, 1 x class 2; everything is called 0. Along the wrong axis the "balanced
-    # accuracy" of this guess would be the precision of class 0, .80; it is one class in three.
-    metrics = classification_metrics(torch.tensor([[8, 0, 0], [1, 0, 0], [1, 0, 0]]), background=0)
-    assert metrics["accuracy"].item() == pytest.approx(0.8)
-    assert metrics["balanced_accuracy"].item() == pytest.approx(1 / 3)
-    assert metrics["mean_iou"].item() == pytest.approx(0.8 / 3)
-    assert metrics["object_recall"].item() == 0
-    assert metrics["object_f1"].item() == 0
-    assert metrics["object_precision"].isnan()
-    assert metrics["predicted_majority_share"].item() == 1
-
-
-def test_hit_needs_the_right_color() -> None:
-    # Two coloured cells; one is found, one is painted in the wrong colour, one background cell is painted.
-    target, prediction = torch.tensor([[1, 2, 0, 0]]), torch.tensor([[1, 3, 3, 0]])
-    metrics = classification_metrics(confusion_matrix(prediction, target, 4), background=0)
-    assert metrics["object_recall"].item() == pytest.approx(1 / 2)
-    assert metrics["object_precision"].item() == pytest.approx(1 / 3)
-    assert metrics["object_f1"].item() == pytest.approx(2 / 5)
-
-
-def test_absent_class_is_nan_and_left_out_of_means() -> None:
-    # Class 2 has no targets, though it is predicted once.
-    metrics = classification_metrics(torch.tensor([[3, 0, 1], [0, 2, 0], [0, 0, 0]]))
-    assert metrics["per_class_recall"].isnan().tolist() == [False, False, True]
-    assert metrics["per_class_iou"].isnan().tolist() == [False, False, True]
-    assert metrics["balanced_accuracy"].item() == pytest.approx((3 / 4 + 1) / 2)
-    assert metrics["mean_iou"].item() == pytest.approx((3 / 4 + 1) / 2)
-
-
 def test_epoch_equals_one_pass_and_not_the_mean_of_batches() -> None:
-    prediction, target = random_grids()
+    prediction, target = random_labels()
     whole, parts = ClassificationMetrics(10, 0), ClassificationMetrics(10, 0)
     whole.update(prediction, target)
     means = []
@@ -118,3 +58,42 @@ def test_reset_forgets() -> None:
     metrics.reset()
     metrics.update(torch.tensor([1]), torch.tensor([1]))
     assert metrics.compute()["accuracy"].item() == 1
+
+
+@given(
+    seed=st.integers(0, 2**16),
+    size=st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 3)),
+    pad=st.lists(st.integers(0, 2), min_size=6, max_size=6),
+    code=st.sampled_from([(torch.uint8, 255), (torch.int64, -100)]),
+)
+def test_padding_of_elements_and_whole_samples_changes_nothing(
+    seed: int, size: tuple[int, ...], pad: list[int], code: tuple[torch.dtype, int]
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    dtype, ignore_index = code
+    prediction, target = (torch.randint(2, size, generator=generator).to(dtype) for _ in range(2))
+    plain, padded = ClassificationMetrics(3, 0), ClassificationMetrics(3, 0, ignore_index=ignore_index)
+    plain.update(prediction, target)
+    # The last two numbers pad the batch: samples without an element that counts.
+    padded.update(F.pad(prediction, pad, value=2), F.pad(target, pad, value=ignore_index))
+    expected = plain.compute()
+    for name, value in padded.compute().items():
+        torch.testing.assert_close(value, expected[name], equal_nan=True, rtol=0, atol=0)
+
+
+def test_padding_worked_by_hand() -> None:
+    # Sample 0 is right where it counts, sample 1 is wrong once, sample 2 is padding: exact match 1 of 2.
+    target = torch.tensor([[0, 1, 9], [1, 1, 0], [9, 9, 9]])
+    prediction = torch.tensor([[0, 1, 1], [1, 1, 1], [0, 0, 0]])
+    metrics = ClassificationMetrics(2, ignore_index=9)
+    metrics.update(prediction, target)
+    results = metrics.compute()
+    assert results["exact_match"].item() == 0.5
+    assert results["accuracy"].item() == pytest.approx(4 / 5)
+
+
+def test_padding_among_one_label_per_sample_is_no_sample() -> None:
+    metrics = ClassificationMetrics(2, ignore_index=-100)
+    metrics.update(torch.tensor([0, 1, 1]), torch.tensor([0, -100, 0]))
+    results = metrics.compute()
+    assert results["exact_match"].item() == results["accuracy"].item() == 0.5

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from arcvae.imbalance.logit_adjustment import corrected
+from arcvae.imbalance.logit_adjustment import adjust_logits
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def log_likelihoods(
         logits = decoder(z)
         parts = []
         for prior, strength in priors:
-            cells = corrected(logits, prior, strength)
+            cells = adjust_logits(logits, prior, strength)
             log_p = cells.gather(1, target[:, None])[:, 0] - cells.logsumexp(1)  # (B K, S, S)
             weights = (log_p.flatten(1).cpu().double().sum(1) + log_ratio.cpu()).view(-1, samples)
             parts.append(weights.logsumexp(1) - math.log(samples))

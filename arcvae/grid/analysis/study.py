@@ -27,7 +27,7 @@ from arcvae.grid.corpus.generator import FACTORS, KINDS
 from arcvae.grid.models.packing import codes_of_latents, latents_of_codes
 from arcvae.grid.module import ACTIVE_NATS, GridModule
 from arcvae.imbalance.counts import count_classes
-from arcvae.imbalance.logit_adjustment import corrected, log_prior
+from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.io.files import write_atomic
 from arcvae.training.module import Figure as Value
@@ -117,7 +117,7 @@ def _pass(
         logits = module.model.decoder(mu)
         codes.append(mu.cpu())
         plain.append(logits.argmax(1).to(torch.uint8).cpu())
-        tuned.append(corrected(logits, prior, strength).argmax(1).to(torch.uint8).cpu())
+        tuned.append(adjust_logits(logits, prior, strength).argmax(1).to(torch.uint8).cpu())
     return torch.cat(codes).numpy(), torch.cat(plain).numpy(), torch.cat(tuned).numpy()
 
 

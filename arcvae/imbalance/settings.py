@@ -1,0 +1,41 @@
+"""Settings of the loss, and of the class weights that it is given."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text
+
+_FACTOR = Number(0, 1e6)
+
+
+def alpha_problem(alpha: Any, num_classes: int) -> str | None:
+    """What is wrong with the factors of a focal loss for so many classes, or None.
+
+    Args:
+        alpha: None, one factor for all classes, or a list.
+        num_classes: C.
+
+    Example:
+        >>> alpha_problem([1.0, 2.0], 10)
+        'loss.alpha has 2 values for 10 classes; give one number, or one for each of the classes'
+    """
+    if not isinstance(alpha, list) or len(alpha) == num_classes:
+        return None
+    return f"loss.alpha has {len(alpha)} values for {num_classes} classes; give one number, or one for each of the classes"
+
+
+SETTINGS: Final = Settings(
+    rules={
+        "loss.name": Text(),
+        "loss.gamma": Number(0, 10),
+        "loss.alpha": OneOf((_FACTOR, ListOf(_FACTOR, shortest=1)), optional=True),
+        "loss.class_weights": Choice(("none", "inverse", "sqrt_inverse", "balanced", "effective_number")),
+        "loss.smoothing": Number(0, 1e6, above=True),
+        "loss.effective_beta": Number(0, 0.999999999),
+        "loss.reduction": Choice(("sum", "mean")),
+        "loss.fade": Number(0, 1),
+    },
+    builds=("arcvae.imbalance.losses.make_loss",),
+)
+"""What any loss is made with. How many factors ``loss.alpha`` needs, the task knows."""
