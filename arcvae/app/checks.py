@@ -1,58 +1,117 @@
 """Checking a composed config: every problem at once, each in one line with the key, the value and the remedy.
 
-Nothing here imports torch: a typing error is reported in about a second.
+What a value may be is said in the ``settings.py`` of the room that it belongs to; here is decided which room that is.
+Nothing here imports torch, so that a typing error is reported in half a second.
 """
 
 from __future__ import annotations
 
-import importlib
+import functools
+import importlib.util
 import inspect
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from arcvae.app.keys import BETTER_LOW, RULES
-from arcvae.io.settings import Rule, nearest
+import arcvae
+from arcvae.app.plugins import plugin_settings
+from arcvae.errors import ConfigError
+from arcvae.io.renamed import RENAMED
+from arcvae.io.settings import Rule, Settings, leaves, nearest, problem_line, value_at
 
-TRUSTED: Final = (
-    "arcvae.audio.corpus.data.",
-    "arcvae.audio.model.",
-    "arcvae.audio.module.",
-    "arcvae.grid.callbacks.",
-    "arcvae.grid.corpus.data.",
-    "arcvae.grid.elbo.",
-    "arcvae.grid.models.",
-    "arcvae.grid.module.",
-    "arcvae.imbalance.losses.make_loss",
-    "arcvae.training.callbacks.",
-    "arcvae.training.record.EpochRecord",
-    "arcvae.training.scheduler.",
-    "torch.optim.",
-    "torchmetrics.",
-    "lightning.pytorch.Trainer",
-    "lightning.pytorch.trainer.",
-    "lightning.pytorch.callbacks.",
-    "lightning.pytorch.loggers.",
-)
-"""What `_target_` may name. A config is data: it must not be able to run arbitrary code."""
+SHARED: Final = ("training", "imbalance", "app")
+"""Rooms whose settings apply to every config."""
 
 
-def leaves(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Paths and values of a plain config, but for what begins with an underscore."""
-    for key, value in config.items():
-        path = (*prefix, str(key))
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, path)
-        elif not str(key).startswith("_"):
-            yield path, value
+@functools.cache
+def room_settings() -> dict[str, Settings]:
+    """The settings of each room of the package that has some: the shared ones first, then those of tasks."""
+    packages = sorted(module.name for module in pkgutil.iter_modules(arcvae.__path__) if module.ispkg)
+    found: dict[str, Settings] = {}
+    for room in (*SHARED, *packages):
+        if room in found or importlib.util.find_spec(f"arcvae.{room}.settings") is None:
+            continue
+        settings = getattr(importlib.import_module(f"arcvae.{room}.settings"), "SETTINGS", None)
+        if isinstance(settings, Settings):
+            found[room] = settings
+    return found
 
 
-def rule_of(path: Sequence[str]) -> Rule | None:
-    """The rule for a key, if there is one."""
-    for pattern, rule in RULES.items():
-        parts = pattern.split(".")
-        if len(parts) == len(path) and all(a in ("*", b) for a, b in zip(parts, path, strict=True)):
-            return rule
-    return None
+def _task_settings() -> dict[str, Settings]:
+    """The settings of the rooms of tasks."""
+    return {room: settings for room, settings in room_settings().items() if room not in SHARED}
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All settings that apply to one config."""
+
+    shared: tuple[Settings, ...]
+    """Of every config."""
+    tasks: tuple[Settings, ...]
+    """Of the tasks that the targets of the config belong to; of all tasks, if it has no target."""
+    plugins: Mapping[str, Settings]
+    """Of modules of the user, by name."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Rulebook:
+        """The settings that apply to a config.
+
+        Raises:
+            ConfigError: A plugin that cannot be used.
+        """
+        rooms = {_room_of(value) for path, value in paths(config) if path[-1] == "_target_" and value is not None}
+        shared = tuple(room_settings()[room] for room in SHARED)
+        tasks = tuple(settings for room, settings in _task_settings().items() if room in rooms or not rooms)
+        return cls(shared, tasks, plugin_settings(config))
+
+    def all(self) -> tuple[Settings, ...]:
+        """Every one of them."""
+        return (*self.shared, *self.tasks, *self.plugins.values())
+
+    def rule(self, config: Mapping[str, Any], path: Sequence[str]) -> Rule | None:
+        """The rule for a key: that of the room or plugin whose class its node builds, else of a shared room or plugin.
+
+        Keys outside any such node are those of a command; a task may have some of its own there.
+        """
+        owner = _owner(config, path)
+        own = self._owned_by(owner[0]) if owner else tuple(_task_settings().values())
+        candidates = (*own, *self.shared, *self.plugins.values())
+        return next((rule for settings in candidates if (rule := settings.rule(path)) is not None), None)
+
+    def _owned_by(self, target: str) -> tuple[Settings, ...]:
+        """The settings of the room or plugin that a target comes from."""
+        if plugins := [name for name in self.plugins if target.startswith(f"{name}.")]:
+            return (self.plugins[max(plugins, key=len)],)
+        settings = room_settings().get(_room_of(target) or "")
+        return () if settings is None else (settings,)
+
+    def allows(self, target: Any) -> bool:
+        """Whether ``_target_: target`` may be built."""
+        if not isinstance(target, str):
+            return False
+        mine = any(target.startswith(f"{name}.") for name in self.plugins)
+        return mine or any(settings.allows(target) for settings in (*self.all(), *self._owned_by(target)))
+
+
+def _room_of(target: Any) -> str | None:
+    """The room of the package that a target names, if it names one."""
+    parts = target.split(".") if isinstance(target, str) else []
+    return parts[1] if len(parts) > 2 and parts[0] == "arcvae" else None
+
+
+def rule_for(config: Mapping[str, Any], path: Sequence[str]) -> Rule | None:
+    """The rule for a key of a config, given by its parts; None if there is none."""
+    return Rulebook.of(config).rule(config, path)
+
+
+def trusted(target: str, config: Mapping[str, Any]) -> bool:
+    """Whether ``_target_: target`` may be built: what a room or plugin states, and what lies inside a plugin.
+
+    A config is data: it must not be able to run arbitrary code.
+    """
+    return Rulebook.of(config).allows(target)
 
 
 def problems_of(config: Mapping[str, Any], taken_over: Mapping[tuple[str, ...], str] | None = None) -> list[str]:
@@ -63,28 +122,25 @@ def problems_of(config: Mapping[str, Any], taken_over: Mapping[tuple[str, ...], 
         taken_over: For keys whose value is that of another key, the name of the other. What is wrong with both is
             reported for the other alone.
     """
-    taken_over = taken_over or {}
-    wrong = {path: problem for path, value in leaves(config) if (problem := _problem(config, path, value))}
+    try:
+        book = Rulebook.of(config)
+    except ConfigError as error:
+        return error.problems
+    wrong = {path: problem for path, value in leaves(config) if (problem := _problem(book, config, path, value))}
     keys = {".".join(path) for path in wrong}
-    found = [problem for path, problem in wrong.items() if taken_over.get(path) not in keys]
-    return _target_problems(config) + found + _contradictions(config)
+    found = [problem for path, problem in wrong.items() if (taken_over or {}).get(path) not in keys]
+    together = [line for settings in book.all() for check in settings.checks for line in check(config)]
+    return _target_problems(book, config) + found + together + _monitor_problems(book, config)
 
 
-def _problem(config: Mapping[str, Any], path: tuple[str, ...], value: Any) -> str | None:
+def _problem(book: Rulebook, config: Mapping[str, Any], path: tuple[str, ...], value: Any) -> str | None:
     """What is wrong with one value."""
-    key, rule = ".".join(path), rule_of(path)
     if value == "???":
-        return f"{key} has no value; set it"
+        return f"{'.'.join(path)} has no value; set it"
     if value is None and path[0] == "callbacks" and len(path) == 2:
         return None  # switched off
-    if rule is None:
-        return _parameter_problem(_owner(config, path), path, config)
-    problem = None if value is None and rule.optional else rule.problem(value)
-    return f"{key}={_shown(value)} {problem}" if problem else None
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else str(value).replace("\n", " ")[:80]
+    rule = book.rule(config, path)
+    return _parameter_problem(book, config, path) if rule is None else problem_line(path, value, rule)
 
 
 def _owner(config: Mapping[str, Any], path: Sequence[str]) -> tuple[str, str] | None:
@@ -92,19 +148,19 @@ def _owner(config: Mapping[str, Any], path: Sequence[str]) -> tuple[str, str] | 
     node: Any = config
     owner = None
     for depth, part in enumerate(path[:-1]):
-        node = node[part]
+        node = node.get(part) if isinstance(node, Mapping) else None
         if isinstance(node, Mapping) and node.get("_target_"):
-            owner = (node["_target_"], path[depth + 1])
+            owner = (str(node["_target_"]), path[depth + 1])
     return owner
 
 
-def _parameter_problem(owner: tuple[str, str] | None, path: Sequence[str], config: Mapping[str, Any]) -> str | None:
+def _parameter_problem(book: Rulebook, config: Mapping[str, Any], path: Sequence[str]) -> str | None:
     """A key without a rule is fine if the class or function that its node builds has such a parameter."""
-    key = ".".join(path)
+    key, owner = ".".join(path), _owner(config, path)
     if owner is None:
-        return f"unknown key {key}{nearest(key, list(RULES))}"
+        return f"unknown key {key}{nearest(key, [name for settings in book.all() for name in settings.rules])}"
     target, name = owner
-    if not trusted(target, config):
+    if not book.allows(target):
         return None  # reported as a target already
     try:
         module, _, attribute = target.rpartition(".")
@@ -116,31 +172,43 @@ def _parameter_problem(owner: tuple[str, str] | None, path: Sequence[str], confi
     return f"unknown key {key}: {target} takes no {name}{nearest(name, list(parameters))}"
 
 
-def trusted(target: str, config: Mapping[str, Any]) -> bool:
-    """Whether ``_target_: target`` may be built."""
-    plugins = config.get("plugins") or []
-    own = tuple(f"{plugin}." for plugin in plugins if isinstance(plugin, str) and plugin)
-    return isinstance(target, str) and any(
-        target == prefix or (prefix.endswith(".") and target.startswith(prefix)) for prefix in (*TRUSTED, *own)
-    )
+def former_key(config: Mapping[str, Any], key: str) -> str | None:
+    """What became of a key of earlier versions, as the end of a sentence, or None for any other key."""
+    settings = Rulebook.of(config).all()
+    return next((one.former[key] for one in settings if key in one.former), None)
 
 
-def _target_problems(node: Any, path: str = "", root: Mapping[str, Any] | None = None) -> list[str]:
-    root = root if root is not None else node
-    if isinstance(node, list):
-        return [
-            problem for index, item in enumerate(node) for problem in _target_problems(item, f"{path}.{index}", root)
-        ]
-    if not isinstance(node, Mapping):
-        return []
+def further_argument(config: Mapping[str, Any], path: Sequence[str]) -> str | None:
+    """The class of another library that may take a key which its config leaves out, or None.
+
+    Whether it does is found out where the key is added: to ask the class, its library would have to be imported.
+    """
+    owner = _owner(config, path)
+    return owner[0] if owner and not owner[0].startswith("arcvae.") and len(path) == 2 else None
+
+
+def _target_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
+    """What must not be built, a line each."""
     found = []
-    if (target := node.get("_target_")) is not None and not trusted(target, root):
-        found.append(
-            f"{path}._target_={target} is not among what may be built from a config; name a module of yours in plugins"
-        )
-    for key, value in node.items():
-        found += _target_problems(value, f"{path}.{key}" if path else str(key), root)
+    for path, target in paths(config):
+        if path[-1] != "_target_" or target is None or book.allows(target):
+            continue
+        remedy = "is not among what may be built from a config; name a module of yours in plugins"
+        if isinstance(target, str) and target in RENAMED:
+            remedy = f"is now {RENAMED[target]}"
+        found.append(f"{'.'.join(path)}={target} {remedy}")
     return found
+
+
+def _monitor_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
+    """The metric that chooses the best checkpoint must be watched in the direction in which it is better."""
+    monitor, mode = value_at(config, "monitor"), value_at(config, "monitor_mode")
+    if not isinstance(monitor, str) or mode not in ("max", "min"):
+        return []
+    low = monitor.rpartition("/")[2] in {name for settings in book.all() for name in settings.lower_is_better}
+    if low == (mode == "min"):
+        return []
+    return [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
 
 
 def foreign_targets(config: Mapping[str, Any]) -> list[str]:
@@ -166,41 +234,3 @@ def paths(node: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         path = (*prefix, str(key))
         yield path, value
         yield from paths(value, path)
-
-
-def _contradictions(config: Mapping[str, Any]) -> list[str]:
-    """Values that are fine each on its own, but not together."""
-    found = []
-
-    def get(key: str) -> Any:
-        node: Any = config
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, Mapping) else None
-        return node if rule_of(key.split(".")) and node is not None else None
-
-    epochs, warmup = get("trainer.max_epochs"), get("scheduler.warmup_epochs")
-    limited = (get("scheduler.warmup_share") or 1) != 1  # it then fits into any run
-    if isinstance(epochs, int) and isinstance(warmup, int | float) and 0 < epochs <= warmup and not limited:
-        found.append(f"scheduler.warmup_epochs={warmup:g} does not fit into trainer.max_epochs={epochs}; lower it")
-    for prefix in ("", "data."):
-        clips, species = get(f"{prefix}num_clips"), get(f"{prefix}num_species")
-        if isinstance(clips, int) and isinstance(species, int) and clips < 10 * species:
-            found.append(f"{prefix}num_clips={clips} must be at least 10 for each of {prefix}num_species={species}")
-    first, second = get("beta.first"), get("beta.second")
-    if isinstance(first, int | float) and isinstance(second, int | float) and first >= second:
-        found.append(f"beta.first={first:g} must lie below beta.second={second:g}")
-    monitor, mode = get("monitor"), get("monitor_mode")
-    if isinstance(monitor, str) and (monitor in BETTER_LOW) != (mode == "min") and mode in ("max", "min"):
-        found.append(f"monitor={monitor} is better {'low' if mode == 'max' else 'high'}: set monitor_mode accordingly")
-    if get("trainer.precision") == "16-mixed" and get("optimizer.fused") and get("trainer.gradient_clip_val"):
-        found.append("trainer.precision=16-mixed cannot clip gradients of a fused optimizer; set optimizer.fused=false")
-    kept, name = get("callbacks.checkpoint.save_top_k"), get("callbacks.checkpoint.filename")
-    if kept not in (None, 0, 1) and isinstance(name, str) and "{" not in name:
-        found.append(f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'")
-    width = get("prior.width")
-    if isinstance(width, int) and width % 4:
-        found.append(f"prior.width={width} must be divisible by 4")
-    alpha = get("loss.alpha")
-    if isinstance(alpha, list) and len(alpha) != (get("model.num_colors") or get("model.num_classes") or len(alpha)):
-        found.append(f"loss.alpha has {len(alpha)} values; give one number, or one for each of the classes")
-    return found

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import errno
-import functools
-import logging
+import importlib
 import os
 import signal
 import sys
 import traceback
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resumed_overrides
+from arcvae.app.compose import (
+    CONF_DIR,
+    import_named_plugins,
+    parse_overrides,
+    plan,
+    register_resolvers,
+    resolved,
+    resumed_overrides,
+)
+from arcvae.app.hydra_internals import parse_command_line
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
+from arcvae.io.settings import value_at
 
-log = logging.getLogger(__name__)
+Job = Callable[[dict[str, Any], dict[str, Any], Path, list[str]], object]
+"""Takes the resolved config, the same without the values of secrets, the run folder and the command line."""
 
-CHILD = "ARCVAE_CHILD"
+CHILD: Final = "ARCVAE_CHILD"
 """Set in the environment of the processes that Lightning starts for further devices: their config has been checked."""
+REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""What the operating system may answer to an attempt to write."""
 
 
 class Interrupted(BaseException):
@@ -42,16 +52,14 @@ class Interrupted(BaseException):
         """Run folder of the job, if one was running."""
 
 
-def open_door(
-    config_name: str,
-    job: Callable[[DictConfig, Path], object],
-    check: Callable[[dict[str, Any]], None],
-) -> int:
-    """Run a command.
+def run_command(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], None]) -> int:
+    """Run a command: check the config of each job, then run the jobs under Hydra.
 
     Args:
         config_name: Its config file in ``conf/``, without suffix.
-        job: Called with the composed config and the run folder; under ``-m`` once for each job.
+        job: Called for each job; or the full name of such a function (``"arcvae.app.jobs.train.train"``), which is
+            imported only after the check. What it returns, if a number, or the number that what it returns has as
+            ``objective``, is the value of the job for sweepers that search.
         check: Called with the resolved config of each job before anything is written; raises ArcvaeError.
 
     Returns:
@@ -59,47 +67,12 @@ def open_door(
         of which a job failed; 130 and 143 after SIGINT and SIGTERM.
     """
     failures: list[ArcvaeError] = []
-    sweep = False
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        arguments = get_args_parser().parse_intermixed_args()  # flags may stand anywhere
-        sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
-        asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.shell_completion)
-        if not any(asks) and CHILD not in os.environ:
-            if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
-                raise ConfigError(
-                    "--config-name, --config-path and --experimental-rerun are not supported; use overrides"
-                )
-            given = arguments.overrides
-            flags = [argument for argument in sys.argv[1:] if argument not in given]
-            arguments.overrides = resumed_overrides(given) if config_name == "train" else given
-            sys.argv = [sys.argv[0], *flags, *arguments.overrides]
-            if taken_over := arguments.overrides[: len(arguments.overrides) - len(given)]:
-                sys.stdout.write(f"Continuing with the overrides of that run: {' '.join(taken_over)}\n")
-            if not arguments.cfg:
-                _check_folder(arguments.overrides)
-            configs = plan(config_name, arguments.overrides, multirun=sweep, config_dir=arguments.config_dir)
-            for config in configs if not arguments.cfg else ():
-                if sweep and "ddp" in str(config.get("trainer", {}).get("strategy")):
-                    raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
-                check(config)
-        _run_hydra(config_name, job, failures)
-    except ArcvaeError as error:
-        return _fail(error)
-    except Interrupted as error:
-        last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        nothing = "no checkpoint was written yet" if config_name == "train" else "start again; finished runs are kept"
-        hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
-        sys.stderr.write(f"arcvae: {error}; {hint}\n")
-        return error.exit_code
-    except (HydraException, OmegaConfBaseException) as error:
-        return _fail(ConfigError(" ".join(str(error).split())))
-    except Exception as error:
-        if foreseen := _from_outside(error):
-            return _fail(foreseen)
-        traceback.print_exc()
-        sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
-        return 1
+        sweep = _prepare(config_name, check)
+        _run_jobs(config_name, job, failures)
+    except (Exception, Interrupted) as error:
+        return _exit_code(error, config_name)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -108,27 +81,80 @@ def open_door(
     return 0
 
 
-def _run_hydra(config_name: str, job: Callable[[DictConfig, Path], object], failures: list[ArcvaeError]) -> None:
-    register_resolvers()
+def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
+    """Import plugins and check what the command line asks for; returns whether it is a sweep.
 
-    @functools.wraps(job)
-    def run_job(config: DictConfig) -> None:
+    ``sys.argv`` is left as Hydra is to read it: for a run that continues another, with the overrides of that.
+    """
+    arguments = parse_command_line()
+    sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
+    if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion or CHILD in os.environ:
+        import_named_plugins(parse_overrides(arguments.overrides))
+        return sweep
+    if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
+        raise ConfigError("--config-name, --config-path and --experimental-rerun are not supported; use overrides")
+    overrides = _with_overrides_of_resumed(arguments.overrides) if config_name == "train" else arguments.overrides
+    if not arguments.cfg:
+        _check_folder(overrides)
+    configs = plan(config_name, overrides, multirun=sweep, config_dir=arguments.config_dir)
+    for config in configs if not arguments.cfg else ():
+        if sweep and "ddp" in str(value_at(config, "trainer.strategy")):
+            raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
+        check(config)
+    return sweep
+
+
+def _with_overrides_of_resumed(given: list[str]) -> list[str]:
+    """The overrides of a training run: those given, and before them those of the run that it continues."""
+    flags = [argument for argument in sys.argv[1:] if argument not in given]
+    overrides = resumed_overrides(given)
+    sys.argv = [sys.argv[0], *flags, *overrides]
+    if taken_over := overrides[: len(overrides) - len(given)]:
+        sys.stdout.write(f"Continuing with the overrides of that run: {' '.join(taken_over)}\n")
+    return overrides
+
+
+def _run_jobs(config_name: str, job: str | Job, failures: list[ArcvaeError]) -> None:
+    """Let Hydra compose each job and run it; foreseen faults of jobs are reported and collected in ``failures``."""
+    register_resolvers()
+    command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
+
+    def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
+        folder = Path(context.runtime.output_dir)
         try:
-            job(config, Path(context.runtime.output_dir))
+            return _objective(_imported(job)(*resolved(config), folder, command))
         except Interrupted as error:
-            error.folder = Path(context.runtime.output_dir)
+            error.folder = folder
             raise
         except ArcvaeError as error:
-            # Hydra would print lines of its own, and end a sweep in its own way. Jobs of a sweep that run in
-            # processes of their own can only raise.
-            _fail(error)
-            if context.mode == RunMode.MULTIRUN and "basic_launcher" not in context.launcher._target_:
+            # Hydra would print lines of its own, and end a sweep in its own way. Only its own launcher and sweeper go
+            # on after a job without a result: others must see it fail.
+            _report(error)
+            basic = "basic_launcher" in context.launcher._target_ and "basic_sweeper" in context.sweeper._target_
+            if context.mode == RunMode.MULTIRUN and not basic:
                 raise
             failures.append(error)
+            return None
 
+    run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
+
+
+def _imported(job: str | Job) -> Job:
+    """The function that a job is named after."""
+    if not isinstance(job, str):
+        return job
+    module, _, name = job.rpartition(".")
+    found: Job = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _objective(result: object) -> float | None:
+    """The number that a job is worth, for whoever searches over jobs; None if it has none."""
+    value = getattr(result, "objective", result)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _check_folder(overrides: list[str]) -> None:
@@ -140,65 +166,58 @@ def _check_folder(overrides: list[str]) -> None:
             raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
 
 
-def _from_outside(error: Exception) -> ArcvaeError | None:
-    """What the machine refused, as a fault; None for anything else, which is a bug."""
-    if isinstance(error, OSError) and error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOSPC,
-        errno.EDQUOT,
-    ):
-        return FileSystemError(
-            f"{error.strerror}: {error.filename or 'a file'}; choose another output_dir or make room"
-        )
+def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
+    """Say on stderr what ended a command, and with which code it ends."""
+    if isinstance(error, Interrupted):
+        last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
+        nothing = "no checkpoint was written yet" if config_name == "train" else "start again; finished runs are kept"
+        hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
+        sys.stderr.write(f"arcvae: {error}; {hint}\n")
+        return error.exit_code
+    if fault := _as_fault(error):
+        return _report(fault)
+    traceback.print_exception(error)
+    sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
+    return 1
+
+
+def _as_fault(error: Exception) -> ArcvaeError | None:
+    """A fault for what was foreseen, or what Hydra or the machine refused; None for anything else, which is a bug."""
+    if isinstance(error, ArcvaeError):
+        return error
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return ConfigError(" ".join(str(error).split()))
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        place = error.filename or "a file"
+        return FileSystemError(f"{error.strerror}: {place}; choose another output_dir or make room")
     words = str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in words:
         return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
     return None
 
 
-def check_files(config: dict[str, Any]) -> None:
-    """Refuse a checkpoint or a corpus that is not there, before torch is imported or anything is written."""
+def check_files(config: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint, prior or corpus that is not there, before torch is imported or anything is written.
+
+    Raises:
+        ConfigError: A command that needs a checkpoint, without one.
+        CheckpointError: No such checkpoint or prior.
+        DataError: No such corpus.
+    """
     path = config["ckpt_path"]
     if not path and "task" not in config:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
     if path and not Path(path).is_file():
         raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint; train first, or give another")
-    path = config.get("prior", {}).get("path")
+    path = value_at(config, "prior.path")
     if path and not Path(path).is_file():
         raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")
-    path = config["data"].get("path")
+    path = value_at(config, "data.path")
     if path and not Path(path).exists():
         raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")
 
 
-def quiet() -> None:
-    """Silence what Lightning says twice, or about choices that are made on purpose here."""
-    import lightning.pytorch  # noqa: F401  (its import adds the handlers)
-
-    for name in ("lightning", "lightning.pytorch"):  # Hydra's handlers print and keep its lines
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
-    for pattern in (
-        ".*does not have many workers.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
-        ".*The number of training batches .* is smaller than the logging interval.*",
-        ".*is not supported by the model summary.*",
-        ".*sync_dist=True.*",  # the metrics have been added up over all processes before they are logged
-        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-    ):
-        warnings.filterwarnings("ignore", pattern)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning says something that this run does not say itself."""
-    old = ("💡 Tip", "Trainer already configured", "TPU available", "Loading `train_dataloader`", "Restoring states")
-    return not record.getMessage().startswith(old)
-
-
-def _fail(error: ArcvaeError) -> int:
+def _report(error: ArcvaeError) -> int:
     sys.stdout.flush()
     for line in error.lines():
         sys.stderr.write(" ".join(line.split()) + "\n")

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import itertools
 import re
-import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from arcvae.app.checks import leaves, paths, problems_of
+from arcvae.app.checks import former_key, further_argument, paths, problems_of
+from arcvae.app.identity import make_run_id
+from arcvae.app.plugins import import_plugins
 from arcvae.errors import ConfigError
-from arcvae.io.files import sha256
-from arcvae.io.settings import nearest
+from arcvae.io.settings import leaves, nearest
 
 PACKAGE: Final = Path(__file__).parents[1]
 CONF_DIR: Final = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 """The config files: inside the package once installed, beside it in a checkout."""
+NEEDED: Final = ("task", "data", "model", "loss", "optimizer", "trainer")
+"""Groups that a training run cannot do without."""
+CLOSE: Final = 0.8
+"""Similarity of two keys from which one is taken for a misspelt other."""
 
 
 def plan(
@@ -40,7 +41,7 @@ def plan(
 
     Args:
         config_name: Name of a file in ``conf/``, without suffix.
-        overrides: As on Hydra's command line.
+        overrides: As on Hydra's command line. Modules that they name under ``plugins`` are imported first.
         multirun: Whether commas and ranges sweep (``-m``).
         config_dir: Further folder with config groups (``--config-dir``).
 
@@ -51,16 +52,15 @@ def plan(
         ConfigError: Every unknown group option, key and value, and every value out of range.
     """
     register_resolvers()
-    with _hydra(config_dir):
-        jobs = [list(overrides)]
-        parsed = _parse(overrides)
-        if multirun:
-            batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-            jobs = [job for batch in batches for job in batch]
+    with _composing():
+        parsed = parse_overrides(overrides)
+        import_named_plugins(parsed)
+        search = _search_path(parsed, config_dir)
+        jobs = _jobs_of_sweep(parsed, search) if multirun else [list(overrides)]
         problems: list[str] = []
         configs = []
         for job in jobs:
-            config, found = _compose_job(config_name, _parse(job))
+            config, found = _compose_job(config_name, parse_overrides(job), search)
             problems += [problem for problem in found if problem not in problems]
             configs.append(config)
     if problems:
@@ -69,87 +69,171 @@ def plan(
 
 
 @contextlib.contextmanager
-def _hydra(config_dir: str | None) -> Iterator[None]:
-    """Hydra's compose API over ``conf/`` and, as ``--config-dir`` does, a further folder."""
-    state = GlobalHydra.instance()
-    running = state.hydra  # a command that composes the config of another one
-    state.clear()
+def _composing() -> Iterator[None]:
+    """Hydra's compose API over ``conf/``, also inside a running job that composes the config of another command."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            if config_dir:
-                search_path = create_config_search_path(str(CONF_DIR))
-                search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", anchor="schema")
-                GlobalHydra.instance().clear()
-                Hydra.create_main_hydra2("arcvae", search_path)
             yield
     finally:
-        state.hydra = running
+        GlobalHydra.instance().hydra = running
 
 
-def _parse(overrides: Sequence[str]) -> list[Override]:
-    try:
-        running = GlobalHydra.instance()
-        loader = running.config_loader() if running.is_initialized() else None
-        return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
-    except HydraException as error:
-        raise ConfigError(f"cannot read the overrides: {_first_line(error)}") from None
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Overrides as Hydra understands them.
 
-
-def _compose_job(config_name: str, overrides: list[Override]) -> tuple[dict[str, Any], list[str]]:
-    """The config of one job, from those overrides that can be used, and the problems with the others."""
-    problems: list[str] = []
-    groups: list[str] = []
-    values: list[Override] = []
+    Raises:
+        ConfigError: One that cannot be read, with the form to type instead if quotes are all it lacks.
+    """
+    parser = OverridesParser.create()
+    parsed: list[Override] = []
+    problems = []
     for override in overrides:
-        name = override.key_or_group
-        options = _options(name)
-        if name == "hydra" or name.startswith(("hydra.", "hydra/")):
-            groups.append(str(override.input_line))
-        elif options and isinstance(override.value(), str) and override.value() not in options:
-            value = str(override.value())
-            problems.append(f"{name}={value}: choose one of {', '.join(options)}{nearest(value, options)}")
-        elif options:
-            groups.append(str(override.input_line))
+        try:
+            parsed += parser.parse_overrides([override])
+        except HydraException as error:
+            key, _, value = override.partition("=")
+            quoted = f"{key}={_quoted(value)}"
+            try:
+                parser.parse_overrides([quoted])
+            except HydraException:
+                problems.append(f"cannot read the override {override}: {_one_line(error)}")
+            else:
+                problems.append(f'cannot read the override {override}; quote its value: "{quoted}"')
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def import_named_plugins(overrides: Sequence[Override]) -> None:
+    """Import the modules that overrides name under ``plugins``: what they add to config groups is then found.
+
+    Those that only a config file names are imported later, by whatever needs them.
+
+    Raises:
+        ConfigError: A module that is not found, or fails.
+    """
+    for override in overrides:
+        if override.key_or_group != "plugins" or override.is_delete():
+            continue
+        if override.is_discrete_sweep():  # each value is a list of its own
+            import_named_plugins(parse_overrides([f"plugins={value}" for value in override.sweep_string_iterator()]))
+        elif isinstance(names := override.value(), list):
+            import_plugins({"plugins": [name for name in names if "$" not in str(name)]})
+
+
+def _search_path(overrides: Sequence[Override], config_dir: str | None) -> list[str]:
+    """The override that adds folders to Hydra's search path, if there are any: what ``--config-dir`` does publicly."""
+    folders: list[str] = []
+    if config_dir is not None:
+        folder = Path(config_dir).absolute()
+        if not folder.is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: there is no such folder")
+        folders.append(f"file://{folder}")
+    for override in overrides:
+        if override.key_or_group == "hydra.searchpath" and isinstance(value := override.value(), list):
+            folders += [str(folder) for folder in value]
+    return [f"hydra.searchpath=[{','.join(_quoted(folder) for folder in folders)}]"] if folders else []
+
+
+def _jobs_of_sweep(overrides: Sequence[Override], search: list[str]) -> list[list[str]]:
+    """Overrides of each job: every combination of values, the last key changing fastest, as Hydra's sweeper runs them.
+
+    Of an interval, which only other sweepers can draw from, both ends are looked at.
+    """
+    choices: dict[str, list[str]] = {}
+    for override in overrides:
+        key, value = override.get_key_element(), override.value()
+        if isinstance(value, Glob):
+            values = value.filter(_options(override.key_or_group, search))
+        elif isinstance(value, IntervalSweep):
+            values = [str(value.start), str(value.end)]
+        elif override.is_sweep_override():
+            values = list(override.sweep_string_iterator())
         else:
-            values.append(override)
+            values = [override.get_value_element_as_str()]
+        choices[key] = [f"{key}={value}" for value in values]
+    return [list(job) for job in itertools.product(*choices.values())]
+
+
+def _compose_job(
+    config_name: str, overrides: Sequence[Override], search: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The config of one job, from those overrides that can be used, and the problems with the others."""
+    groups, values, problems = _sort_out(overrides, search)
     try:
-        base = _plain(compose(config_name, overrides=groups))
-        known = {".".join(path) for path, _ in paths(base)}
-        usable = list(groups)
+        base = _plain(compose(config_name, overrides=[*search, *groups]))
+        known = [".".join(path) for path, _ in paths(base)]
+        usable = []
         for override in values:
             name = override.key_or_group
             if name in known or override.is_add() or override.is_force_add() or name.split(".")[-1].startswith("_"):
                 usable.append(str(override.input_line))
             else:
-                hint = nearest(name, sorted(known)) or _group_hint(name)
-                problems.append(f"unknown key {name}{hint}")
-        composed = compose(config_name, overrides=usable)
+                problems.append(_unknown_key(override, base, known, search))
+        composed = compose(config_name, overrides=[*search, *groups, *usable])
         config = _plain(composed)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        return {}, [*problems, _first_line(error)]
+        return {}, [*problems, _one_line(error)]
     if config_name == "train":
-        needed = ("task", "data", "model", "loss", "optimizer", "trainer")
-        problems += [f"{group} is missing; leave it in" for group in needed if not config.get(group)]
-    # One wrong value that others take over is one problem.
+        problems += [f"{group} is missing; leave it in" for group in NEEDED if not config.get(group)]
+    return config, problems + problems_of(config, _references(composed))
+
+
+def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[str], list[Override], list[str]]:
+    """Overrides that choose an option of a group, those that set a value, and problems with options."""
+    groups: list[str] = []
+    values: list[Override] = []
+    problems: list[str] = []
+    for override in overrides:
+        name, value = override.key_or_group, override.value()
+        if name == "hydra.searchpath":
+            continue  # part of ``search``
+        if name == "hydra" or name.startswith(("hydra.", "hydra/")):
+            groups.append(str(override.input_line))
+        elif not (options := _options(name, search)):
+            values.append(override)
+        elif isinstance(value, str) and value not in options:
+            problems.append(f"{name}={value}: choose one of {', '.join(options)}{nearest(value, options)}")
+        else:
+            groups.append(str(override.input_line))
+    return groups, values, problems
+
+
+def _unknown_key(override: Override, base: Mapping[str, Any], known: Sequence[str], search: list[str]) -> str:
+    """What to say of an override of a key that the config does not have."""
+    name = override.key_or_group
+    if (successor := former_key(base, name)) is not None:
+        return f"{name} {successor}"
+    visible = sorted(key for key in known if not key.split(".")[-1].startswith("_"))
+    if close := nearest(name, visible, CLOSE):
+        return f"unknown key {name}{close}"
+    if (target := further_argument(base, name.split("."))) is not None:
+        value = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
+        return f"{name} is not among the keys of this config; a further argument of {target} is +{name}={value}"
+    groups = [group for group in _options("", search, groups=True) if group != "hydra"]
+    return f"unknown key {name}{nearest(name, visible) or nearest(name, groups)}"
+
+
+def _options(group: str, search: list[str], *, groups: bool = False) -> list[str]:
+    """Options of a config group, or the groups within it."""
+    if not group and not groups:
+        return []
+    wanted = ObjectType.GROUP if groups else ObjectType.CONFIG
+    loader = GlobalHydra.instance().config_loader()
+    return list(loader.get_group_options(group, wanted, config_name=None, overrides=search))
+
+
+def _references(composed: DictConfig) -> dict[tuple[str, ...], str]:
+    """Keys whose value is that of another key, with the name of the other: one wrong value is one problem."""
     raw = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(raw, dict)
-    nodes = {str(key): value for key, value in raw.items()}
-    taken_over = {
+    return {
         path: value[2:-1]
-        for path, value in leaves(nodes)
+        for path, value in leaves({str(key): value for key, value in raw.items()})
         if isinstance(value, str) and re.fullmatch(r"\$\{[\w.]+\}", value)
     }
-    return config, problems + problems_of(config, taken_over)
-
-
-def _options(group: str) -> list[str]:
-    loader = GlobalHydra.instance().config_loader()
-    return list(loader.get_group_options(group)) if group else []
-
-
-def _group_hint(name: str) -> str:
-    groups = [group for group in GlobalHydra.instance().config_loader().list_groups("") if group != "hydra"]
-    return nearest(name, groups)
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -159,10 +243,15 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """What a Hydra or OmegaConf error says, in one line."""
     text = str(error) or type(error).__name__
     return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def _quoted(text: str) -> str:
+    """Text in single quotes, as Hydra reads it back."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:
@@ -171,13 +260,12 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
     free of links: ``outputs/latest`` points to the new run as soon as that has begun.
     """
-    given = _parse(overrides)
-    paths = (override.value() for override in given if override.key_or_group == "ckpt_path")
-    path = next((Path(value).resolve() for value in paths if isinstance(value, str) and "${" not in value), None)
+    given = parse_overrides(overrides)
+    checkpoints = (override.value() for override in given if override.key_or_group == "ckpt_path")
+    path = next((Path(value).resolve() for value in checkpoints if isinstance(value, str) and "${" not in value), None)
     if path is None:
         return list(overrides)
-    quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    own = [f"ckpt_path='{quoted}'" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
+    own = [f"ckpt_path={_quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
     recorded = path.parent.parent / ".hydra" / "overrides.yaml"
     if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
         return own
@@ -187,7 +275,8 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
         raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
     taken = {override.key_or_group for override in given}
     lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
-    return [*(str(o.input_line) for o in _parse(lines) if o.key_or_group not in taken and _is_harmless(o)), *own]
+    usable = (o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o))
+    return [*(str(override.input_line) for override in usable), *own]
 
 
 def _is_harmless(override: Override) -> bool:
@@ -210,39 +299,6 @@ def without_secrets(raw: Any, resolved: Any) -> Any:
     if isinstance(raw, list) and isinstance(resolved, list) and len(raw) == len(resolved):
         return [without_secrets(a, b) for a, b in zip(raw, resolved, strict=True)]
     return raw if isinstance(raw, str) and re.search(r"\$\{\s*oc\.env", raw) else resolved
-
-
-# What may differ between two runs that are the same run: where things lie and what is watched.
-FREE = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
-FREE_WITHIN: Final[dict[str, tuple[str, ...]]] = {
-    "data": ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir"),
-    "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),
-}
-
-
-COSMETIC: Final = ("progress_bar", "model_summary", "step_log", "per_class_recall", "snapshots", "code_pictures")
-"""Callbacks that only show something."""
-
-
-def config_hash(config: Mapping[str, Any], *, but: Sequence[str] = ()) -> str:
-    """SHA-256 of everything in a config that a result depends on, but for the content of the corpus.
-
-    Args:
-        config: Plain, resolved config of a training run.
-        but: Further keys to leave out, for example ``seed``.
-    """
-    kept = {key: value for key, value in config.items() if key not in (*FREE, *but)}
-    kept["plugins"] = config.get("plugins")
-    kept["callbacks"] = {name: node for name, node in (config.get("callbacks") or {}).items() if name not in COSMETIC}
-    for group, free in FREE_WITHIN.items():
-        kept[group] = {k: v for k, v in kept.get(group, {}).items() if k not in free or k == "max_epochs"}
-    kept["monitor"] = [config.get("monitor"), config.get("monitor_mode")]
-    return sha256(json.dumps(kept, sort_keys=True).encode())
-
-
-def make_run_id() -> str:
-    """Name of a run folder: the time, and enough randomness for jobs that start in the same second."""
-    return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(4)}"
 
 
 def register_resolvers() -> None:

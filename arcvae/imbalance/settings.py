@@ -22,7 +22,9 @@ def alpha_problem(alpha: Any, num_classes: int) -> str | None:
     """
     if not isinstance(alpha, list) or len(alpha) == num_classes:
         return None
-    return f"loss.alpha has {len(alpha)} values for {num_classes} classes; give one number, or one for each of the classes"
+    return (
+        f"loss.alpha has {len(alpha)} values for {num_classes} classes; give one number, or one for each of the classes"
+    )
 
 
 SETTINGS: Final = Settings(

@@ -1,17 +1,29 @@
-"""Rules for single values of a config: each says what a value must be, in words for the user."""
+"""Rules of a config: what each value may be, what may not go together, and what may be built.
+
+Every room states the rules of its own settings in its ``settings.py`` as one :class:`Settings`; the app collects them.
+All of it works on plain dictionaries, lists and values, without torch.
+"""
+
+# Not pydantic: a config is checked as a whole, before it is known which parts it has, and answers in the words of the
+# command line (`loss.gamma=11 must be ...`), which every message of pydantic would have to be translated into.
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
-def nearest(word: str, words: Sequence[str]) -> str:
-    """A hint at the most similar of ``words``, or nothing."""
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str:
+    """A hint at the most similar of ``words``, or nothing if none is as similar as ``cutoff``.
+
+    Example:
+        >>> nearest("optoin_b", ["option_a", "option_b"])
+        ' (did you mean option_b?)'
+    """
+    near = difflib.get_close_matches(word, words, n=1, cutoff=cutoff)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -19,15 +31,21 @@ class Rule:
     """What a value may be."""
 
     optional: bool = False
+    """Whether null is allowed as well."""
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with ``value`` ("must be ..."), or None."""
+        """What is wrong with ``value``, as the end of a sentence ("must be ..."), or None."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Number(Rule):
-    """A finite number in [low, high], or (low, high] with ``above``."""
+    """A finite number in [low, high], or (low, high] with ``above``.
+
+    Example:
+        >>> Number(0, 1, above=True).problem(0)
+        'must be a number above 0 and at most 1'
+    """
 
     low: float
     high: float
@@ -49,15 +67,41 @@ class Number(Rule):
 
 
 @dataclass(frozen=True)
+class Fixed(Rule):
+    """One value and no other, because of ``reason``.
+
+    Example:
+        >>> Fixed(10, "a grid has ten colours").problem(9)
+        'must be 10: a grid has ten colours'
+    """
+
+    value: bool | int | str
+    reason: str
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        same = type(value) is type(self.value) and value == self.value
+        return None if same else f"must be {self.value}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class Choice(Rule):
-    """One of a closed list of words."""
+    """One of a closed list of words; ``former`` leads from words of earlier versions to those of today.
+
+    Example:
+        >>> Choice(("argmax", "adjusted"), former={"corrected": "adjusted"}).problem("corrected")
+        'is now called adjusted'
+    """
 
     options: tuple[str, ...]
+    former: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
 
     def problem(self, value: Any) -> str | None:
         if value in self.options:
             return None
+        if isinstance(value, str) and value in self.former:
+            return f"is now called {self.former[value]}"
         return f"must be one of {', '.join(self.options)}{nearest(str(value), self.options)}"
 
 
@@ -110,3 +154,105 @@ class ListOf(Rule):
         problems = (self.item.problem(item) for item in value)
         first = next((problem for problem in problems if problem), None)
         return f"has an item that {first}" if first else None
+
+
+Check = Callable[[Mapping[str, Any]], list[str]]
+"""Takes a config, returns a line for each pair of values that do not go together; values that have a problem of their
+own may be of any type."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a room, or of a user's module (as its attribute ``SETTINGS``).
+
+    Example:
+        >>> settings = Settings(rules={"model.depth": Number(1, 9, integer=True)}, builds=("shapes.models.",))
+        >>> settings.problems({"model": {"depth": 10, "width": 3}})
+        ['model.depth=10 must be a whole number at least 1 and at most 9']
+        >>> settings.allows("shapes.models.Deep"), settings.allows("os.system")
+        (True, False)
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    """A rule for each key; dots separate the parts of a key, ``*`` stands for any one part."""
+    checks: tuple[Check, ...] = ()
+    """What is to be said of several values together."""
+    builds: tuple[str, ...] = ()
+    """What a ``_target_`` may name: full names, or beginnings that end with a dot."""
+    lower_is_better: tuple[str, ...] = ()
+    """Metrics that are better the lower they are, without the split: "loss" for ``val/loss``."""
+
+    former: Mapping[str, str] = field(default_factory=dict)
+    """Keys of earlier versions, with what became of them as the end of a sentence ("is now called ...")."""
+
+    def rule(self, path: Sequence[str]) -> Rule | None:
+        """The rule for a key, given by its parts; None if there is none."""
+        if (rule := self.rules.get(".".join(path))) is not None:
+            return rule
+        for pattern, rule in self.rules.items():
+            parts = pattern.split(".")
+            if len(parts) == len(path) and all(a in ("*", b) for a, b in zip(parts, path, strict=True)):
+                return rule
+        return None
+
+    def allows(self, target: str) -> bool:
+        """Whether ``_target_: target`` may be built."""
+        return any(target == name or (name.endswith(".") and target.startswith(name)) for name in self.builds)
+
+    def problems(self, config: Mapping[str, Any]) -> list[str]:
+        """What is wrong with those values of a config that this room has rules for, and with several together."""
+        found = [
+            line
+            for path, value in leaves(config)
+            if (rule := self.rule(path)) is not None and (line := problem_line(path, value, rule))
+        ]
+        return found + [line for check in self.checks for line in check(config)]
+
+
+def problem_line(path: Sequence[str], value: Any, rule: Rule) -> str | None:
+    """``key=value must be ...`` if a rule forbids the value of a key, else None."""
+    problem = None if value is None and rule.optional else rule.problem(value)
+    return f"{'.'.join(path)}={shown(value)} {problem}" if problem else None
+
+
+def shown(value: Any) -> str:
+    """A value in the words of the command line, shortened to 80 characters."""
+    return "null" if value is None else str(value).replace("\n", " ")[:80]
+
+
+def leaves(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Paths and values of nested mappings, without keys that begin with an underscore.
+
+    Example:
+        >>> list(leaves({"loss": {"_target_": "x", "gamma": 2.0}, "tags": []}))
+        [(('loss', 'gamma'), 2.0), (('tags',), [])]
+    """
+    for key, value in config.items():
+        path = (*prefix, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        elif not str(key).startswith("_"):
+            yield path, value
+
+
+def value_at(config: Mapping[str, Any], key: str) -> Any:
+    """The value of a dotted key; None if it, or a part on the way, is not there.
+
+    Example:
+        >>> value_at({"beta": {"first": 10}}, "beta.first"), value_at({"beta": None}, "beta.first")
+        (10, None)
+    """
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is an int or a float that is finite, and no flag."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number, and no flag."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,66 @@
+"""Settings of the audio task: clips, their features, and the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from arcvae.imbalance.settings import alpha_problem
+from arcvae.io.settings import ListOf, Number, Settings, is_count, value_at
+
+_CLIPS = Number(20, 1e7, integer=True)
+_SPECIES = Number(2, 10_000, integer=True)
+_WIDTH = Number(1, 65536, integer=True)
+
+
+def clips_problem(num_clips: int, num_species: int, prefix: str = "") -> str | None:
+    """What is wrong with a number of synthetic clips for so many species, or None.
+
+    Args:
+        num_clips: Clips of all splits together.
+        num_species: Species, the rarest of which must still occur in the train split.
+        prefix: Stands before both names in the text, for example ``"data."``.
+
+    Example:
+        >>> clips_problem(100, 89)
+        'num_clips=100 must be at least 10 for each of num_species=89'
+    """
+    if num_clips >= 10 * num_species:
+        return None
+    return f"{prefix}num_clips={num_clips} must be at least 10 for each of {prefix}num_species={num_species}"
+
+
+def check_clips(config: Mapping[str, Any]) -> list[str]:
+    """Enough clips for each species, whether a run or a corpus is asked for."""
+    found = []
+    for prefix in ("", "data."):
+        clips, species = value_at(config, f"{prefix}num_clips"), value_at(config, f"{prefix}num_species")
+        if is_count(clips) and is_count(species) and (problem := clips_problem(clips, species, prefix)):
+            found.append(problem)
+    return found
+
+
+def check_alpha(config: Mapping[str, Any]) -> list[str]:
+    """A factor for each class, as far as the number of species is known before the corpus is read."""
+    classes = value_at(config, "model.num_classes")
+    problem = alpha_problem(value_at(config, "loss.alpha"), classes) if is_count(classes) else None
+    return [problem] if problem else []
+
+
+SETTINGS: Final = Settings(
+    rules={
+        "num_clips": _CLIPS,
+        "num_species": _SPECIES,
+        "data.num_clips": _CLIPS,
+        "data.num_species": _SPECIES,
+        "data.channels": Number(1, 3, integer=True),
+        "model.num_classes": Number(2, 65536, integer=True, optional=True),
+        "model.channels": Number(1, 3, integer=True, optional=True),
+        "model.widths": ListOf(_WIDTH, shortest=1),
+        "model.hidden": _WIDTH,
+        "model.dropout": Number(0, 0.99),
+    },
+    checks=(check_clips, check_alpha),
+    builds=("arcvae.audio.corpus.data.AudioDataModule", "arcvae.audio.model.", "arcvae.audio.task.AudioTask"),
+)
+"""What belongs to clips."""
