@@ -1,10 +1,25 @@
-"""The exports of a run: networks without Lightning, twice (.pth and .safetensors), and a manifest of their hashes."""
+"""The exports of a run: networks without Lightning, twice (.pth and .safetensors), and a manifest of their hashes.
+
+An export of format 2 has a header with
+
+- ``part``: what it holds: ``"encoder"``, ``"decoder"``, ``"vae_best"`` (both), ``"classifier"``, or what a task of the
+  user's calls it,
+- ``task`` and ``model``: these nodes of the config,
+- ``class_names``: a name for each of the C classes,
+- ``logit_adjustment``: None or ``tau``, ``class_counts`` (C of them), ``metric`` and ``tuned_on``,
+- ``version``: that of the arcvae that wrote it,
+
+and the weights under ``state_dict``. Format 1, that of 0.1.0, had ``decision`` with a ``prior_strength`` instead of
+``logit_adjustment`` with a ``tau``, and no ``task``, ``class_names`` and ``version``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +28,15 @@ from torch import Tensor
 
 from arcvae.errors import CheckpointError
 from arcvae.io.files import write_json
-from arcvae.io.renamed import with_present_names
+from arcvae.io.renamed import inferred_task, with_present_names
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
 
-EXPORT_FORMAT: Final = 1
+EXPORT_FORMAT: Final = 2
 """Version of the exports."""
-CHECKPOINT_FORMAT: Final = 1
-"""Version of what arcvae adds to a Lightning checkpoint under ``"arcvae"``."""
+CHECKPOINT_FORMAT: Final = 2
+"""Version of what arcvae adds to a Lightning checkpoint under ``"arcvae"``: 2 since 0.2.0, with other ``_target_``."""
 BEST: Final = "vae_best"
-"""The export with encoder and decoder."""
+"""The export with encoder and decoder, and what a checkpoint counts as."""
 MANIFEST: Final = "exports.json"
 
 
@@ -32,12 +47,15 @@ def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts
 
     Args:
         folder: Run folder.
-        parts: State dicts by name.
-        facts: Plain types that go into each file: ``model`` (config), ``decision``.
+        parts: State dicts by name; a name is lower-case letters, digits and underscores, at most 64.
+        facts: Plain types that go into the header of each file; see the top of this module.
 
     Raises:
+        ValueError: A name that is not of that form.
         FileSystemError: A file cannot be written.
     """
+    if bad := [name for name in parts if not _is_part(name)]:
+        raise ValueError(f"{bad[0]!r} cannot name an export; use lower-case letters, digits and underscores")
     digests = {}
     for name, state in parts.items():
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
@@ -49,30 +67,44 @@ def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts
     write_json(folder / MANIFEST, {"format": EXPORT_FORMAT, "sha256": digests})
 
 
+def main_export(folder: Path) -> Path:
+    """The export in a run folder that holds the whole model: ``vae_best.pth``, or else the only one.
+
+    Raises:
+        CheckpointError: There is none, or it cannot be told which.
+    """
+    best = folder / f"{BEST}.pth"
+    files = [folder / name for name in _digests(folder) if name.endswith(".pth")]
+    if len(files) == 1 or best.is_file():
+        return best if best.is_file() else files[0]
+    if not files:
+        raise CheckpointError(
+            f"there is no checkpoint or export in {folder}; give the folder of a finished run, or a file"
+        )
+    raise CheckpointError(f"{folder} holds {', '.join(file.name for file in files)}; give one of them")
+
+
 def check_digest(path: Path) -> None:
     """Compare an export with the manifest beside it, if there is one that names it.
 
     Raises:
         CheckpointError: It is not the file that was written.
     """
-    try:
-        digests = json.loads((path.parent / MANIFEST).read_bytes())["sha256"]
-        wanted = digests.get(path.name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return
+    wanted = _digests(path.parent).get(path.name)
     if wanted and path.is_file() and _digest(path) != wanted:
         raise CheckpointError(f"{path} is not the file that its run wrote ({MANIFEST} says so); export it again")
 
 
 def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read an export, or a checkpoint as one.
+    """Read an export of any format, or a checkpoint as one.
 
     Returns:
-        ``part`` ("encoder", "decoder" or "vae_best"), ``model`` (its config), ``state_dict`` and, if the decision was
-        tuned, ``decision``.
+        The header as in format 2 (see the top of this module) and ``state_dict``. What an earlier format or a
+        checkpoint does not know is None, but for ``task``, which is inferred (empty for a task of the user's own). A
+        checkpoint counts as the part ``"vae_best"``.
 
     Raises:
-        CheckpointError: Not an export of arcvae, or of a newer format.
+        CheckpointError: Not an export of arcvae, damaged, or of a newer format.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -81,17 +113,26 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
     else:
         export = load_torch(path)
     if "arcvae" in export:
-        _require_stamp(export, path)
-        config = with_present_names(export["arcvae"]["config"])
-        return {"part": BEST, "model": config.get("model", {}), "state_dict": model_state(export)}
-    version = export.get("format")
-    if not isinstance(version, int) or export.get("part") not in ("encoder", "decoder", BEST):
-        raise CheckpointError(f"{path} is {_what(export)}, not an export of arcvae; give vae_best.pth or a checkpoint")
+        return _checkpoint_as_export(export, path)
+    version, part = export.get("format"), export.get("part")
+    if not isinstance(version, int) or version < 1 or not _is_part(part) or "model" not in export:
+        raise CheckpointError(f"{path} is {_what(export)}, not an export of arcvae; give {BEST}.pth or a checkpoint")
     if version > EXPORT_FORMAT:
         raise CheckpointError(f"{path} has format {version}, this arcvae knows {EXPORT_FORMAT}; update arcvae")
-    if not isinstance(export.get("model"), Mapping) or not isinstance(export.get("state_dict"), Mapping):
+    if not isinstance(export.get("model"), Mapping) or not _is_state(export.get("state_dict")):
         raise CheckpointError(f"{path} lacks the config or the weights of its model; export it again")
-    return {**export, "model": with_present_names(export["model"])}
+    if version == 1:
+        export = _upgraded(export, path)
+    return {
+        "format": EXPORT_FORMAT,
+        "part": part,
+        "task": _task_node(export.get("task"), path),
+        "model": with_present_names(export["model"]),
+        "class_names": _class_names(export.get("class_names"), path),
+        "logit_adjustment": _adjustment(export.get("logit_adjustment"), path),
+        "version": _text(export.get("version")),
+        "state_dict": export["state_dict"],
+    }
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -106,21 +147,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def _require_stamp(content: Mapping[str, Any], path: Path) -> None:
-    stamp = content.get("arcvae")
-    if not isinstance(stamp, Mapping) or not isinstance(content.get("state_dict"), Mapping):
-        raise CheckpointError(f"{path} is {_what(content)}; give a checkpoint of arcvae.train (checkpoints/best.ckpt)")
-    if not isinstance(stamp.get("format"), int) or not isinstance(stamp.get("config"), Mapping):
-        raise CheckpointError(f"{path} was not written by arcvae.train; give checkpoints/best.ckpt of a run")
-    missing = [key for key in ("task", "data", "model", "loss") if not isinstance(stamp["config"].get(key), Mapping)]
-    if missing or not isinstance(stamp.get("class_counts"), list):
-        raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
-    if stamp["format"] > CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
-        )
-
-
 def model_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights of the model in a checkpoint, without those of anything else."""
     prefix = "model."
@@ -128,10 +154,92 @@ def model_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
+def _checkpoint_as_export(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    _require_stamp(content, path)
+    stamp = content["arcvae"]
+    config = with_present_names(stamp["config"])
+    return {
+        "format": EXPORT_FORMAT,
+        "part": BEST,
+        "task": _task_node(config["task"], path),
+        "model": config["model"],
+        "class_names": _class_names(stamp.get("class_names"), path),
+        "logit_adjustment": None,
+        "version": _text(stamp.get("version")),
+        "state_dict": model_state(content),
+    }
+
+
+def _upgraded(export: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """An export of format 1 as one of format 2."""
+    decision = export.get("decision")
+    if decision is not None:
+        if not isinstance(decision, Mapping) or "prior_strength" not in decision:
+            raise CheckpointError(f"{path} has a decision without prior_strength; export it again")
+        rest = {key: value for key, value in decision.items() if key != "prior_strength"}
+        decision = {"tau": decision["prior_strength"], **rest}
+    task = inferred_task(export["part"], with_present_names(export["model"]))
+    return {**export, "logit_adjustment": decision, "task": task}
+
+
+def _require_stamp(content: Mapping[str, Any], path: Path) -> None:
+    stamp = content.get("arcvae")
+    if not isinstance(stamp, Mapping) or not isinstance(content.get("state_dict"), Mapping):
+        raise CheckpointError(f"{path} is {_what(content)}; give a checkpoint of arcvae.train (checkpoints/best.ckpt)")
+    if not isinstance(stamp.get("format"), int) or not isinstance(stamp.get("config"), Mapping):
+        raise CheckpointError(f"{path} was not written by arcvae.train; give checkpoints/best.ckpt of a run")
+    if stamp["format"] > CHECKPOINT_FORMAT:
+        raise CheckpointError(
+            f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
+        )
+    missing = [key for key in ("task", "data", "model", "loss") if not isinstance(stamp["config"].get(key), Mapping)]
+    if missing or not isinstance(stamp.get("class_counts"), list):
+        raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
+
+
+def _is_part(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) is not None
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    )
+
+
+def _task_node(node: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(node, Mapping) or not isinstance(node.get("_target_", ""), str):
+        raise CheckpointError(f"{path} does not say which task it is of; export it again")
+    named: dict[str, Any] = with_present_names(node)
+    return named
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _class_names(names: Any, path: Path) -> list[str] | None:
+    if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        return names
+    raise CheckpointError(f"{path} has class_names that are not a list of names; export it again")
+
+
+def _adjustment(entry: Any, path: Path) -> dict[str, Any] | None:
+    """The tuned logit adjustment, if it is one."""
+    if entry is None:
+        return None
+    tau, counts = (entry.get(key) for key in ("tau", "class_counts")) if isinstance(entry, Mapping) else (None, None)
+    is_number = isinstance(tau, int | float) and not isinstance(tau, bool) and math.isfinite(tau)
+    is_counts = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in counts) and any(counts)
+    if not (is_number and is_counts):
+        raise CheckpointError(f"{path} has a logit_adjustment without a finite tau and class_counts; export it again")
+    return dict(entry)
+
+
 def _what(content: Mapping[str, Any]) -> str:
     """What a file seems to be instead."""
-    if content.get("part"):
-        return f"an export ({content['part']})"
+    if isinstance(part := content.get("part"), str) and part:
+        return f"an export ({part})" if "model" in content else f"a {part} without its model"
     if "pytorch-lightning_version" in content:
         return "a Lightning checkpoint of another program"
     if "class_weights" in content:
@@ -139,6 +247,15 @@ def _what(content: Mapping[str, Any]) -> str:
     if content and all(isinstance(value, Tensor) for value in content.values()):
         return "a bare state dict"
     return "something else"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each export by file name, as the manifest in a folder says; empty without one that can be read."""
+    try:
+        digests = json.loads((folder / MANIFEST).read_bytes())["sha256"]
+        return {name: digest for name, digest in digests.items() if isinstance(digest, str)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Where the classes are now that files of earlier versions name: such files still load."""
+"""Where the classes that files of earlier versions name are now, so that such files still load."""
 
 from __future__ import annotations
 
@@ -15,8 +15,23 @@ RENAMED: Final[Mapping[str, str]] = {
     "arcvae.grid.model.SpatialVAE": "arcvae.grid.models.spatial.SpatialVAE",
     "arcvae.grid.spatial.SpatialVAE": "arcvae.grid.models.spatial.SpatialVAE",
     "arcvae.grid.module.GridModule": "arcvae.grid.task.GridTask",
+    "arcvae.training.record.EpochRecord": "arcvae.training.callbacks.EpochRecord",
 }
 """Targets of configs, former to present."""
+
+TASK_OF_PART: Final[Mapping[str, str]] = {
+    "encoder": "arcvae.grid.task.GridTask",
+    "decoder": "arcvae.grid.task.GridTask",
+    "vae_best": "arcvae.grid.task.GridTask",
+    "classifier": "arcvae.audio.task.AudioTask",
+}
+"""Task of an export of 0.1.0, which does not name it, by what the export holds."""
+
+TASK_OF_MODELS: Final[Mapping[str, str]] = {
+    "arcvae.grid.": "arcvae.grid.task.GridTask",
+    "arcvae.audio.": "arcvae.audio.task.AudioTask",
+}
+"""The same by where its model is defined, which goes first: a user's model is in neither."""
 
 
 def with_present_names(node: Any) -> Any:
@@ -34,3 +49,23 @@ def with_present_names(node: Any) -> Any:
             for key, value in node.items()
         }
     return [with_present_names(item) for item in node] if isinstance(node, list) else node
+
+
+def inferred_task(part: str, model: Mapping[str, Any]) -> dict[str, str]:
+    """The ``task`` node that an export of 0.1.0 would have.
+
+    Args:
+        part: What the export holds.
+        model: Config of its model, under present names.
+
+    Returns:
+        A node with a ``_target_``; empty for a task of the user's own, which cannot be told.
+
+    Example:
+        >>> inferred_task("vae_best", {"_target_": "mine.Model"})
+        {'_target_': 'arcvae.grid.task.GridTask'}
+    """
+    target = str(model.get("_target_"))
+    rooms = [task for room, task in TASK_OF_MODELS.items() if target.startswith(room)]
+    task = rooms[0] if rooms else TASK_OF_PART.get(part)
+    return {} if task is None else {"_target_": task}

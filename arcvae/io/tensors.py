@@ -110,9 +110,17 @@ def load_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
 def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load weights; every name and shape must fit and every number be finite.
 
+    Args:
+        module: Takes the weights.
+        state: Its state dict, from a file.
+        path: That file, for messages.
+
     Raises:
-        CheckpointError: Up to five of the weights that do not fit.
+        CheckpointError: Something else than a tensor, up to five of the weights that do not fit, or one that is not
+            finite. The module is as it was.
     """
+    if strange := [name for name, tensor in state.items() if not isinstance(tensor, Tensor)]:
+        raise CheckpointError(f"{path} holds {strange[0]}, which is not a tensor; it cannot be used")
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     wrong = [f"{name} is missing" for name in wanted.keys() - found.keys()]
