@@ -1,23 +1,19 @@
-"""Files that a crash cannot tear, and that cannot run code."""
+"""Files of tensors: what was saved is loaded, or nothing is, and never as code."""
 
 from __future__ import annotations
 
-import errno
-import itertools
 import os
 import random
-import signal
 import tracemalloc
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from arcvae.errors import ArcvaeError, CheckpointError, FileSystemError
-from arcvae.io.files import to_json, write_atomic, write_json
-from arcvae.io.tensors import load_torch, save_torch
+from arcvae.io.tensors import fill, load_safetensors, load_torch, save_safetensors, save_torch
 
 VALUE = {"weight": torch.arange(12.0).view(3, 4), "step": 7, "name": "x", "list": [1.5, None]}
 
@@ -99,90 +95,61 @@ def test_missing_file_folder_and_other_content_are_named(tmp_path: Path) -> None
         load_torch(tmp_path / "t.pth")
 
 
-OPERATIONS = ("open", "write", "fsync", "replace", "unlink")
-
-
-def interrupted(writer: Callable[[], None], at: int, mode: str) -> int:
-    """Run ``writer`` in a child whose ``at``-th file operation kills it or fails; its wait status."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1]
-    calls = itertools.count(1)
-
-    def faulty(operation: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            if next(calls) == at:
-                if mode == "kill":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return operation(*args, **kwargs)
-
-        return call
-
-    for name in OPERATIONS:
-        setattr(os, name, faulty(getattr(os, name)))
-    try:
-        writer()
-    except FileSystemError:
-        os._exit(5)
-    except BaseException:
-        os._exit(99)
-    os._exit(0)
-
-
-def naive(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.write(descriptor, content[: len(content) // 2])
-    os.write(descriptor, content[len(content) // 2 :])
-    os.close(descriptor)
-
-
-@pytest.mark.parametrize("mode", ["kill", "full disk"])
-def test_old_or_new_file_survives_an_interruption_at_every_operation(tmp_path: Path, mode: str) -> None:
-    path, old, new = tmp_path / "f", b"old" * 100, b"new!" * 100
-    for at in itertools.count(1):
-        path.write_bytes(old)
-        status = interrupted(lambda: write_atomic(path, new), at, mode)
-        assert path.read_bytes() in (old, new)
-        if mode == "full disk" and os.waitstatus_to_exitcode(status) == 5:
-            assert list(tmp_path.iterdir()) == [path]
-        if status == 0:
-            assert path.read_bytes() == new
-            break
-    assert at > 4
-
-
-def test_the_interruptions_would_catch_a_writer_that_tears(tmp_path: Path) -> None:
-    path, old, new = tmp_path / "f", b"old" * 100, b"new!" * 100
-    torn = False
-    for at in range(1, 4):
-        path.write_bytes(old)
-        interrupted(lambda: naive(path, new), at, "kill")
-        torn |= path.read_bytes() not in (old, new)
-    assert torn
-
-
-def test_content_is_on_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
-    write_atomic(tmp_path / "f", b"x")
-    assert order == ["fsync", "replace", "fsync"]
-
-
-def test_writing_does_not_depend_on_the_folder_for_temporary_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", "/nonexistent")
-    write_atomic(tmp_path / "f", b"x")
-    assert (tmp_path / "f").read_bytes() == b"x"
-
-
-def test_json_is_strict(tmp_path: Path) -> None:
-    write_json(
-        tmp_path / "f.json", {"a": float("nan"), "b": torch.tensor([1.0, float("inf")]), "c": Path("x"), 3: (1,)}
+def test_safetensors_hold_tensors_and_facts_in_strict_json(tmp_path: Path) -> None:
+    tensors = {"w": torch.arange(12.0).view(3, 4).T, "half": torch.ones(3, dtype=torch.bfloat16), "n": torch.tensor(3)}
+    facts = {"z": [1, None, 0.1], "a": {"b": "\u00e4"}, "flag": True}
+    save_safetensors(tmp_path / "f.safetensors", tensors, facts)
+    found, read = load_safetensors(tmp_path / "f.safetensors")
+    assert read == facts
+    assert found.keys() == tensors.keys()
+    assert all(
+        torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in tensors.items()
     )
-    expected = '{\n  "a": null,\n  "b": [\n    1.0,\n    null\n  ],\n  "c": "x",\n  "3": [\n    1\n  ]\n}\n'
-    assert (tmp_path / "f.json").read_text() == expected
-    assert to_json(True) is True
+    before = (tmp_path / "f.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_safetensors(tmp_path / "f.safetensors", tensors, {"x": float("nan")})
+    assert (tmp_path / "f.safetensors").read_bytes() == before
+
+
+def test_safetensors_that_are_missing_damaged_or_of_others_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.safetensors"
+    with pytest.raises(CheckpointError, match="there is no file"):
+        load_safetensors(path)
+    save_safetensors(path, {"w": torch.ones(4)}, {"format": 1})
+    whole = path.read_bytes()
+    for content in (b"", whole[:20], whole[:-1], b"\xff" * 100, whole.replace(b'"1"', b'"{"')):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="is not an intact safetensors file of arcvae"):
+            load_safetensors(path)
+
+
+def test_file_that_may_not_be_read_is_a_fault_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_torch(tmp_path / "f.pth", VALUE)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(FileSystemError, match=r"permission denied: cannot read .*f\.pth"):
+        load_torch(tmp_path / "f.pth")
+
+
+def test_weights_fill_a_module_only_if_all_of_them_fit(tmp_path: Path) -> None:
+    module, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    good = other.state_dict()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    wrong = {
+        r"bias is missing": {"weight": good["weight"]},
+        r"extra is unknown": {**good, "extra": torch.ones(1)},
+        r"weight has shape \(3, 2\), expected \(2, 3\)": {**good, "weight": good["weight"].T},
+        r"bias is missing; bias_ is unknown": {"weight": good["weight"], "bias_": good["bias"]},
+        r"not finite in bias": {**good, "bias": torch.tensor([1.0, float("nan")])},
+        r"holds bias, which is not a tensor": {**good, "bias": 3},
+        r"e3 is unknown and 2 more": {**good, **{f"e{i}": torch.ones(1) for i in range(-1, 6)}},
+    }
+    for message, state in wrong.items():
+        with pytest.raises(CheckpointError, match=message):
+            fill(module, state, tmp_path / "f.pth")
+        assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    fill(module, good, tmp_path / "f.pth")
+    assert all(torch.equal(tensor, good[name]) for name, tensor in module.state_dict().items())

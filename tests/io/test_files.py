@@ -1,0 +1,104 @@
+"""Files that a crash cannot tear."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from arcvae.errors import FileSystemError
+from arcvae.io.files import to_json, write_atomic, write_json
+
+OPERATIONS = ("open", "write", "fsync", "replace", "unlink")
+
+
+def interrupted(writer: Callable[[], None], at: int, mode: str) -> int:
+    """Run ``writer`` in a child whose ``at``-th file operation kills it or fails; its wait status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    calls = itertools.count(1)
+
+    def faulty(operation: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            if next(calls) == at:
+                if mode == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return operation(*args, **kwargs)
+
+        return call
+
+    for name in OPERATIONS:
+        setattr(os, name, faulty(getattr(os, name)))
+    try:
+        writer()
+    except FileSystemError:
+        os._exit(5)
+    except BaseException:
+        os._exit(99)
+    os._exit(0)
+
+
+def naive(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.write(descriptor, content[: len(content) // 2])
+    os.write(descriptor, content[len(content) // 2 :])
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("mode", ["kill", "full disk"])
+def test_old_or_new_file_survives_an_interruption_at_every_operation(tmp_path: Path, mode: str) -> None:
+    path, old, new = tmp_path / "f", b"old" * 100, b"new!" * 100
+    for at in itertools.count(1):
+        path.write_bytes(old)
+        status = interrupted(lambda: write_atomic(path, new), at, mode)
+        assert path.read_bytes() in (old, new)
+        if mode == "full disk" and os.waitstatus_to_exitcode(status) == 5:
+            assert list(tmp_path.iterdir()) == [path]
+        if status == 0:
+            assert path.read_bytes() == new
+            break
+    assert at > 4
+
+
+def test_the_interruptions_would_catch_a_writer_that_tears(tmp_path: Path) -> None:
+    path, old, new = tmp_path / "f", b"old" * 100, b"new!" * 100
+    torn = False
+    for at in range(1, 4):
+        path.write_bytes(old)
+        interrupted(lambda: naive(path, new), at, "kill")
+        torn |= path.read_bytes() not in (old, new)
+    assert torn
+
+
+def test_content_is_on_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
+    write_atomic(tmp_path / "f", b"x")
+    assert order == ["fsync", "replace", "fsync"]
+
+
+def test_writing_does_not_depend_on_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    write_atomic(tmp_path / "f", b"x")
+    assert (tmp_path / "f").read_bytes() == b"x"
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    write_json(
+        tmp_path / "f.json", {"a": float("nan"), "b": torch.tensor([1.0, float("inf")]), "c": Path("x"), 3: (1,)}
+    )
+    expected = '{\n  "a": null,\n  "b": [\n    1.0,\n    null\n  ],\n  "c": "x",\n  "3": [\n    1\n  ]\n}\n'
+    assert (tmp_path / "f.json").read_text() == expected
+    assert to_json(True) is True
