@@ -179,12 +179,14 @@ def former_key(config: Mapping[str, Any], key: str) -> str | None:
 
 
 def further_argument(config: Mapping[str, Any], path: Sequence[str]) -> str | None:
-    """The class of another library that may take a key which its config leaves out, or None.
+    """The plugin, or the class of another library, that may take a key which the config leaves out; or None.
 
-    Whether it does is found out where the key is added: to ask the class, its library would have to be imported.
+    Whether a class does is found out where the key is added: to ask it, its library would have to be imported.
     """
     owner = _owner(config, path)
-    return owner[0] if owner and not owner[0].startswith("arcvae.") and len(path) == 2 else None
+    if owner is None:
+        return next((name for name, one in Rulebook.of(config).plugins.items() if one.rule(path)), None)
+    return owner[0] if not owner[0].startswith("arcvae.") and len(path) == 2 else None
 
 
 def _target_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:

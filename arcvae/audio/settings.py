@@ -18,13 +18,15 @@ def clips_problem(num_clips: int, num_species: int, prefix: str = "") -> str | N
 
     Args:
         num_clips: Clips of all splits together.
-        num_species: Species, the rarest of which must still occur in the train split.
+        num_species: Species, two at least; the rarest one must still occur in the train split.
         prefix: Stands before both names in the text, for example ``"data."``.
 
     Example:
         >>> clips_problem(100, 89)
         'num_clips=100 must be at least 10 for each of num_species=89'
     """
+    if num_species < 2:
+        return f"{prefix}num_species={num_species} must be at least 2"
     if num_clips >= 10 * num_species:
         return None
     return f"{prefix}num_clips={num_clips} must be at least 10 for each of {prefix}num_species={num_species}"
@@ -35,7 +37,9 @@ def check_clips(config: Mapping[str, Any]) -> list[str]:
     found = []
     for prefix in ("", "data."):
         clips, species = value_at(config, f"{prefix}num_clips"), value_at(config, f"{prefix}num_species")
-        if is_count(clips) and is_count(species) and (problem := clips_problem(clips, species, prefix)):
+        if not is_count(clips) or not is_count(species) or species < 2:  # fewer are reported by their rule
+            continue
+        if problem := clips_problem(clips, species, prefix):
             found.append(problem)
     return found
 

@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from arcvae.grid.settings import phases_problem
+
 
 def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, 1)) of each latent dimension, in nats.
@@ -115,8 +117,8 @@ class ThreePhase:
         maximum: float = 2.0,
         free_nats: float = 0.0,
     ) -> None:
-        if not 0 < first < second:
-            raise ValueError(f"beta.first must lie above 0 and below beta.second, got {first} and {second}")
+        if problem := phases_problem(first, second):
+            raise ValueError(problem)
         self.first, self.second, self.middle, self.maximum = first, second, middle, maximum
         self.free_nats = free_nats
         self.ramp_epochs = second

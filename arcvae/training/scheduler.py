@@ -8,6 +8,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from arcvae.training.settings import warmup_problem
+
 
 def warmup_then_decay(
     optimizer: Optimizer,
@@ -41,10 +43,8 @@ def warmup_then_decay(
     if decay not in ("cosine", "constant"):
         raise ValueError(f"scheduler.decay must be cosine or constant, got {decay!r}")
     warmup_epochs = longest_warmup(warmup_epochs, warmup_share, total_epochs)
-    if warmup_epochs and warmup_epochs >= total_epochs:
-        raise ValueError(
-            f"scheduler.warmup_epochs={warmup_epochs:g} does not fit into trainer.max_epochs={total_epochs}"
-        )
+    if problem := warmup_problem(warmup_epochs, total_epochs):
+        raise ValueError(problem)
     warmup = round(warmup_epochs * total_steps / total_epochs)
     peak = optimizer.param_groups[0]["lr"]
     floor = min(1.0, final_lr / peak)

@@ -53,5 +53,5 @@ def test_schedule_follows_its_table(schedule, table: dict[float, float], ramp: f
 
 
 def test_phases_in_the_wrong_order_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"beta\.first must lie above 0 and below beta\.second"):
+    with pytest.raises(ValueError, match=r"beta\.first=\S+ must lie above 0 and below beta\.second=\S+"):
         ThreePhase(first=5, second=5)

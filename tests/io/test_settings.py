@@ -120,7 +120,14 @@ def test_asterisk_stands_for_one_part_of_a_key(key: str, highest: int | None) ->
 
 def test_only_names_and_prefixes_that_are_stated_may_be_built() -> None:
     allowed = ["shapes.models.Deep", "shapes.models.deep.Deep", "shapes.data.Data"]
-    others = ["shapes.models", "shapes.modelsx.Deep", "shapes.data.Data2", "shapes.data.Data.x", "shapes.data", "os.system"]
+    others = [
+        "shapes.models",
+        "shapes.modelsx.Deep",
+        "shapes.data.Data2",
+        "shapes.data.Data.x",
+        "shapes.data",
+        "os.system",
+    ]
     assert [name for name in allowed + others if ROOM.allows(name)] == allowed
 
 

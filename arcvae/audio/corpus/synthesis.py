@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.audio.features.mfcc import SYNTHETIC, mfcc
+from arcvae.audio.settings import clips_problem
 
 Labels = NDArray[np.int64]
 Values = dict[str, NDArray[np.float32]]
@@ -95,8 +96,8 @@ def species_counts(num_species: int, num_clips: int) -> Labels:
         >>> counts[:3], counts[-3:], counts.sum()
         (array([1216,  996,  858]), array([1, 1, 1]), np.int64(11000))
     """
-    if num_species < 2 or num_clips < 10 * num_species:
-        raise ValueError(f"num_clips={num_clips} must be at least 10 for each of num_species={num_species} (2 or more)")
+    if problem := clips_problem(num_clips, num_species):
+        raise ValueError(problem)
     # Of few species the first must have a larger share, or the others could not fall below it.
     most = num_clips * max(IMBALANCE / NUM_CLIPS, 2 / (num_species + 1))
     rank = np.arange(num_species) / (num_species - 1)
