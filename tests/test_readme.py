@@ -12,6 +12,7 @@ import pytest
 
 from arcvae.app.compose import plan
 from arcvae.errors import ConfigError
+from arcvae.imbalance.registry import temporary_losses
 from tests.conftest import FAST, Command
 
 ROOT = Path(__file__).parent.parent
@@ -56,10 +57,8 @@ def test_example_of_a_loss_trains(train: Command, tmp_path: Path, monkeypatch: p
     assert command
     (tmp_path / "my_losses.py").write_text(code[1])
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(
-        "arcvae.imbalance.losses._REGISTRY", dict(__import__("arcvae.imbalance.losses").imbalance.losses._REGISTRY)
-    )
-    assert train(*command[1].split(), *FAST, "trainer.max_epochs=1") == 0
+    with temporary_losses():
+        assert train(*command[1].split(), *FAST, "trainer.max_epochs=1") == 0
     (record,) = tmp_path.glob("outputs/train/*/metrics.json")
     assert json.loads(record.read_text())["config"]["loss"]["name"] == "capped"
 

@@ -1,57 +1,40 @@
-"""Losses for imbalanced classes, and the registry that makes a loss one word in the config.
+"""Losses for imbalanced classes, and what is applied around each of them: class weights, a mask, the reduction.
 
-A registered loss says what *one* element costs. Class weights and the reduction are applied around it,
-in one place, so that no loss can forget them.
+These are applied in one place, so that no loss can forget them. A loss is chosen by its name; see
+:func:`~arcvae.imbalance.registry.register_loss` for how to add one.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from arcvae.imbalance.masking import valid_elements, valid_samples
+from arcvae.imbalance.registry import (
+    RegisteredLoss,
+    check_arguments,
+    find_loss,
+    register_loss,
+    registered_losses,
+    temporary_losses,
+)
+
+__all__ = [
+    "ImbalanceLoss",
+    "cross_entropy",
+    "focal",
+    "make_loss",
+    "register_loss",
+    "registered_losses",
+    "temporary_losses",
+]
+
 Reduction = Literal["sum", "mean"]
 REDUCTIONS: tuple[str, ...] = get_args(Reduction)
-
-ElementLoss = Callable[..., Tensor]
-_REGISTRY: dict[str, ElementLoss] = {}
-
-
-def register_loss(name: str) -> Callable[[ElementLoss], ElementLoss]:
-    """Make ``f(logits, target, **parameters)`` available as ``loss.name=NAME``.
-
-    The function takes logits ``(N, C, *)`` and target ``(N, *)`` int64 in ``[0, C)`` and returns the cost of
-    each element, ``(N, *)`` in nats, neither weighted nor reduced.
-
-    Raises:
-        ValueError: The name is taken.
-
-    Example:
-        >>> @register_loss("brier")
-        ... def brier(logits, target):
-        ...     p = logits.softmax(1)
-        ...     return p.square().sum(1) - 2 * p.gather(1, target[:, None])[:, 0] + 1
-        >>> make_loss("brier")(torch.zeros(1, 2), torch.tensor([0]))
-        tensor(0.5000)
-        >>> _ = _REGISTRY.pop("brier")
-    """
-
-    def add(function: ElementLoss) -> ElementLoss:
-        if name in _REGISTRY:
-            raise ValueError(f"a loss named {name!r} is registered already")
-        _REGISTRY[name] = function
-        return function
-
-    return add
-
-
-def registered_losses() -> Mapping[str, ElementLoss]:
-    """All registered losses by name."""
-    return dict(_REGISTRY)
 
 
 @register_loss("cross_entropy")
@@ -68,7 +51,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(_at_least_float32(logits), target, reduction="none")
 
 
-@register_loss("focal")
+@register_loss("focal", fades={"gamma": 0.0})
 def focal(
     logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: float | Sequence[float] | None = None
 ) -> Tensor:
@@ -92,8 +75,8 @@ def focal(
     """
     loss = cross_entropy(logits, target)
     if gamma != 0:
-        # 1 - p_t without cancellation. Its power has an infinite slope at 0 for gamma < 1, where -log p_t is 0
-        # as well and 0 * inf would be NaN: below the smallest normal number the clamp stops the gradient.
+        # 1 - p_t without cancellation. For gamma < 1 its power has an infinite gradient at 0, where -log p_t is 0 as
+        # well, and 0 * inf would be NaN: below the smallest normal number the clamp stops the gradient.
         miss = -torch.expm1(-loss)
         loss = loss * miss.clamp_min(torch.finfo(loss.dtype).tiny).pow(gamma)
     if alpha is None:
@@ -102,104 +85,190 @@ def focal(
     return loss * (factor if factor.ndim == 0 else factor[target])
 
 
-def _at_least_float32(logits: Tensor) -> Tensor:
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
 class ImbalanceLoss(nn.Module):
-    """A registered loss, weighted by class and reduced to nats per sample.
+    """A registered loss with class weights, without the elements to ignore, reduced to one number.
 
-    ``sum`` adds up the elements of a sample (one, for a target of shape ``(N,)``) and averages over the batch, so
-    that a KL in nats per sample stands beside it on the same scale. ``mean`` is the plain mean over all elements:
-    *not* divided by the sum of the weights, as torch's weighted mean is. It makes any term beside it stronger by the
-    number of elements of a sample.
+    What the reduction means depends on what the loss is over:
 
-    With ``fade`` above 0, class weights and focusing are a way to start, not what is asked for in the end: over that
-    share of the run, the weights go to 1 (``w ** emphasis``) and gamma to 0. Rare classes are found early, and the
-    trained model predicts true frequencies.
+    =========== ============================================== ========================================
+    over        ``sum``                                        ``mean``
+    =========== ============================================== ========================================
+    ``element`` sum over the elements of a sample, mean over   mean over all elements
+                the samples
+    ``sample``  mean over the samples                          the same
+    ``batch``   the number that the loss returns               the same
+    =========== ============================================== ========================================
 
-    Build one with :func:`make_loss`.
+    ``sum`` gives a loss over elements in nats per sample, the scale of a KL beside it. ``mean`` is *not* divided by the
+    sum of the weights, as torch's weighted mean is; it makes any term beside it stronger by the number of elements of
+    a sample. Elements to ignore are neither summed nor counted, nor is a sample in which all are ignored; a batch in
+    which nothing counts costs 0.
+
+    With ``fade`` above 0, class weights and focusing are how training starts, not its final objective: over that share
+    of the run the weights go to 1 (``w ** emphasis``), and the parameters that were registered as fading go to their
+    final values (gamma of the focal loss to 0). Rare classes are found early, and the trained model predicts true
+    frequencies.
+
+    Build one with :func:`make_loss`, which has the arguments.
     """
 
     class_weights: Tensor | None
+    class_counts: Tensor | None
 
     def __init__(
         self,
-        element_loss: ElementLoss,
-        class_weights: Tensor | None,
-        reduction: Reduction,
-        settings: Mapping[str, object] | None = None,
+        registered: RegisteredLoss,
+        arguments: Mapping[str, Any],
+        *,
+        class_weights: Tensor | None = None,
+        class_counts: Tensor | None = None,
+        reduction: Reduction = "sum",
         fade: float = 0.0,
+        ignore_index: int | None = None,
     ) -> None:
         super().__init__()
-        self.element_loss, self.settings = element_loss, dict(settings or {})
-        self.reduction = reduction
-        self.fade = fade
+        self.registered, self.arguments = registered, dict(arguments)
+        self.reduction, self.fade, self.ignore_index = reduction, fade, ignore_index
         self.progress = 1.0
-        """Share of the run that is done, in [0, 1]; training sets it before each step if the loss fades."""
-        # Not in the state dict: the weights belong to the corpus, and a checkpoint carries them by name.
+        """Share of the run that is done, in [0, 1]; training sets it before each step, for a loss that fades."""
+        # Not in the state dict: they belong to the corpus, and a checkpoint has them under names of its own.
         self.register_buffer("class_weights", class_weights, persistent=False)
+        self.register_buffer("class_counts", class_counts, persistent=False)
 
     @property
     def emphasis(self) -> float:
-        """How much of weights and focus is left, from 1 to 0; 1 throughout for a loss that does not fade."""
+        """How much of weights and focusing is left, from 1 to 0; always 1 for a loss that does not fade."""
         return max(0.0, 1 - self.progress / self.fade) if self.fade else 1.0
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """
+        """The cost of a batch.
+
         Args:
             logits: ``(N, C, *)``.
-            target: ``(N, *)``, any integer type, in ``[0, C)``.
+            target: ``(N, *)``, any integer type, in ``[0, C)`` but for elements to ignore.
 
         Returns:
-            Scalar, in nats per sample (``sum``) or per element (``mean``).
+            Scalar; in nats per sample (``sum``) or per element (``mean``) if the loss itself is in nats.
+
+        Raises:
+            ValueError: The loss function returned another shape than its kind has.
         """
         target = target.long()
-        settings, emphasis = self.settings, self.emphasis
-        if emphasis < 1 and isinstance(gamma := settings.get("gamma"), int | float):
-            settings = settings | {"gamma": gamma * emphasis}
-        loss = self.element_loss(logits, target, **settings)  # (N, *)
+        valid = None
+        if self.ignore_index is not None:
+            valid = valid_elements(target, self.ignore_index)
+            # Values that any loss can compute with, and that no gradient flows through.
+            target = target.masked_fill(~valid, 0)
+            logits = logits.masked_fill(~valid.unsqueeze(1), 0.0)
+        if self.registered.over == "element":
+            return self._reduced(self._element_costs(logits, target), valid)
+        every = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
+        costs = self._costs(_at_least_float32(logits), target, valid=every)
+        if self.registered.over == "batch":
+            return costs
+        return _mean(costs, None if valid is None else valid_samples(valid))
+
+    def _element_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        """``(N, *)``, weighted by class."""
+        costs, emphasis = self._costs(logits, target), self.emphasis
         if self.class_weights is not None and emphasis:
-            loss = loss * self.class_weights.to(loss.dtype).pow(emphasis)[target]
-        return loss.mean() if self.reduction == "mean" else loss.sum() / len(loss)
+            costs = costs * self.class_weights.to(costs.dtype).pow(emphasis)[target]
+        return costs
+
+    def _costs(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        """What the function returns, given all that it has a parameter for."""
+        registered, emphasis = self.registered, self.emphasis
+        arguments = dict(self.arguments)
+        if emphasis < 1:
+            for name, end in registered.fades.items():
+                arguments[name] = end + (arguments[name] - end) * emphasis
+        if "valid" in registered.supplied:
+            arguments["valid"] = valid
+        if "class_counts" in registered.supplied:
+            arguments["class_counts"] = self.class_counts
+        if "class_weights" in registered.supplied:
+            weights = self.class_weights if emphasis else None
+            arguments["class_weights"] = None if weights is None else weights.to(logits.dtype).pow(emphasis)
+        costs = registered.function(logits, target, **arguments)
+        shape = {"element": target.shape, "sample": target.shape[:1], "batch": ()}[registered.over]
+        if costs.shape != shape:
+            raise ValueError(
+                f"loss {registered.name!r} is registered over={registered.over!r} and must return the shape "
+                f"{tuple(shape)} for this batch, but returned {tuple(costs.shape)}"
+            )
+        return costs
+
+    def _reduced(self, costs: Tensor, valid: Tensor | None) -> Tensor:
+        """One number from the costs of elements ``(N, *)``."""
+        if self.reduction == "mean":
+            return _mean(costs, valid)
+        if valid is None:
+            return costs.sum() / len(costs)
+        return costs.masked_fill(~valid, 0.0).sum() / valid_samples(valid).sum().clamp_min(1)
+
+
+def _mean(costs: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean of those that count, 0 if none does."""
+    return costs.mean() if valid is None else costs.masked_fill(~valid, 0.0).sum() / valid.sum().clamp_min(1)
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def make_loss(
     name: str,
     *,
     class_weights: Tensor | Sequence[float] | None = None,
+    class_counts: Tensor | Sequence[int] | None = None,
     reduction: Reduction = "sum",
     fade: float = 0.0,
+    ignore_index: int | None = None,
     **parameters: object,
 ) -> ImbalanceLoss:
     """Build a registered loss.
 
     Args:
-        name: A registered name: ``cross_entropy``, ``focal``, or your own (:func:`register_loss`).
+        name: A registered name: ``cross_entropy``, ``focal``, or one of your own
+            (:func:`~arcvae.imbalance.registry.register_loss`).
         class_weights: One weight per class, ``(C,)``, or None; see :func:`arcvae.imbalance.weights.class_weights`.
-        reduction: ``"sum"`` over the elements of a sample, or ``"mean"``; see :class:`ImbalanceLoss`.
-        fade: Share of a run, in [0, 1], over which class weights go to 1 and ``gamma`` to 0; 0 = they stay.
+        class_counts: Elements of each class in the train split, ``(C,)``, or None; only losses that ask for them use
+            them.
+        reduction: ``"sum"`` or ``"mean"``; see :class:`ImbalanceLoss`.
+        fade: Share of a run, in [0, 1], over which class weights go to 1 and parameters such as ``gamma`` to their
+            final values; 0 = they stay.
+        ignore_index: Target value of elements that do not count, such as padding, or None.
         **parameters: What the loss itself takes, for example ``gamma``.
 
     Raises:
-        ValueError: Unknown name or reduction, or a parameter that the loss does not take.
+        ValueError: Unknown name or reduction; a parameter that the loss does not take, or lacks; class weights for a
+            loss that takes none; no class counts for a loss that needs them.
 
     Example:
         >>> loss = make_loss("focal", gamma=0.0, class_weights=[1.0, 3.0])
         >>> loss(torch.zeros(2, 2), torch.tensor([0, 1]))  # (1 + 3) log 2 over 2 samples
         tensor(1.3863)
     """
-    if name not in _REGISTRY:
-        raise ValueError(f"unknown loss {name!r}; registered are {', '.join(sorted(_REGISTRY))}")
+    loss = find_loss(name)
     if reduction not in REDUCTIONS:
         raise ValueError(f"unknown reduction {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
-    function = _REGISTRY[name]
-    taken = list(inspect.signature(function).parameters)[2:]
-    if unknown := sorted(set(parameters) - set(taken)):
+    if not 0 <= fade <= 1:
+        raise ValueError(f"fade must lie in [0, 1], got {fade}")
+    arguments = check_arguments(loss, parameters)
+    if fade and (fixed := [name for name in loss.fades if not isinstance(arguments[name], int | float)]):
+        raise ValueError(f"{fixed[0]}={arguments[fixed[0]]} cannot fade, because it is not a number; set fade=0")
+    if class_weights is not None and not loss.takes_class_weights:
         raise ValueError(
-            f"loss {name!r} takes no {', '.join(unknown)}; its parameters are {', '.join(taken) or '(none)'}"
+            f"loss {name!r} is over a whole {loss.over} and takes no class weights; set class_weights=none"
         )
-    weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
-    if fade and "gamma" in taken:
-        parameters.setdefault("gamma", inspect.signature(function).parameters["gamma"].default)
-    return ImbalanceLoss(function, weights, reduction, parameters, fade)
+    if class_counts is None and loss.needs_class_counts:
+        raise ValueError(f"loss {name!r} needs to know how often each class occurs; pass class_counts")
+    return ImbalanceLoss(
+        loss,
+        arguments,
+        class_weights=None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32),
+        class_counts=None if class_counts is None else torch.as_tensor(class_counts, dtype=torch.int64),
+        reduction=reduction,
+        fade=fade,
+        ignore_index=ignore_index,
+    )

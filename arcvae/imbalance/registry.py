@@ -1,0 +1,184 @@
+"""The registry that makes a loss one word in a config, and the contract of what is registered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, TypeVar, get_args
+
+from torch import Tensor
+
+from arcvae.imbalance.weights import ClassWeighting
+from arcvae.io.settings import nearest
+
+Over = Literal["element", "sample", "batch"]
+LossFunction = Callable[..., Tensor]
+F = TypeVar("F", bound=LossFunction)
+
+SUPPLIED = ("valid", "class_weights", "class_counts")
+"""Parameters of a loss that no config sets: they are supplied with each batch, or come from the corpus."""
+RESERVED = ("name", "reduction", "fade", "ignore_index", *(field.name for field in fields(ClassWeighting)))
+"""Keys of a loss config that say how any loss is applied: a loss cannot have a parameter of that name."""
+
+
+@dataclass(frozen=True)
+class RegisteredLoss:
+    """A loss function, and what the config may say about it. Made by :func:`register_loss`, which has the arguments."""
+
+    name: str
+    function: LossFunction
+    over: Over
+    fades: Mapping[str, float]
+
+    @cached_property
+    def _signature(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())
+
+    @cached_property
+    def _named(self) -> dict[str, inspect.Parameter]:
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {parameter.name: parameter for parameter in self._signature[2:] if parameter.kind in named}
+
+    @property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """What a config may set, by name."""
+        return {name: parameter for name, parameter in self._named.items() if name not in SUPPLIED}
+
+    @property
+    def supplied(self) -> tuple[str, ...]:
+        """Which of :data:`SUPPLIED` the function takes."""
+        return tuple(name for name in SUPPLIED if name in self._named)
+
+    @property
+    def takes_class_weights(self) -> bool:
+        """Whether class weights can be applied: around a loss over elements, inside of any other."""
+        return self.over == "element" or "class_weights" in self.supplied
+
+    @property
+    def needs_class_counts(self) -> bool:
+        """Whether the function has a parameter ``class_counts`` without a default."""
+        return "class_counts" in self.supplied and self._named["class_counts"].default is inspect.Parameter.empty
+
+    def problem(self) -> str | None:
+        """Why the function cannot be a loss of this kind, with what to do about it, or None."""
+        if self.over not in get_args(Over):
+            return f"over={self.over!r} must be one of {', '.join(get_args(Over))}"
+        if len(self._signature) < 2:
+            return "must take (logits, target, ...)"
+        if reserved := [name for name in self.parameters if name in RESERVED and name not in SUPPLIED]:
+            return f"has a parameter {reserved[0]}, a key that every loss config has for something else; rename it"
+        if unknown := sorted(set(self.fades) - set(self.parameters)):
+            return f"has no parameter {unknown[0]} that could fade{nearest(unknown[0], list(self.parameters))}"
+        if self.over != "element" and "valid" not in self.supplied:
+            return f"is over a whole {self.over} and must have a parameter valid, so that padding stays out of it"
+        if self.over == "element" and (around := [name for name in self.supplied if name != "class_counts"]):
+            return f"is over single elements and gets no {around[0]}: drop the parameter, or register over='sample'"
+        return None
+
+
+_REGISTRY: dict[str, RegisteredLoss] = {}
+
+
+def register_loss(name: str, *, over: Over = "element", fades: Mapping[str, float] | None = None) -> Callable[[F], F]:
+    """Make a function available as ``loss.name=NAME``; its keyword parameters become keys of the loss config.
+
+    The function takes logits ``(N, C, *)`` and target ``(N, *)``, int64 in ``[0, C)``, and returns costs that are not
+    yet reduced. There are three kinds:
+
+    =========== ============ =======================================================================================
+    over        returns      class weights and elements to ignore
+    =========== ============ =======================================================================================
+    ``element`` ``(N, *)``   both are applied around the function, which knows neither
+    ``sample``  ``(N,)``     the function gets ``valid``, and ``class_weights`` if it has a parameter of that name
+    ``batch``   scalar       the same
+    =========== ============ =======================================================================================
+
+    ``valid`` is ``(N, *)`` bool: which elements count. Where it is False, logits are 0 and the target is 0, so that
+    they can be computed with, and the function must leave the result out. ``class_weights`` is ``(C,)``, float32 at
+    least, or None. A function of any kind that has a parameter ``class_counts`` gets the counts of the train split,
+    ``(C,)`` int64, 0 for a class that never occurs; without a default it cannot be built when they are not known. How
+    each kind is reduced says :class:`~arcvae.imbalance.losses.ImbalanceLoss`.
+
+    Args:
+        name: How the loss is called.
+        over: What one number that the function returns is the cost of.
+        fades: For parameters that should change while a loss fades: the value that they move to, linearly, over the
+            share of the run that ``loss.fade`` says.
+
+    Returns:
+        A decorator that returns the function as it is.
+
+    Raises:
+        ValueError: The name is taken, or the function does not fit the kind.
+
+    Example:
+        >>> import torch
+        >>> from arcvae.imbalance.losses import make_loss
+        >>> with temporary_losses():
+        ...     @register_loss("brier")
+        ...     def brier(logits, target):
+        ...         p = logits.softmax(1)
+        ...         return p.square().sum(1) - 2 * p.gather(1, target[:, None])[:, 0] + 1
+        ...     make_loss("brier")(torch.zeros(1, 2), torch.tensor([0]))
+        tensor(0.5000)
+    """
+
+    def add(function: F) -> F:
+        if name in _REGISTRY:
+            raise ValueError(f"a loss named {name!r} is registered already; choose another name")
+        entry = RegisteredLoss(name, function, over, dict(fades or {}))
+        if problem := entry.problem():
+            raise ValueError(f"loss {name!r} {problem}")
+        _REGISTRY[name] = entry
+        return function
+
+    return add
+
+
+def registered_losses() -> Mapping[str, RegisteredLoss]:
+    """All registered losses by name."""
+    return dict(_REGISTRY)
+
+
+def find_loss(name: str) -> RegisteredLoss:
+    """The loss that is registered under a name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in _REGISTRY:
+        known = ", ".join(sorted(_REGISTRY))
+        raise ValueError(f"unknown loss {name!r}{nearest(name, list(_REGISTRY))}; registered are {known}")
+    return _REGISTRY[name]
+
+
+@contextmanager
+def temporary_losses() -> Iterator[None]:
+    """Forget at the end what is registered inside, for tests and examples."""
+    before = dict(_REGISTRY)
+    try:
+        yield
+    finally:
+        _REGISTRY.clear()
+        _REGISTRY.update(before)
+
+
+def check_arguments(loss: RegisteredLoss, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a loss, with the defaults of those that are left out.
+
+    Raises:
+        ValueError: One that the loss does not take, or one without a default that is missing.
+    """
+    parameters = loss.parameters
+    if unknown := sorted(set(arguments) - set(parameters)):
+        raise ValueError(
+            f"loss {loss.name!r} takes no {', '.join(unknown)}{nearest(unknown[0], list(parameters))}; "
+            f"its parameters are {', '.join(parameters) or '(none)'}"
+        )
+    complete = {name: parameter.default for name, parameter in parameters.items()} | dict(arguments)
+    if missing := [name for name, value in complete.items() if value is inspect.Parameter.empty]:
+        raise ValueError(f"loss {loss.name!r} has no default for {', '.join(missing)}; set loss.{missing[0]}")
+    return complete
