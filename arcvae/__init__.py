@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from arcvae.grid.codec import load as load
+    from arcvae.app.loading import load as load
 
-__all__ = ["load"]
+__version__: Final = "0.2.0"
+
+__all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and a command with a typing error should not.
     if name == "load":
-        from arcvae.grid.codec import load
+        from arcvae.app.loading import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from arcvae.app.build import build, build_module, import_plugins
+from arcvae.app.assembly import build_module
+from arcvae.app.build import build
 from arcvae.app.checks import foreign_targets, problems_of
+from arcvae.app.plugins import import_plugins
 from arcvae.errors import CheckpointError, DataError
 from arcvae.io.exports import read_checkpoint
 from arcvae.io.tensors import fill
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
+from arcvae.training.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ class Restored:
 
     config: dict[str, Any]
     """Config of the training run, with the changes that were asked for."""
+    task: Task[Any, Any]
     data: ImbalanceDataModule
     module: ImbalanceModule
     counts: list[int]
@@ -64,26 +68,42 @@ def restore(
     """
     checkpoint = read_checkpoint(ckpt_path)
     stamp = checkpoint["arcvae"]
-    config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "beta", "seed")}
-    config |= {"plugins": list(plugins), "optimizer": None}
-    import_plugins(config)
-    if problems := [*foreign_targets(config), *problems_of({key: value for key, value in config.items() if value})]:
-        raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
+    task = _foreign_task(stamp["config"], plugins, ckpt_path)
+    config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "seed", *task.parts)}
+    config |= {"plugins": list(plugins)}
+    _require_buildable(config, ckpt_path)
     here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
-    here |= {"overfit_grids": 0, "fresh": False} | ({} if data_path is None else {"path": data_path})
+    here |= task.data_of_evaluation | ({} if data_path is None else {"path": data_path})
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     data = build(config, "data")
     data.prepare_data()
     _require_same_kind(config["model"], data, stamp, ckpt_path)
     weights = stamp.get("class_weights")
-    module = build_module(config, None if weights is None else np.asarray(weights))
+    counts = [int(n) for n in stamp["class_counts"]]
+    module = build_module(config, task, np.asarray(counts), None if weights is None else np.asarray(weights))
     fill(module, checkpoint["state_dict"], Path(ckpt_path))
     module.on_load_checkpoint(checkpoint)
     module.eval().to(pick_device(accelerator))
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
-    return Restored(config, data, module, [int(n) for n in stamp["class_counts"]], same)
+    return Restored(config, task, data, module, counts, same)
+
+
+def _foreign_task(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:
+    """The task that a checkpoint names."""
+    node = {"task": config["task"], "plugins": list(plugins)}
+    import_plugins(node)
+    _require_buildable(node, ckpt_path)
+    task: Task[Any, Any] = build(node, "task")
+    return task
+
+
+def _require_buildable(config: Mapping[str, Any], ckpt_path: str) -> None:
+    """Refuse, before anything is built, what a checkpoint says if a config may not say it."""
+    there = {key: value for key, value in config.items() if value}
+    if problems := [*foreign_targets(config), *problems_of(there)]:
+        raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
 
 
 def _require_same_kind(

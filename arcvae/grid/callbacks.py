@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Checkpoint
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,21 +20,11 @@ from arcvae.grid.analysis.render import reconstruction_figure
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.module import GridModule
 from arcvae.io.files import write_atomic
+from arcvae.training.checkpoint import model_checkpoint
 from arcvae.training.loggers import log_picture, shows_pictures
 from arcvae.training.plots import to_png
-from arcvae.training.record import model_checkpoint
 
 log = logging.getLogger(__name__)
-
-
-class BetaAnnealing(Callback):
-    """Set beta before each training step, from the module's schedule and the share of the epoch that is done."""
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Set beta."""
-        assert isinstance(pl_module, GridModule)
-        pl_module.beta = pl_module.schedule(trainer.current_epoch + batch_idx / trainer.num_training_batches)
-        pl_module.step_figures |= {"beta": pl_module.beta, "effective_beta": pl_module.effective_beta}
 
 
 class ReconstructionSnapshots(Checkpoint):

@@ -1,14 +1,18 @@
-"""Callbacks that both tasks use."""
+"""Callbacks that any task uses."""
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from arcvae.errors import ConfigError
@@ -38,7 +42,7 @@ class StepLog(Callback):
         if not trainer.loggers or step % every or step == self._logged:
             return
         self._logged = step
-        figures = {f"step/{name}": float(value) for name, value in pl_module.step_figures.items()}
+        figures = {f"step/{name}": float(value) for name, value in pl_module.step_scalars.items()}
         figures["step/epoch"] = trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches
         for logger in trainer.loggers:
             logger.log_metrics(figures, step=step)
@@ -65,11 +69,11 @@ class PerClassRecall(Callback):
 
 
 class Checkpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, but the last checkpoint is that of the last epoch, and the best one moves house.
+    """Lightning's ModelCheckpoint, except that it always writes the last epoch and keeps the best one when resumed.
 
     Lightning writes the last checkpoint only when the best one changes: a run that is killed long after its best
-    epoch would lose everything since. And in a resumed run, which writes into its own folder, Lightning would forget
-    how good the best one so far was, and call the first checkpoint after the resumption the best.
+    epoch would lose everything since. And a resumed run writes into a folder of its own, where Lightning would forget
+    how good the best checkpoint so far was, and call the first one after the resumption the best.
     """
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -81,10 +85,10 @@ class Checkpoint(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state, with a copy of the best checkpoint so far, and its picture, in this run's folder."""
         if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath"):
-            state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._moved(state_dict)
+            state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._copied(state_dict)
         super().load_state_dict(state_dict)
 
-    def _moved(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+    def _copied(self, state_dict: dict[str, Any]) -> dict[str, Any]:
         best, folder = Path(state_dict["best_model_path"]), Path(str(self.dirpath))
         score = state_dict["best_model_score"]
         if not best.is_file():
@@ -146,3 +150,70 @@ class OverfitTarget(Callback):
         """Say so when the targets were missed."""
         if not self.reached:
             log.warning("Overfit target MISSED after %d epochs: %s", trainer.current_epoch, self._shown(trainer))
+
+
+class EpochRecord(LightningCheckpoint):
+    """``metrics.csv``: a row for each epoch with all train and validation figures.
+
+    The rows travel with the checkpoint, so the file of a resumed run starts at epoch 1. (A ``Checkpoint`` in
+    Lightning's sense because only those are called after the module has logged its epoch.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.samples = 0
+        self._started = 0.0
+        self._seen = 0
+
+    @property
+    def samples_per_second(self) -> float:
+        """Training samples per second, validation and checkpoints included."""
+        return self.samples / self.seconds if self.seconds else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds, "samples": self.samples}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the rows of the run that is resumed."""
+        self.rows = [dict(row) for row in state_dict["rows"]]
+        self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count samples; a batch is a tensor of samples or a tuple that starts with one."""
+        self._seen += len(batch[0] if isinstance(batch, tuple | list) else batch) * trainer.world_size
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add a row and write the file."""
+        now = time.monotonic()
+        seconds = now - self._started  # with the checkpoint and the picture of the epoch before
+        self._started = now
+        self.seconds += seconds
+        self.samples += self._seen
+        self._seen = 0
+        figures = {
+            name: float(value)
+            for name, value in sorted(trainer.callback_metrics.items())
+            if name.startswith(("train/", "val/"))
+        }
+        self.rows.append(
+            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures
+        )
+        if trainer.is_global_zero:
+            write_atomic(Path(trainer.default_root_dir) / "metrics.csv", self._as_csv().encode())
+
+    def _as_csv(self) -> str:
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()

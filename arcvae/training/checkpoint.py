@@ -1,4 +1,4 @@
-"""Lightning's checkpoints, written and read as plain data."""
+"""Lightning's checkpoints: written and read as plain data, with what it takes to use one without its run folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from arcvae.io.exports import CHECKPOINT_FORMAT
 from arcvae.io.tensors import load_torch, save_torch
 
 
@@ -32,3 +35,23 @@ class AtomicCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Delete a checkpoint if it is there."""
         Path(path).unlink(missing_ok=True)
+
+
+class RunStamp(Callback):
+    """Adds to each checkpoint what it takes to use it without its run folder.
+
+    Args:
+        facts: Plain types and tensors: the resolved config, class counts and weights, the hash of the corpus.
+    """
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.facts = {"format": CHECKPOINT_FORMAT} | facts
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the facts."""
+        checkpoint["arcvae"] = self.facts
+
+
+def model_checkpoint(trainer: Trainer) -> ModelCheckpoint | None:
+    """The callback that writes checkpoints, if the trainer has one."""
+    return next((callback for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)), None)  # type: ignore[attr-defined]

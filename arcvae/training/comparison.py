@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
-from arcvae.errors import DataError
+from arcvae.training.record import RunRecord
 
 ONE_SEED_NOISE: Final = 0.005
 """With one seed each, differences up to this count as noise."""
@@ -20,27 +18,6 @@ RULE: Final = (
     "within noise of it, the one of them with the highest {second}"
 )
 _BETTER_LOW = ("loss", "reconstruction", "kl")
-
-Record = dict[str, Any]
-
-
-def read_record(folder: Path) -> Record:
-    """What ``metrics.json`` of a training run holds.
-
-    Raises:
-        DataError: There is none, or it is not that of a training run.
-    """
-    path = folder / "metrics.json"
-    try:
-        record = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{folder} holds no metrics.json; give the folder of a finished training run") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
-    needed = ("run_id", "config_hash", "val", "verdict", "baseline", "seed")
-    if not isinstance(record, dict) or any(name not in record for name in needed):
-        raise DataError(f"{path} is not the record of a training run; give a folder below outputs/train")
-    return record
 
 
 @dataclass(frozen=True)
@@ -65,9 +42,15 @@ class Summary:
         return shown if math.isnan(self.spread) else f"{shown} ± {self.spread:.{digits}f}"
 
 
-def summary(records: Sequence[Record], split: str, metric: str) -> Summary:
-    """A scalar metric of a split over runs; runs that lack it are left out."""
-    values = ((record.get(split) or {}).get(metric) for record in records)
+def summary(records: Sequence[RunRecord], split: str, metric: str) -> Summary:
+    """A scalar metric over runs; those that lack it are left out.
+
+    Args:
+        records: Of the runs.
+        split: See :meth:`RunRecord.results`.
+        metric: Name of the metric.
+    """
+    values = (record.results(split).get(metric) for record in records)
     return Summary(tuple(float(value) for value in values if isinstance(value, int | float)))
 
 
@@ -80,13 +63,13 @@ def within_noise(one: Summary, other: Summary) -> bool:
     return difference <= 2 * error
 
 
-def collapses(records: Sequence[Record]) -> list[str]:
+def collapses(records: Sequence[RunRecord]) -> list[str]:
     """Names of the collapses among the runs of a variant."""
-    found = (name for record in records for name, value in record["verdict"].items() if value is True)
+    found = (name for record in records for name, value in record.verdict.items() if value is True)
     return sorted({name.replace("_", " ") for name in found})
 
 
-def recommend(variants: Mapping[str, Sequence[Record]], rank: Sequence[str]) -> tuple[str | None, str]:
+def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) -> tuple[str | None, str]:
     """The variant to take, by :data:`RULE`, and the reason in a sentence."""
     first, second = rank[0], rank[1] if len(rank) > 1 else rank[0]
     rule = f"Rule: {RULE.format(first=first, second=second)}."
@@ -138,12 +121,12 @@ def stability(values: Sequence[float], *, lower_is_better: bool = False, window:
     return {"worse_share": round(worse, 4), "largest_drop": round(drop, 4)}
 
 
-def stabilities(records: Sequence[Record], columns: Sequence[str]) -> dict[str, dict[str, float]]:
+def stabilities(records: Sequence[RunRecord], columns: Sequence[str]) -> dict[str, dict[str, float]]:
     """The stability of each scalar validation curve, the worst among the runs of a variant."""
     found = {}
     for column in columns:
         split, _, metric = column.partition("/")
-        runs = [[v for row in record.get("history", []) if (v := row.get(column)) is not None] for record in records]
+        runs = [[v for row in record.history if (v := row.get(column)) is not None] for record in records]
         if split != "val" or metric == "beta" or not all(runs):
             continue
         each = [stability(run, lower_is_better=metric in _BETTER_LOW) for run in runs]
@@ -151,7 +134,7 @@ def stabilities(records: Sequence[Record], columns: Sequence[str]) -> dict[str, 
     return found
 
 
-def goal_lines(variants: Mapping[str, Sequence[Record]], goals: Mapping[str, Any]) -> list[str]:
+def goal_lines(variants: Mapping[str, Sequence[RunRecord]], goals: Mapping[str, Any]) -> list[str]:
     """Go or no-go for each variant: no collapse, better than a reference, above fixed thresholds; all on test.
 
     Args:
@@ -183,7 +166,7 @@ def goal_lines(variants: Mapping[str, Sequence[Record]], goals: Mapping[str, Any
     return lines
 
 
-def effects(variants: Mapping[str, Sequence[Record]], metric: str) -> str | None:
+def effects(variants: Mapping[str, Sequence[RunRecord]], metric: str) -> str | None:
     """How much each of two choices moves a metric, for variants that are named "FIRST / SECOND"; else None.
 
     For each choice, the means over everything else are compared, on test.

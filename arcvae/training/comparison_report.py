@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arcvae.training.comparison import (
-    Record,
     Summary,
     collapses,
     effects,
@@ -15,11 +14,12 @@ from arcvae.training.comparison import (
     stabilities,
     summary,
 )
+from arcvae.training.record import RunRecord
 
 _COSTS = ("training (s)", "per epoch (s)", "memory (MiB)", "parameters")
 
 
-def markdown(variants: Mapping[str, Sequence[Record]], study: Mapping[str, Any]) -> str:
+def markdown(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, Any]) -> str:
     """Figures, verdicts, recommendation, what stands out, stability, runs.
 
     Args:
@@ -37,7 +37,7 @@ def markdown(variants: Mapping[str, Sequence[Record]], study: Mapping[str, Any])
         lines += ["", sentence]
     lines += ["", "## What stands out", ""]
     for name, records in variants.items():
-        texts = sorted({_finding(finding) for record in records for finding in record.get("diagnosis", [])})
+        texts = sorted({_finding(finding) for record in records for finding in record.findings})
         lines += [f"- {name}: {text}" for text in texts] or [f"- {name}: nothing"]
     lines += ["", "## Stability on validation", "", "Trailing mean of 3 epochs; the worst run of each variant.", ""]
     lines += [_row(["", "figure", "steps that worsen", "largest drop"]), _row(["---"] * 4)]
@@ -46,37 +46,34 @@ def markdown(variants: Mapping[str, Sequence[Record]], study: Mapping[str, Any])
             lines.append(_row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"]))
     lines += ["", "## Runs", ""]
     for name, records in variants.items():
-        lines += [f"- {name}, seed {r['seed']}: `{r['run_id']}`, {r.get('epochs')} epochs" for r in records]
+        lines += [f"- {name}, seed {r.seed}: `{r.run_id}`, {r.epochs} epochs" for r in records]
     return "\n".join(lines) + "\n"
 
 
-def _table(variants: Mapping[str, Sequence[Record]], columns: Sequence[str], first: str) -> list[str]:
+def _table(variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str], first: str) -> list[str]:
     everyone = [record for records in variants.values() for record in records]
-    split = "test" if all(record.get("test") for record in everyone) else "val"
+    split = "test" if all(record.test for record in everyone) else "val"
     spread = ": mean ± standard deviation over seeds." if len(everyone) > len(variants) else "; one seed each."
     lines = [f"Figures of the {split} split at the plain argmax{spread}", ""]
-    lines.append(_row(["", *columns, f"{first}, tuned decision", "verdict", *_COSTS]))
+    lines.append(_row(["", *columns, f"{first}, logit adjusted", "verdict", *_COSTS]))
     lines.append(_row(["---"] * (len(columns) + 3 + len(_COSTS))))
-    trivial = everyone[0]["baseline"]
-    figures: list[object] = [summary([{"trivial": trivial}], "trivial", column) for column in columns]
+    figures: list[object] = [summary(everyone[:1], "baseline", column) for column in columns]
     lines.append(_row(["trivial predictor", *figures, *["—"] * (2 + len(_COSTS))]))
     for name, records in variants.items():
         figures = [summary(records, split, column) for column in columns]
         verdict = ", ".join(collapses(records)).upper() or "no collapse"
-        figures += [summary(records, "at_tuned_decision", first), verdict, *_costs(records)]
+        figures += [summary(records, "adjusted", first), verdict, *_costs(records)]
         lines.append(_row([name, *figures]))
     return lines
 
 
-def _costs(records: Sequence[Record]) -> list[str]:
-    seconds = Summary(tuple(r["train_seconds"] for r in records if r.get("train_seconds")))
-    epoch = Summary(
-        tuple(r["train_seconds"] / r["epochs"] for r in records if r.get("train_seconds") and r.get("epochs"))
-    )
-    memory = Summary(tuple(r["peak_memory_mib"] for r in records if r.get("peak_memory_mib")))
+def _costs(records: Sequence[RunRecord]) -> list[str]:
+    seconds = Summary(tuple(r.train_seconds for r in records if r.train_seconds))
+    epoch = Summary(tuple(r.train_seconds / r.epochs for r in records if r.train_seconds and r.epochs))
+    memory = Summary(tuple(r.peak_memory_mib for r in records if r.peak_memory_mib))
     return [
         *(f"{found.mean:.0f}" if found.values else "—" for found in (seconds, epoch, memory)),
-        str(records[0].get("parameters", "—")),
+        str(records[0].parameters or "—"),
     ]
 
 

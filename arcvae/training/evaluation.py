@@ -14,6 +14,7 @@ from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.logit_adjustment import TauTuner, adjust_logits, log_prior
 from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.training.findings import Finding
 from arcvae.training.module import ImbalanceModule, StepOutput
 from arcvae.training.task import Results
 
@@ -108,6 +109,20 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float]
         for decisions in found:
             decisions.update(output.logits, output.target)
     return [decisions.result() for decisions in found]
+
+
+def assess(module: ImbalanceModule, results: Results, tau: float | None) -> tuple[dict[str, Any], list[Finding]]:
+    """The verdict of the module's task on results at the plain argmax, and what stands out.
+
+    Args:
+        module: With the loss that it was trained with.
+        results: Of a split.
+        tau: Tuned strength of logit adjustment, if known.
+    """
+    weights, task = module.loss.class_weights, module.task
+    ratio = None if weights is None else float(weights.max() / weights.min())
+    verdict = task.verdict(results, module)
+    return verdict, task.findings(results, module, verdict, weight_ratio=ratio, tau=tau)
 
 
 @torch.no_grad()

@@ -1,11 +1,10 @@
-"""What every task trains: a loss for imbalanced classes, honest metrics over whole epochs, and a guard."""
+"""What every task trains: a loss for imbalanced classes, metrics over whole epochs, and a guard against NaN."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -20,16 +19,11 @@ from arcvae.errors import NonFiniteError
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.metrics import ClassificationMetrics
-from arcvae.training.data import ImbalanceDataModule
-from arcvae.training.diagnosis import Finding
+from arcvae.training.clock import Clock
 from arcvae.training.seeding import derive_seed, seed_step
+from arcvae.training.task import Results, Task
 
-Figure = float | list[float]
 STAGES = ("train", "val", "test")
-
-MODE_COLLAPSE_SHARE = 0.99
-MODE_COLLAPSE_RECALL = 0.05
-"""Mode collapse: at least this share of predictions names the majority class, and recall is below this."""
 
 
 @dataclass(frozen=True)
@@ -74,59 +68,49 @@ class RunningMean(Metric):
 
 
 class ImbalanceModule(LightningModule):
-    """Base of the tasks. A task defines :meth:`step`; everything else is the same for all of them.
+    """Base of the modules. One defines :meth:`step`; everything else is the same for all tasks.
 
     Logged are ``train/*``, ``val/*``, ``test/*`` for each epoch; the results of the last epoch of a stage are kept
-    whole in ``results[stage]``. The figures of the last training step are in ``step_figures``, for the ``StepLog``
+    whole in ``results[stage]``. The scalars of the last training step are in ``step_scalars``, for the ``StepLog``
     callback: calling ``self.log`` for each of them in each step would cost a tenth of the training time.
 
     Args:
+        task: Says what metrics are called and what follows from them.
         loss: Scores logits ``(N, C, *)`` against a target ``(N, *)``.
         optimizer: Makes an optimizer from parameters; None for a model that is only evaluated.
         scheduler: Makes a per-step scheduler from (optimizer, steps in all, epochs in all), or None.
         num_classes: C.
-        background: The class that stands for "nothing here", or None.
         seed: Seed of the noise drawn in training.
         vector_sizes: Lengths of the ``vectors`` of a step.
     """
 
     part_names: ClassVar[tuple[str, ...]] = ()
-    derived_names: ClassVar[tuple[str, ...]] = ()
-    """What :meth:`derive` adds to the results."""
-    renamed: ClassVar[dict[str, str]] = {}
-    """Names that this task gives to metrics, where its field has one of its own."""
-    headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
-    """Metrics of the table at the end of a run."""
-    trivial_name: ClassVar[str] = "majority-class"
-    """What the trivial predictor is called: the one that everything is compared with."""
-    collapse_figures: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
-    """Share of predictions that name the majority class, and recall of what it hides."""
-    decision_metric: ClassVar[str] = "f1_macro"
-    """Metric of a confusion matrix that the tuned decision is to raise."""
-    ramp_epochs: float = 0.0
-    """Epochs in which the objective still changes by plan; early stopping does not count them."""
+    """Names of the scalars that make up the loss."""
 
     def __init__(
         self,
+        task: Task[Any, Any],
         loss: ImbalanceLoss,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
         scheduler: Callable[[Optimizer, int, int], LRScheduler] | None,
         *,
         num_classes: int,
-        background: int | None = None,
         seed: int = 0,
-        vector_sizes: dict[str, int] | None = None,
+        vector_sizes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.loss = loss
+        self.task, self.loss = task, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.num_classes, self.background, self.seed = num_classes, background, seed
-        self.results: dict[str, dict[str, Figure]] = {}
-        self.step_figures: dict[str, Tensor | float] = {}
+        self.num_classes, self.seed = num_classes, seed
+        self.clock = Clock()
+        self.results: dict[str, Results] = {}
+        self.step_scalars: dict[str, Tensor | float] = {}
         self.vector_names = tuple(vector_sizes or ())
         self.metrics = nn.ModuleDict()
         for stage in STAGES:
-            self.metrics[f"{stage}_classes"] = ClassificationMetrics(num_classes, background)
+            self.metrics[f"{stage}_classes"] = ClassificationMetrics(
+                num_classes, task.background, ignore_index=task.ignore_index
+            )
             self.metrics[f"{stage}_parts"] = RunningMean(1 + len(self.part_names))
             for name, size in (vector_sizes or {}).items():
                 self.metrics[f"{stage}_{name}"] = RunningMean(size)
@@ -135,86 +119,42 @@ class ImbalanceModule(LightningModule):
         """Loss and logits of a batch; ``stage`` is "train", "val" or "test"."""
         raise NotImplementedError
 
-    def derive(self, results: dict[str, Figure]) -> dict[str, Figure]:
-        """Further results of an epoch that follow from the others; a task may override it."""
-        return {}
+    @property
+    def ramp_epochs(self) -> float:
+        """Epochs in which the objective still changes by plan; early stopping does not count them."""
+        return self.loss.fade * (self.trainer.max_epochs or 0)
+
+    def set_clock(self, clock: Clock) -> None:
+        """Take over where the run stands; see :class:`~arcvae.training.clock.ClockCallback`."""
+        self.clock = clock
+        self.loss.progress = clock.progress
 
     def result_names(self) -> list[str]:
         """Names of the scalar results of an epoch; one of them chooses the best checkpoint."""
-        example = classification_metrics(torch.eye(self.num_classes), self.background)
-        names = [self.renamed.get(name, name) for name, value in example.items() if not value.ndim]
-        return sorted(["loss", *self.part_names, *names, "exact_match", *self.derived_names])
-
-    def trivial(self) -> dict[str, Figure]:
-        """Results of a trivial predictor that do not follow from its confusion matrix."""
-        return {}
-
-    def named(self, results: dict[str, Figure]) -> dict[str, Figure]:
-        """What follows from a confusion matrix, under the names of this task."""
-        return {self.renamed.get(name, name): value for name, value in results.items()}
-
-    def verdict(self, results: dict[str, Figure]) -> dict[str, Any]:
-        """Whether the model collapsed, with the figures behind it."""
-        share, recall = (results[name] for name in self.collapse_figures)
-        assert isinstance(share, float)
-        assert isinstance(recall, float)
-        collapsed = share >= MODE_COLLAPSE_SHARE and recall < MODE_COLLAPSE_RECALL
-        return {"mode_collapse": collapsed} | dict(zip(self.collapse_figures, (share, recall), strict=True))
-
-    def notes(self) -> list[str]:
-        """What a user should know before the run starts, a line each."""
-        return []
-
-    def further_findings(self, results: dict[str, Figure]) -> list[Finding]:
-        """What only this task can find wrong with the results of an epoch."""
-        return []
-
-    def study(
-        self, data: ImbalanceDataModule, split: str, results: dict[str, Figure], *,
-        limit: int, decision: dict[str, Any], samples: int, refine: int, seed: int, folder: Path,
-    ) -> dict[str, Any]:  # fmt: skip
-        """Write what only this task can show of a split into a folder, and return further figures.
-
-        Args:
-            data: A corpus.
-            split: "train", "val" or "test".
-            results: Metrics of its first ``limit`` samples.
-            limit: Samples to look at.
-            decision: See :func:`arcvae.training.evaluation.tune_decision`.
-            samples: Samples per estimate of a likelihood.
-            refine: Rounds of a search for better codes; 0 = none.
-            seed: Seed of all that is drawn.
-            folder: Existing folder.
-        """
-        return {}
-
-    def exports(self) -> dict[str, dict[str, Tensor]]:
-        """State dicts to keep without Lightning, by file name without suffix."""
-        return {}
-
-    def on_fit_start(self) -> None:
-        """Patience waits for a loss that fades as it does for beta."""
-        self.ramp_epochs = max(self.ramp_epochs, self.loss.fade * (self.trainer.max_epochs or 0))
+        example = classification_metrics(torch.eye(self.num_classes), self.task.background)
+        names = self.task.rename({name: 0.0 for name, value in example.items() if not value.ndim})
+        return sorted(["loss", *self.part_names, *names, "exact_match", *self.task.further_names])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how far a fading loss has got: the loss of this epoch cannot be computed without."""
-        checkpoint["loss_progress"] = self.loss.progress
+        """Keep the clock: without it, the loss of this epoch cannot be computed again."""
+        checkpoint["clock"] = self.clock.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back."""
-        self.loss.progress = float(checkpoint.get("loss_progress", 1.0))
+        """Restore the clock."""
+        self.set_clock(Clock.from_checkpoint(checkpoint))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # The noise of a batch depends on seed and batch alone: a resumed run draws what the whole one would have.
         number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
         index = number * self.trainer.world_size + self.global_rank
         seed_step(derive_seed(self.seed, "noise", index), self.device)
-        self.loss.progress = self.global_step / self.trainer.estimated_stepping_batches
+        if self.clock != Clock.of(self.trainer, batch_idx):
+            raise RuntimeError("the clock stands still; add arcvae.training.clock.ClockCallback() to the callbacks")
         output = self.step(batch, "train")
         self._require_finite(output)
         self._accumulate(output, "train")
-        self.step_figures |= {name: part.detach() for name, part in output.parts.items()}
-        self.step_figures |= {"loss": output.loss.detach(), "learning_rate": self._learning_rate()}
+        self.step_scalars |= {name: part.detach() for name, part in output.parts.items()}
+        self.step_scalars |= {"loss": output.loss.detach(), "learning_rate": self._learning_rate()}
         self.log("loss", output.loss, prog_bar=True, logger=False)
         return output.loss
 
@@ -277,12 +217,12 @@ class ImbalanceModule(LightningModule):
     def _finish(self, stage: str) -> None:
         """Compute, log and keep the results of an epoch."""
         parts = self._metric(stage, "parts").compute().reshape(-1)  # torchmetrics squeezes a single element
-        results: dict[str, Figure] = dict(zip(("loss", *self.part_names), parts.tolist(), strict=True))
-        for name, value in self._metric(stage, "classes").compute().items():
-            results[self.renamed.get(name, name)] = value.tolist()
+        results: Results = dict(zip(("loss", *self.part_names), parts.tolist(), strict=True))
+        classes = self._metric(stage, "classes").compute()
+        results |= self.task.rename({name: value.tolist() for name, value in classes.items()})
         for name in self.vector_names:
             results[name] = self._metric(stage, name).compute().reshape(-1).tolist()
-        results |= self.derive(results)
+        results |= self.task.further_results(results, self)
         if stage == "val" and not math.isfinite(parts[0].item()):
             # The last step of an epoch can ruin the weights after its loss was found finite; argmax of NaN is a
             # class like any other, and the ruin would be saved.
@@ -290,11 +230,11 @@ class ImbalanceModule(LightningModule):
                 f"the validation loss is {parts[0].item()} after epoch {self.current_epoch}: lower optimizer.lr"
             )
         self.results[stage] = results
-        for name, figure in results.items():
-            if isinstance(figure, list):
-                self.log_dict({f"{stage}/{name}/{index}": value for index, value in enumerate(figure)})
+        for name, value in results.items():
+            if isinstance(value, list):
+                self.log_dict({f"{stage}/{name}/{index}": entry for index, entry in enumerate(value)})
             else:
-                self.log(f"{stage}/{name}", figure)
+                self.log(f"{stage}/{name}", value)
         self._reset(stage)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -320,4 +260,4 @@ class ImbalanceModule(LightningModule):
         if gradient_clip_val and gradient_clip_algorithm == "value":
             nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
         elif gradient_clip_val:
-            self.step_figures["gradient_norm"] = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            self.step_scalars["gradient_norm"] = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)

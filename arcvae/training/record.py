@@ -1,205 +1,137 @@
-"""What a run folder holds besides checkpoints: enough to redo, reload and compare the run."""
+"""The record of a training run, ``metrics.json``: enough to redo, reload and compare it."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-import logging
-import os
-import platform
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from importlib import metadata
+import json
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from arcvae.errors import DataError, FileSystemError
+from arcvae.io.files import write_json
 
-from arcvae.errors import BusyError, FileSystemError
-from arcvae.io.exports import CHECKPOINT_FORMAT
-from arcvae.io.files import write_atomic
-
-log = logging.getLogger(__name__)
-
-_PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy", "matplotlib", "wandb")
+RECORD: Final = "metrics.json"
+"""Name of the file in a run folder."""
+RECORD_FORMAT: Final = 2
+"""Version of the file. Format 1 is that of arcvae 0.1.0."""
 
 
-class EpochRecord(Checkpoint):
-    """``metrics.csv``: a row for each epoch with all train and validation figures.
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that is known of a finished training run; results are plain numbers and lists, by metric.
 
-    The rows travel with the checkpoint, so the file of a resumed run starts at epoch 1. (A ``Checkpoint`` in
-    Lightning's sense because only those are called after the module has logged its epoch.)
+    ``val`` and ``test`` hold the results at the plain argmax (``test`` is None without a test split), ``adjusted``
+    those after logit adjustment and ``baseline`` those of the trivial predictor, both on ``baseline_split``.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[dict[str, float]] = []
-        self.seconds = 0.0
-        self.samples = 0
-        self._started = 0.0
-        self._seen = 0
+    run_id: str
+    config_hash: str
+    seed: int
+    val: dict[str, Any]
+    verdict: dict[str, Any]
+    baseline: dict[str, Any]
+    test: dict[str, Any] | None = None
+    adjusted: dict[str, Any] = field(default_factory=dict)
+    baseline_split: str = "test"
+    logit_adjustment: dict[str, Any] = field(default_factory=dict)
+    findings: list[dict[str, str]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+    """A row for each epoch, as in ``metrics.csv``."""
+    command: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    software: dict[str, Any] = field(default_factory=dict)
+    corpus: dict[str, Any] = field(default_factory=dict)
+    class_names: list[str] = field(default_factory=list)
+    class_counts: list[int] = field(default_factory=list)
+    class_weights: list[float] | None = None
+    parameters: int | None = None
+    precision: str | None = None
+    device: str | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    monitor: str | None = None
+    best: float | None = None
+    """The monitored metric of the best checkpoint."""
+    wall_seconds: float | None = None
+    """Of the command that wrote this; a resumed run has trained longer."""
+    train_seconds: float | None = None
+    sample_unit: str = "samples"
+    samples_per_second: float | None = None
+    peak_memory_mib: float | None = None
+    pictures_not_saved: list[str] = field(default_factory=list)
+    version: str = "0.1.0"
+    """Of the arcvae that wrote it."""
+    format: int = RECORD_FORMAT
 
     @property
-    def samples_per_second(self) -> float:
-        """Training samples per second, validation and checkpoints included."""
-        return self.samples / self.seconds if self.seconds else 0.0
+    def objective(self) -> float | None:
+        """What a sweeper that searches is to improve: the monitored metric of the best checkpoint."""
+        return self.best
 
-    def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds, "samples": self.samples}
+    @property
+    def split(self) -> str:
+        """The split that the run is judged by: "test", or "val" where there is no test split."""
+        return self.baseline_split
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of the run that is resumed."""
-        self.rows = [dict(row) for row in state_dict["rows"]]
-        self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
+    def results(self, split: str) -> dict[str, Any]:
+        """Results of "val", "test", "adjusted" or "baseline"; empty where there are none.
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
+        Raises:
+            KeyError: No such split.
+        """
+        found = {"val": self.val, "test": self.test, "adjusted": self.adjusted, "baseline": self.baseline}[split]
+        return found or {}
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Count samples; a batch is a tensor of samples or a tuple that starts with one."""
-        self._seen += len(batch[0] if isinstance(batch, tuple | list) else batch) * trainer.world_size
+    def write(self, folder: Path) -> None:
+        """Write ``metrics.json``.
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add a row and write the file."""
-        now = time.monotonic()
-        seconds = now - self._started  # with the checkpoint and the picture of the epoch before
-        self._started = now
-        self.seconds += seconds
-        self.samples += self._seen
-        self._seen = 0
-        figures = {
-            name: float(value)
-            for name, value in sorted(trainer.callback_metrics.items())
-            if name.startswith(("train/", "val/"))
-        }
-        self.rows.append(
-            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures
-        )
-        if trainer.is_global_zero:
-            write_atomic(Path(trainer.default_root_dir) / "metrics.csv", self._as_csv().encode())
+        Raises:
+            FileSystemError: It cannot be written.
+        """
+        write_json(folder / RECORD, asdict(self))
 
-    def _as_csv(self) -> str:
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord:
+        """Read the record of a run folder, also that of an earlier version.
 
-
-class RunStamp(Callback):
-    """Adds to each checkpoint what it takes to use it without its run folder.
-
-    Args:
-        facts: Plain types and tensors: the resolved config, class counts and weights, the hash of the corpus.
-    """
-
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.facts = {"format": CHECKPOINT_FORMAT} | facts
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the facts."""
-        checkpoint["arcvae"] = self.facts
-
-
-def model_checkpoint(trainer: Trainer) -> ModelCheckpoint | None:
-    """The callback that writes checkpoints, if the trainer has one."""
-    return next((callback for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)), None)  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Hold a run folder against other runs.
-
-    Further processes of the same run, which Lightning starts with ``LOCAL_RANK`` set, find it held.
-
-    Raises:
-        BusyError: Another process is running in it, or a finished run lies there.
-        FileSystemError: It cannot be written to.
-    """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise FileSystemError(f"cannot write to the run folder {folder}: {error.strerror or error}") from error
-    try:
+        Raises:
+            DataError: There is none, or it is not that of a training run.
+        """
+        path = folder / RECORD
         try:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"another run is going on in {folder}; leave hydra.run.dir to its default") from None
-        except (ImportError, OSError):  # no locks on this system or file system
-            pass
-        if (folder / "metrics.json").exists():
-            raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def link_latest(folder: Path, output_dir: Path) -> None:
-    """Point ``OUTPUT_DIR/latest`` to a run folder; a system without links costs a warning."""
-    link = output_dir / "latest"
-    part = output_dir / f".latest.{os.getpid()}.part"
-    try:
-        part.unlink(missing_ok=True)
-        part.symlink_to(os.path.relpath(folder, output_dir), target_is_directory=True)
-        os.replace(part, link)
-    except OSError as error:
-        log.warning("%s does not point to this run: %s", link, error.strerror or error)
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(f"{folder} holds no {RECORD}; give the folder of a finished training run") from None
+        except PermissionError:
+            raise FileSystemError(f"permission denied: cannot read {path}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataError(f"cannot read {path}: {error}") from None
+        needed = ("run_id", "config_hash", "val", "verdict", "baseline", "seed")
+        if not isinstance(content, dict) or any(name not in content for name in needed):
+            raise DataError(f"{path} is not the record of a training run; give a folder below outputs/train")
+        content = _upgraded(content)
+        if content["format"] != RECORD_FORMAT:
+            raise DataError(f"{path} has format {content['format']}, this arcvae knows {RECORD_FORMAT}; update arcvae")
+        known = {entry.name for entry in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known})
 
 
-def peak_memory() -> float | None:
-    """Most memory that this process has held so far, in MiB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
-
-
-def software() -> dict[str, Any]:
-    """Versions of Python, the machine and the packages, and the state of the checkout that the code is from."""
-    versions = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    commit, dirty = _checkout()
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-        "git_commit": commit,
-        "git_dirty": dirty,
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """A record of format 1 as one of format 2; others as they are."""
+    if "format" in content:
+        return content
+    renamed = {"at_tuned_decision": "adjusted", "diagnosis": "findings"}
+    new = {renamed.get(name, name): value for name, value in content.items()}
+    decision = dict(new.pop("decision", None) or {})
+    if "prior_strength" in decision:
+        decision["tau"] = decision.pop("prior_strength")
+    rates = {name: new.pop(name) for name in list(new) if name.endswith("_per_second")}
+    unit, rate = next(iter(rates.items()), ("samples_per_second", None))
+    made_with = ("python", "platform", "packages", "git_commit", "git_dirty")
+    return new | {
+        "format": RECORD_FORMAT,
+        "logit_adjustment": decision,
+        "sample_unit": unit.removesuffix("_per_second"),
+        "samples_per_second": rate,
+        "software": {name: new.get(name) for name in made_with},
     }
-
-
-def _checkout() -> tuple[str | None, bool | None]:
-    """Commit of the checkout with this file in it, and whether it has changes; None where there is no such."""
-    here = Path(__file__).resolve()
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here.parent), *arguments], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", here.name)  # installed elsewhere, a repository around it is not ours
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.SubprocessError):
-        return None, None

@@ -1,4 +1,4 @@
-"""The end of a run: its figures beside those of the trivial predictor, and a verdict."""
+"""Tables of results, and what a trivial predictor scores."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from arcvae.imbalance.metrics import ClassificationMetrics
-from arcvae.training.module import Figure, ImbalanceModule
+from arcvae.training.module import ImbalanceModule
+from arcvae.training.task import Results, Value
 
-Results = dict[str, Figure]
 
-
-def trivial_results(target: Tensor, num_classes: int, always: int, background: int | None) -> Results:
+def trivial_results(
+    target: Tensor, num_classes: int, always: int, background: int | None, ignore_index: int | None = None
+) -> Results:
     """What predicting one class everywhere scores.
 
     Args:
@@ -23,8 +24,11 @@ def trivial_results(target: Tensor, num_classes: int, always: int, background: i
         num_classes: C.
         always: The class that is predicted.
         background: See :class:`ClassificationMetrics`.
+        ignore_index: Target value of elements that do not count, or None.
     """
-    metrics = ClassificationMetrics(num_classes, background, sync_on_compute=False)  # every process has all targets
+    metrics = ClassificationMetrics(
+        num_classes, background, ignore_index=ignore_index, sync_on_compute=False
+    )  # every process has all targets
     for part in target.split(1000):
         metrics.update(torch.full_like(part, always), part)
     return {name: value.tolist() for name, value in metrics.compute().items()}
@@ -40,12 +44,14 @@ def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Res
         targets: ``(N, *)``, any integer type, N >= 1.
         counts: Elements of each class in the train split, ``(C,)``.
     """
-    always = int(np.argmax(counts)) if module.background is None else module.background
-    return module.named(trivial_results(targets, module.num_classes, always, module.background)) | module.trivial()
+    task = module.task
+    always = int(np.argmax(counts)) if task.background is None else task.background
+    found = task.rename(trivial_results(targets, module.num_classes, always, task.background, task.ignore_index))
+    return found | task.further_results(found, module) | task.trivial_results(module)
 
 
-def table(columns: Mapping[str, Mapping[str, Figure]], names: Sequence[str]) -> str:
-    """Figures side by side, a line for each metric.
+def table(columns: Mapping[str, Mapping[str, Value]], names: Sequence[str]) -> str:
+    """Results side by side, a line for each metric.
 
     Args:
         columns: Results by heading.
@@ -65,7 +71,7 @@ def table(columns: Mapping[str, Mapping[str, Figure]], names: Sequence[str]) -> 
     return "\n".join(lines)
 
 
-def _cell(figure: Figure | None) -> str:
-    if figure is None or isinstance(figure, list) or figure != figure:
+def _cell(value: Value | None) -> str:
+    if value is None or isinstance(value, list) or value != value:
         return "—"
-    return str(figure) if isinstance(figure, int) else f"{figure:.4f}"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,15 @@ from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.corpus.files import read_factors
 from arcvae.grid.corpus.generator import FACTORS, KINDS
-from arcvae.grid.models.packing import codes_of_latents, latents_of_codes
-from arcvae.grid.module import ACTIVE_NATS, GridModule
+from arcvae.grid.findings import ACTIVE_NATS
+from arcvae.grid.module import GridModule
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.io.files import write_atomic
-from arcvae.training.module import Figure as Value
 from arcvae.training.plots import draw_picture
 from arcvae.training.report import table
+from arcvae.training.task import Value
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ def study(
     results: dict[str, Value],
     *,
     limit: int,
-    decision: dict[str, Any],
-    samples: int,
-    refine: int,
+    adjustment: Mapping[str, Any],
     seed: int,
     folder: Path,
+    refine: int = 0,
+    importance_samples: int = 64,
 ) -> dict[str, Any]:
     """Write pictures and reconstructions of a split into a folder, and return further figures.
 
@@ -64,25 +64,25 @@ def study(
         split: "train", "val" or "test".
         results: Metrics of the split.
         limit: Grids to look at, from the first on.
-        decision: Class counts of the train split and tuned strength.
-        samples: Importance samples for each grid, K.
-        refine: Rounds of :func:`arcvae.grid.codes.refinement.refine`; with some, its figures are added.
+        adjustment: Class counts of the train split and ``tau``.
         seed: Seed of the noise and of all choices.
         folder: Existing folder.
+        refine: Rounds of :func:`arcvae.grid.codes.refinement.refine`; with some, ``refined`` is added.
+        importance_samples: Samples for the likelihood of each grid, K.
     """
     grids = data.splits[split][:limit]
-    prior, strength = log_prior(decision["class_counts"]), float(decision["prior_strength"])
-    mu, plain, tuned = _pass(module, grids, prior, strength)
+    class_log_prior, tau = log_prior(adjustment["class_counts"]), float(adjustment["tau"])
+    mu, plain, adjusted = _pass(module, grids, class_log_prior, tau)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, original=grids.numpy(), argmax=plain, corrected=tuned, mu=mu)
+    np.savez_compressed(buffer, original=grids.numpy(), argmax=plain, adjusted=adjusted, mu=mu)
     write_atomic(folder / "reconstructions.npz", buffer.getvalue())
-    figures = _figures(module, data, split, results, grids.numpy(), plain, mu, seed)
-    for name, draw in figures.items():
+    pictures = _pictures(module, data, split, results, grids.numpy(), plain, mu, seed)
+    for name, draw in pictures.items():
         draw_picture(folder, name, draw)
     few = grids[:LIKELIHOOD_GRIDS]
     by_objects = errors_by_objects(grids.numpy(), plain)
     log.info("By number of objects\n%s", table(by_objects, _BY_OBJECTS))
-    likelihood = _likelihood(module, few, prior, strength, decision, samples, seed)
+    likelihood = _likelihood(module, few, adjustment, importance_samples, seed)
     found = {"likelihood": likelihood, "by_objects": by_objects}
     return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
 
@@ -90,10 +90,10 @@ def study(
 def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict[str, Any]:
     """Metrics at codes that were refined from the means ``(N, D)``, and what it cost."""
     started = time.perf_counter()
-    decoder, metrics = module.model.decoder, ClassificationMetrics(module.num_classes, module.background)
+    metrics = ClassificationMetrics(module.num_classes, module.task.background)
     decoded = []
     for codes, batch in zip(mu.split(1000), grids.split(1000), strict=True):
-        better = _decode(module, refined_codes(decoder, codes.to(module.device), batch, rounds))
+        better = _decode(module, refined_codes(module.model, codes.to(module.device), batch, rounds))
         metrics.update(torch.from_numpy(better), batch)
         decoded.append(better)
     seconds = time.perf_counter() - started
@@ -102,48 +102,49 @@ def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict
         "By number of objects, codes refined in up to %d rounds (%.1f ms per grid)\n%s",
         rounds, 1000 * seconds / len(grids), table(by_objects, _BY_OBJECTS),
     )  # fmt: skip
-    results = module.named({name: value.tolist() for name, value in metrics.compute().items()})
+    results = module.task.rename({name: value.tolist() for name, value in metrics.compute().items()})
     return results | {"rounds": rounds, "seconds": seconds, "by_objects": by_objects}
 
 
 @torch.no_grad()
 def _pass(
-    module: GridModule, grids: Tensor, prior: Tensor, strength: float
+    module: GridModule, grids: Tensor, class_log_prior: Tensor, tau: float
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Mean codes ``(N, D)``, and grids ``(N, S, S)`` decoded from them by the plain and the tuned decision."""
-    codes, plain, tuned = [], [], []
+    """Mean codes ``(N, D)``, and grids ``(N, S, S)`` decoded from them at the plain argmax and logit adjusted."""
+    codes, plain, adjusted = [], [], []
     for batch in grids.split(1000):
         mu, _ = module.model.encoder(batch.to(module.device))
         logits = module.model.decoder(mu)
         codes.append(mu.cpu())
         plain.append(logits.argmax(1).to(torch.uint8).cpu())
-        tuned.append(adjust_logits(logits, prior, strength).argmax(1).to(torch.uint8).cpu())
-    return torch.cat(codes).numpy(), torch.cat(plain).numpy(), torch.cat(tuned).numpy()
+        adjusted.append(adjust_logits(logits, class_log_prior, tau).argmax(1).to(torch.uint8).cpu())
+    return torch.cat(codes).numpy(), torch.cat(plain).numpy(), torch.cat(adjusted).numpy()
 
 
 def _likelihood(
-    module: GridModule, grids: Tensor, prior: Tensor, strength: float, decision: dict[str, Any], samples: int, seed: int
+    module: GridModule, grids: Tensor, adjustment: Mapping[str, Any], samples: int, seed: int
 ) -> dict[str, Any]:
-    """Bits per cell under the decoder as it is, under the corrected one, and without a code."""
+    """Bits per cell under the decoder as it is, under the logit-adjusted one, and without a code."""
     cells = module.model.grid_size**2
+    class_log_prior, tau = log_prior(adjustment["class_counts"]), float(adjustment["tau"])
     bounds = log_likelihoods(
-        module.model.encoder, module.model.decoder, grids, samples=samples,
-        priors=[(prior, 0.0), (prior, strength)], generator=torch.Generator().manual_seed(seed),
+        module.model, grids, samples=samples, adjustments=[(class_log_prior, 0.0), (class_log_prior, tau)],
+        generator=torch.Generator().manual_seed(seed),
     )  # fmt: skip
-    (plain, plain_error), (tuned, tuned_error) = (bits_per_cell(bound, cells) for bound in bounds)
-    trivial = independent_bits(decision["class_counts"], count_classes(grids.numpy(), module.num_classes).tolist())
+    (plain, plain_error), (adjusted, adjusted_error) = (bits_per_cell(bound, cells) for bound in bounds)
+    trivial = independent_bits(adjustment["class_counts"], count_classes(grids.numpy(), module.num_classes).tolist())
     return {
         "bits_per_cell": plain,
         "bits_per_cell_standard_error": plain_error,
-        "bits_per_cell_at_tuned_decision": tuned,
-        "bits_per_cell_at_tuned_decision_standard_error": tuned_error,
+        "bits_per_cell_adjusted": adjusted,
+        "bits_per_cell_adjusted_standard_error": adjusted_error,
         "bits_per_cell_of_independent_cells": trivial,
         "importance_samples": samples,
         "grids": len(grids),
     }
 
 
-def _figures(
+def _pictures(
     module: GridModule,
     data: GridDataModule,
     split: str,
@@ -232,12 +233,11 @@ def _interpolations(
 ) -> Figure:
     pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
     shares = torch.linspace(0, 1, 7)
-    decoder = module.model.decoder
-    latents = latents_of_codes(decoder, torch.from_numpy(mu))
+    latents = module.model.latents(torch.from_numpy(mu))
     rows = []
     for first, second in pairs:
         between = latents[first] + shares[:, None] * (latents[second] - latents[first])
-        decoded = _decode(module, codes_of_latents(decoder, between))
+        decoded = _decode(module, module.model.pack(between))
         rows.append(np.concatenate([grids[first][None], decoded, grids[second][None]]))
     headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
     return mosaic(

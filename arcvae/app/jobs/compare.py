@@ -1,0 +1,127 @@
+"""The job of ``arcvae.compare``: train the variants of a study, or take runs that are there, and report on them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import arcvae
+from arcvae.app.build import build
+from arcvae.app.console import quiet
+from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
+from arcvae.io.files import write_atomic, write_json
+from arcvae.io.renamed import with_present_names
+from arcvae.training.comparison import recommend, stabilities, summary
+from arcvae.training.comparison_report import markdown
+from arcvae.training.plots import curves_figure, draw_picture, plane_figure
+from arcvae.training.record import RunRecord
+
+log = logging.getLogger("arcvae")
+
+Records = dict[str, list[RunRecord]]
+
+
+def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> dict[str, Any]:
+    """Compare variants.
+
+    Args:
+        config: Plain, resolved and checked config (``conf/compare.yaml``).
+        shown: The same as it may be written down, without the values of secrets.
+        folder: Folder that the report goes into.
+        command: Command line, for the record.
+
+    Returns:
+        What ``results.json`` holds.
+    """
+    quiet()
+    variants = given_variants(config["runs"]) if config["runs"] else trained_variants(config)
+    study = config["study"]
+    records = {name: [RunRecord.read(run) for run in runs] for name, runs in variants.items()}
+    if study.get("samples"):
+        records = _with_validity(records, variants, study, config["output_dir"])
+    if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
+        log.warning("These runs were not all made on the same corpus; their figures do not compare")
+    results = _results(records, variants, study) | {
+        "version": arcvae.__version__,
+        "command": list(command),
+        "config": shown,
+    }
+    write_json(folder / "results.json", results)
+    report = markdown(records, study)
+    write_atomic(folder / "results.md", report.encode())
+    _draw(records, variants, study, folder)
+    log.info("\n%s", report)
+    log.info("Report  %s", folder / "results.md")
+    return results
+
+
+def _results(records: Records, variants: Variants, study: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``results.json`` says of the variants."""
+    chosen, reason = recommend(records, study["rank"])
+    return {
+        "recommendation": chosen,
+        "reason": reason,
+        "variants": {
+            name: {
+                "runs": [str(run) for run in variants[name]],
+                "seeds": [record.seed for record in found],
+                "metrics": {
+                    f"{split}/{metric}": {"mean": entry.mean, "spread": entry.spread, "values": entry.values}
+                    for split in ("val", "test", "adjusted")
+                    for metric in study["columns"]
+                    if (entry := summary(found, split, metric)).values
+                },
+                "verdicts": [record.verdict for record in found],
+                "stability": stabilities(found, list(study["curves"])),
+            }
+            for name, found in records.items()
+        },
+        "baseline": next(iter(records.values()))[0].baseline,
+    }
+
+
+def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path) -> None:
+    """Curves, planes, and what the task of the runs can show side by side."""
+    histories = {name: [record.history for record in found] for name, found in records.items()}
+    draw_picture(
+        folder, "curves", lambda: curves_figure(histories, study["curves"], "Training and validation of each variant")
+    )
+    for picture, (x, y) in (study.get("planes") or {}).items():
+        points = {name: (summary(found, "test", x), summary(found, "test", y)) for name, found in records.items()}
+        draw_picture(folder, picture, partial(plane_figure, points, x, y, f"{y} over {x} on test, by variant"))
+    nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
+    if all(node == nodes[0] for node in nodes):
+        config = records[next(iter(records))][0].config
+        task = build({"task": nodes[0], "plugins": config.get("plugins")}, "task")
+        for picture, draw in task.comparison_pictures(variants, records).items():
+            draw_picture(folder, picture, draw)
+
+
+def _with_validity(records: Records, variants: Variants, study: Mapping[str, Any], output_dir: str) -> Records:
+    """The records with the share of valid grids among samples of each run, as ``valid_PRIOR`` of val and test."""
+    found: Records = {}
+    for name, runs in variants.items():
+        found[name] = []
+        for record, run in zip(records[name], runs, strict=True):
+            shares = _validity(run, study["samples"], study["priors"], output_dir)
+            test = record.test and record.test | shares
+            found[name].append(replace(record, val=record.val | shares, test=test))
+    return found
+
+
+def _validity(run: Path, count: int, priors: Sequence[str], output_dir: str) -> dict[str, float]:
+    """Share of valid samples of a run, by prior; samples stay in its folder and are not drawn again."""
+    shares = {}
+    for prior in priors:
+        folder = run / f"samples_{prior}_{count}"
+        if not (folder / "metrics.json").is_file():
+            overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]
+            overrides += [f"output_dir='{output_dir}'", f"hydra.run.dir='{folder}'"]
+            run_command_in_process("sample", overrides, f"sampling from {run}")
+        shares[f"valid_{prior}"] = json.loads((folder / "metrics.json").read_text())["scores"]["samples"]["valid"]
+    return shares

@@ -1,0 +1,203 @@
+"""The job of ``arcvae.evaluate``: what a trained model is worth on a split, in figures, words and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Trainer
+
+import arcvae
+from arcvae.app.console import quiet
+from arcvae.app.restore import Restored, restore
+from arcvae.errors import ConfigError, DataError
+from arcvae.imbalance.logit_adjustment import log_prior
+from arcvae.io.files import write_atomic, write_json
+from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
+from arcvae.training.report import baseline, table
+from arcvae.training.run_folder import held_run_folder
+from arcvae.training.software import software
+
+log = logging.getLogger("arcvae")
+
+SHARED = (
+    "ckpt_path", "data", "split", "limit", "seed", "accelerator", "plugins", "output_dir",
+)  # fmt: skip
+"""Keys of the config that mean the same for every task; the others are settings of a task's study."""
+
+
+def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> dict[str, Any]:
+    """Run an evaluation.
+
+    Args:
+        config: Plain, resolved and checked config (``conf/evaluate.yaml``).
+        shown: The same as it may be written down, without the values of secrets.
+        folder: Folder that the results go into.
+        command: Command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        ConfigError: A setting that the study of this task does not have.
+        DataError: The split is empty.
+    """
+    started = time.time()
+    checkpoint = Path(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    quiet()
+    with held_run_folder(folder):
+        model = restore_from(config, checkpoint)
+        settings = _study_settings(config, model, checkpoint)
+        split, limit = config["split"], config["limit"]
+        if not model.data.size(split):
+            raise DataError(f"{model.data.corpus_path}: {split} is empty; choose another split")
+        figures = _measure(model, split, limit)
+        study = model.task.study(
+            model.module, model.data, split, figures[split],
+            limit=limit, adjustment=figures["logit_adjustment"], seed=config["seed"], folder=folder, **settings,
+        )  # fmt: skip
+        record = {
+            "version": arcvae.__version__,
+            "command": list(command),
+            "config": shown,
+            "checkpoint": str(checkpoint),
+            "software": software(),
+            "corpus": corpus_of(model),
+            "split": split,
+            "samples": min(limit, model.data.size(split)),
+            "tuning_samples": model.data.size("val"),
+            **figures,
+            **study,
+            "wall_seconds": time.time() - started,
+        }
+        _draw(model, figures, split, folder)
+        write_json(folder / "metrics.json", record)
+    _summarise(model, record, split, folder)
+    return record
+
+
+def restore_from(config: Mapping[str, Any], checkpoint: Path) -> Restored:
+    """Open the checkpoint of a config that has ``data``, ``accelerator``, ``output_dir`` and ``plugins``."""
+    return restore(
+        str(checkpoint),
+        data_path=config["data"]["path"],
+        accelerator=config["accelerator"],
+        output_dir=config["output_dir"],
+        max_bytes=config["data"]["max_bytes"],
+        plugins=config["plugins"],
+    )
+
+
+def corpus_of(model: Restored) -> dict[str, Any]:
+    """The corpus that a model was measured on, for the record."""
+    return {
+        "path": str(model.data.corpus_path),
+        "sha256": model.data.content_hash,
+        "is_that_of_the_training": model.same_corpus,
+    }
+
+
+def _study_settings(config: Mapping[str, Any], model: Restored, checkpoint: Path) -> dict[str, Any]:
+    """The settings of the task's study that are not null."""
+    given = {name: value for name, value in config.items() if name not in SHARED and value is not None}
+    for name in given:
+        if name not in model.task.study_settings:
+            raise ConfigError(f"{name}={given[name]}: {checkpoint} is a model for {model.task.name}; set {name}=null")
+    return given
+
+
+def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
+    """All metrics of a split, at the plain argmax and after the logit adjustment tuned on the validation split."""
+    module, data = model.module, model.data
+    trainer = Trainer(
+        accelerator=module.device.type, devices=1, logger=False, enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    device = module.device
+    trainer.test(module, data.evaluation_loader(split, limit), verbose=False)
+    module.to(device)
+    results = module.results["test"]
+    adjustment = tune_adjustment(module, data.evaluation_loader("val"), model.counts)
+    tau = adjustment["tau"]
+    plain, adjusted = decide(module, data.evaluation_loader(split, limit), (0.0, tau), log_prior(model.counts))
+    verdict, findings = assess(module, results, tau)
+    return {
+        split: results | plain.calibration_errors,
+        "adjusted": adjusted.results(module),
+        "baseline": baseline(module, data.targets(split)[:limit], model.counts),
+        "logit_adjustment": adjustment,
+        "confusion": plain.confusion,
+        "calibration_curves": {
+            f"{which}, {name}": {"curve": found.curve(), "error": found.error}
+            for which, decided in (("argmax", plain), ("adjusted", adjusted))
+            for name, found in decided.calibrations.items()
+        },
+        "verdict": verdict,
+        "findings": [{**asdict(finding), "text": str(finding)} for finding in findings],
+    }
+
+
+def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) -> None:
+    """Pictures that any task has, and the table per class."""
+    # Where no class stands for nothing, the frequent ones come first: rare ones fail first.
+    counts = np.array(model.counts)
+    order = np.argsort(-counts, kind="stable") if model.task.background is None else np.arange(len(counts))
+    names = [model.data.class_names[index] for index in order]
+    ours, adjusted, trivial = (figures[key] for key in (split, "adjusted", "baseline"))
+
+    def per_class(found: Mapping[str, Any], metric: str) -> list[float]:
+        values: list[float] = np.array(found[f"per_class_{metric}"])[order].tolist()
+        return values
+
+    confusion = figures["confusion"].numpy()[order][:, order]
+    what = f"{split} split of {Path(model.data.corpus_path).name}"
+    recalls = {
+        "plain argmax": per_class(ours, "recall"),
+        f"logit adjusted (tau {figures['logit_adjustment']['tau']:g})": per_class(adjusted, "recall"),
+    }
+    curves = figures["calibration_curves"]
+    pictures = {
+        "recall_per_class": lambda: recall_figure(
+            names, recalls, per_class(trivial, "recall"), f"Recall of each class, {what}"
+        ),
+        "confusion": lambda: confusion_figure(confusion, names, f"Confusion at argmax, {what}"),
+        "calibration": lambda: calibration_figure(
+            {name: found["curve"] for name, found in curves.items()},
+            {name: found["error"] for name, found in curves.items()},
+            f"Calibration, {what}",
+        ),
+    }
+    for name, draw in pictures.items():
+        draw_picture(folder, name, draw)
+    columns: dict[str, Sequence[Any]] = {"class": order.tolist(), "name": names, "train": counts[order].tolist()}
+    columns["targets"] = confusion.sum(1).tolist()
+    for heading, found in (("", ours), ("adjusted_", adjusted), ("trivial_", trivial)):
+        columns |= {f"{heading}{name}": per_class(found, name) for name in ("recall", "f1", "iou")}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_atomic(folder / "classes.csv", text.getvalue().encode())
+
+
+def _summarise(model: Restored, record: Mapping[str, Any], split: str, folder: Path) -> None:
+    """The table, what the study found, and what stands out."""
+    columns = {split: record[split], "adjusted": record["adjusted"]}
+    columns |= {name: record[name] for name in ("refined",) if name in record}
+    columns[model.task.trivial_name] = record["baseline"]
+    log.info("\n%s", table(columns, (*model.task.headline, "calibration_error")))
+    for name, value in record.get("likelihood", {}).items():
+        log.info("%s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
+    for finding in record["findings"]:
+        log.info("%s", finding["text"])
+    if not record["findings"]:
+        log.info("Diagnosis: nothing stands out")
+    log.info("Pictures and figures  %s", folder)

@@ -1,0 +1,59 @@
+"""The job of ``arcvae.sample``: draw from a trained model and score the draw."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import arcvae
+from arcvae.app.build import build
+from arcvae.app.console import quiet
+from arcvae.app.jobs.evaluate import corpus_of, restore_from
+from arcvae.io.files import write_json
+from arcvae.training.evaluation import tune_adjustment
+from arcvae.training.run_folder import held_run_folder
+from arcvae.training.software import software
+
+log = logging.getLogger("arcvae")
+
+
+def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> dict[str, Any]:
+    """Draw samples.
+
+    Args:
+        config: Plain, resolved and checked config (``conf/sample.yaml``).
+        shown: The same as it may be written down, without the values of secrets.
+        folder: Folder that the samples go into.
+        command: Command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        CheckpointError: A model of a task that has nothing to draw samples with.
+    """
+    checkpoint = Path(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    quiet()
+    with held_run_folder(folder):
+        model = restore_from(config, checkpoint)
+        model.task.require_draws(checkpoint)
+        source = build(config, "prior")
+        adjustment = None
+        if config["decision"] == "adjusted":
+            adjustment = tune_adjustment(model.module, model.data.evaluation_loader("val"), model.counts)
+        found = model.task.draw(model.module, model.data, config, source, folder, adjustment)
+        record = {
+            "version": arcvae.__version__,
+            "command": list(command),
+            "config": shown,
+            "checkpoint": str(checkpoint),
+            "software": software(),
+            "corpus": corpus_of(model),
+            "logit_adjustment": adjustment,
+            **found,
+        }
+        write_json(folder / "metrics.json", record)
+    log.info("Samples  %s", folder)
+    return record

@@ -1,0 +1,243 @@
+"""The job of ``arcvae.train``: train, evaluate the best checkpoint, and write everything that a run folder holds."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+import arcvae
+from arcvae.app.assembly import Run, assemble
+from arcvae.app.command import CHILD
+from arcvae.app.console import quiet
+from arcvae.app.identity import FREE, FREE_WITHIN, config_hash
+from arcvae.errors import CheckpointError, DataError
+from arcvae.imbalance.logit_adjustment import log_prior
+from arcvae.imbalance.weights import analyse_weights
+from arcvae.io.exports import read_checkpoint, write_exports
+from arcvae.io.tensors import save_torch
+from arcvae.training.callbacks import EpochRecord
+from arcvae.training.checkpoint import model_checkpoint
+from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.loggers import log_run_files
+from arcvae.training.record import RunRecord
+from arcvae.training.report import baseline, table
+from arcvae.training.run_folder import held_run_folder, link_latest
+from arcvae.training.software import peak_memory, software
+
+log = logging.getLogger("arcvae")
+
+
+def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> RunRecord:
+    """Run a training job.
+
+    Args:
+        config: Plain, resolved and checked config (``conf/train.yaml``).
+        shown: The same as it may be written down, without the values of secrets.
+        folder: Run folder.
+        command: Command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+    """
+    started = time.time()
+    quiet()
+    identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
+    with held_run_folder(folder), logging_redirect_tqdm(), _closing_wandb():
+        run = assemble(config, shown, folder)
+        if config["ckpt_path"]:
+            _require_same_run(shown, run)
+        if run.trainer.is_global_zero:
+            link_latest(folder, Path(config["output_dir"]))
+            _announce(run, folder)
+            _save_weights(run, folder)
+            for logger in run.trainer.loggers:
+                logger.log_hyperparams({**shown, "run_id": folder.name})
+        with _marked_children():
+            run.trainer.fit(run.module, datamodule=run.data, ckpt_path=config["ckpt_path"])
+        if not run.trainer.global_step:
+            raise DataError("no training step was taken: the train split gives no batch")
+        record = _finish(shown, run, folder, started, identity, command)
+        if run.trainer.is_global_zero:
+            record.write(folder)
+            log_run_files(run.trainer, folder)
+            _summarise(record, run, folder)
+    return record
+
+
+@contextlib.contextmanager
+def _marked_children() -> Iterator[None]:
+    """Mark the processes that Lightning starts meanwhile: their config has been checked."""
+    os.environ[CHILD] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[CHILD]
+
+
+@contextlib.contextmanager
+def _closing_wandb() -> Iterator[None]:
+    """Close the W&B run of this job, also when it fails: the next job of a sweep would go on writing into it."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        wandb = sys.modules.get("wandb")
+        if wandb is not None and wandb.run is not None:
+            wandb.finish(exit_code=int(failed))
+
+
+def _announce(run: Run, folder: Path) -> None:
+    log.info("Run folder %s", folder)
+    method, unit = run.weighting.class_weights, run.task.element_unit
+    log.info("%s", analyse_weights(run.counts, run.weights, method=method, source=run.data.describe(), unit=unit))
+    for line in run.task.notes(run.module, run.data):
+        log.log(logging.WARNING if line.startswith("WARNING") else logging.INFO, "%s", line)
+
+
+def _save_weights(run: Run, folder: Path) -> None:
+    """``class_weights.pth``: weights, counts and how they were made, as plain tensors."""
+    weights = torch.ones(len(run.counts)) if run.weights is None else torch.as_tensor(run.weights, dtype=torch.float32)
+    save_torch(
+        folder / "class_weights.pth",
+        {
+            "class_weights": weights,
+            "class_counts": torch.as_tensor(run.counts),
+            "method": run.weighting.class_weights,
+            "smoothing": run.weighting.smoothing,
+        },
+    )
+
+
+def _finish(
+    config: dict[str, Any], run: Run, folder: Path, started: float, identity: str, command: Sequence[str]
+) -> RunRecord:
+    """Evaluate the best checkpoint, export it, and gather the record of the run."""
+    trainer, module, data, task = run.trainer, run.module, run.data, run.task
+    epochs, steps = trainer.current_epoch, trainer.global_step
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    # Now: the evaluation below restores the callbacks as they were at the best checkpoint.
+    epoch_record = next((callback for callback in callbacks if isinstance(callback, EpochRecord)), None)
+    timing = _timing(epoch_record)
+    checkpoint = model_checkpoint(trainer)
+    split = _evaluate_best(run, checkpoint.best_model_path if checkpoint else None)
+    adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
+    (adjusted,) = decide(module, data.evaluation_loader(split), [adjustment["tau"]], log_prior(run.counts))
+    if trainer.is_global_zero:
+        facts = {
+            "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
+            "class_names": list(data.class_names), "version": arcvae.__version__,
+        }  # fmt: skip
+        write_exports(folder, task.exports(module), facts)
+    verdict, findings = assess(module, module.results[split], adjustment["tau"])
+    return RunRecord(
+        run_id=folder.name,
+        command=list(command),
+        config=config,
+        config_hash=identity,
+        version=arcvae.__version__,
+        software=software(),
+        seed=config["seed"],
+        corpus={"path": str(data.corpus_path), "sha256": data.content_hash},
+        class_names=list(data.class_names),
+        class_counts=run.counts.tolist(),
+        class_weights=None if run.weights is None else run.weights.tolist(),
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        precision=str(trainer.precision),
+        device=str(trainer.strategy.root_device),
+        epochs=epochs,
+        steps=steps,
+        monitor=config["monitor"],
+        best=_number(checkpoint.best_model_score if checkpoint else None),
+        wall_seconds=time.time() - started,
+        **timing,
+        sample_unit=task.sample_unit,
+        peak_memory_mib=peak_memory(),
+        val=module.results["val"],
+        test=module.results.get("test"),
+        baseline=baseline(module, data.targets(split), run.counts),
+        baseline_split=split,
+        logit_adjustment=adjustment,
+        adjusted=adjusted.results(module),
+        verdict=verdict,
+        findings=[asdict(finding) for finding in findings],
+        pictures_not_saved=[name for callback in callbacks for name in getattr(callback, "failed", ())],
+    )
+
+
+def _timing(record: EpochRecord | None) -> dict[str, Any]:
+    """What the callback knows about the epochs, as fields of the record."""
+    if record is None:
+        return {}
+    return {
+        "train_seconds": record.seconds,
+        "samples_per_second": record.samples_per_second,
+        "history": list(record.rows),
+    }
+
+
+def _number(score: Any) -> float | None:
+    return None if score is None else float(score)
+
+
+def _evaluate_best(run: Run, best: str | None) -> str:
+    """Run the best checkpoint over the validation and the test split; returns the one that the run is judged by."""
+    trainer, module, data = run.trainer, run.module, run.data
+    trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    split = "test" if data.size("test") else "val"
+    if split == "test":
+        trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    else:
+        log.warning("There is no test split: nothing was tested, figures are those of the validation split")
+    module.to(trainer.strategy.root_device)  # the trainer has moved it back to the CPU
+    return split
+
+
+def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
+    """The table at the end: ours beside the trivial predictor, the verdict, and where things are."""
+    split = record.split
+    columns = {split: record.results(split), run.task.trivial_name: record.baseline}
+    log.info("\n%s", table(columns, run.task.headline))
+    numbers = {name: value for name, value in record.verdict.items() if not isinstance(value, bool)}
+    collapses = [name.replace("_", " ") for name, value in record.verdict.items() if value is True]
+    verdict = ", ".join(collapses).upper() if collapses else "no collapse"
+    log.info("Verdict: %s (%s)", verdict, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    # A resumed run has trained longer than this command has run.
+    log.info("Training took %.0f s, this command %.0f s", record.train_seconds or 0, record.wall_seconds or 0)
+    pictures = any((folder / "checkpoints").glob("*.png"))
+    log.info("%-11s %s", "Pictures" if pictures else "Checkpoints", folder / "checkpoints")
+    log.info("Figures     %s", folder / "metrics.json")
+
+
+def _require_same_run(config: Mapping[str, Any], run: Run) -> None:
+    """A checkpoint is continued by the run that wrote it, not by another one.
+
+    Raises:
+        CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
+    """
+    path = config["ckpt_path"]
+    checkpoint = read_checkpoint(path)
+    stamp = checkpoint["arcvae"]
+    before = stamp["config"]
+    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*FREE, *FREE_WITHIN})]
+    for group, free in FREE_WITHIN.items():
+        keys = sorted({*before[group], *config[group]} - {*free})
+        pairs += [(f"{group}.{key}", before[group].get(key), config[group].get(key)) for key in keys]
+    other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
+    if stamp["corpus_sha256"] != run.data.content_hash:
+        other.append("the corpus")
+    if other:
+        raise CheckpointError(f"{path} cannot be continued with other settings: {'; '.join(other)}")
+    done = checkpoint["epoch"] + 1
+    if done > config["trainer"]["max_epochs"]:
+        raise CheckpointError(f"{path} has {done} epochs behind it; set trainer.max_epochs to more than that")

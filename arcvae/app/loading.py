@@ -1,0 +1,76 @@
+"""Opening a trained model to compute with, whatever its task: :func:`arcvae.load`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from arcvae.app.tasks import task_of_export
+from arcvae.errors import CheckpointError
+from arcvae.io.exports import BEST, MANIFEST, check_digest, read_export
+from arcvae.training.task import Task
+
+SHIPPED: Final = Path(__file__).parents[1] / "weights"
+"""Models that come with arcvae, each with the command that made it and what it scores in a ``.json`` beside it."""
+
+
+def load(
+    path: str | os.PathLike[str], *, task: Task[Any, Any] | None = None, device: str = "cpu", **options: Any
+) -> Any:
+    """Open a trained model.
+
+    Neither Lightning nor Hydra is imported.
+
+    Args:
+        path: A run folder, an export (``.pth`` or ``.safetensors``), a checkpoint (``.ckpt``), or the name of a
+            model that comes with arcvae: ``"atomic-d10"``.
+        task: The task, if it is one of yours.
+        device: Where to compute, for example ``"cuda"``.
+        **options: ``model``: class of the model, if it is one of yours; called with the ``model`` values of its config.
+            ``prior``, for grids: ``prior.safetensors`` that ``arcvae.sample prior=autoregressive`` has trained for this
+            model. A model that comes with arcvae brings its own.
+
+    Returns:
+        For grids a :class:`~arcvae.grid.codec.Codec`, for clips a :class:`~arcvae.training.predictor.Predictor`, for a
+        task of yours what it says.
+
+    Raises:
+        CheckpointError: Missing, damaged, of another architecture or a newer format; nothing in it is run.
+    """
+    path = shipped(Path(path))
+    if path.parent == SHIPPED and (prior := path.with_suffix(".prior.safetensors")).is_file():
+        options.setdefault("prior", prior)
+    if path.is_dir():
+        path = _main_export(path)
+    check_digest(path)
+    export = read_export(path)
+    return (task or task_of_export(export, path)).load(export, path, device=device, **options)
+
+
+def shipped(path: Path) -> Path:
+    """The file behind the name of a model that comes with arcvae; a file or folder of that name goes first."""
+    models = {file.stem: file for file in SHIPPED.glob("*.safetensors")}
+    return path if path.exists() else models.get(str(path), path)
+
+
+def _main_export(folder: Path) -> Path:
+    """The export of a run folder that holds the whole model.
+
+    Raises:
+        CheckpointError: None, or several of which none is the whole model for sure.
+    """
+    best = folder / f"{BEST}.pth"
+    if best.is_file():
+        return best
+    try:
+        listed = json.loads((folder / MANIFEST).read_bytes())["sha256"]
+        parts = sorted(str(name) for name in listed if str(name).endswith(".pth"))
+    except (OSError, ValueError, KeyError, TypeError):
+        parts = []
+    if len(parts) == 1 and Path(parts[0]).name == parts[0]:
+        return folder / parts[0]
+    if not parts:
+        raise CheckpointError(f"{folder} holds no exports; give the folder of a finished training run")
+    raise CheckpointError(f"{folder} holds {', '.join(parts)}; give one of these files")

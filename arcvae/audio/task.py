@@ -1,0 +1,87 @@
+"""The audio task: one class for each clip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arcvae.errors import ConfigError
+from arcvae.training.task import Results, Task
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
+    from arcvae.audio.module import AudioModule
+    from arcvae.training.predictor import Predictor
+
+HEAD = 200
+"""A species with at least this many training clips belongs to the head."""
+TAIL = 50
+"""A species with fewer training clips belongs to the tail; what lies between is the middle."""
+
+
+class AudioTask(Task["AudioModule", "AudioDataModule"]):
+    """A classifier of clips.
+
+    Beside the results of all tasks, ``minority_recall`` is the mean recall over all species but the most frequent one
+    of the train split, and ``f1_head``, ``f1_middle`` and ``f1_tail`` are means of F1 over the species of each group
+    that the split holds (NaN if it holds none), grouped by their clips in the train split (:data:`HEAD`, :data:`TAIL`).
+    """
+
+    name = "clips"
+    sample_unit = "clips"
+    element_unit = "clips"
+    further_names = ("f1_head", "f1_middle", "f1_tail", "minority_recall")
+    # Not balanced accuracy: of four species, a guess of one and the same scores .25.
+    collapse_metrics = ("predicted_majority_share", "minority_recall")
+    headline = (
+        "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "f1_head", "f1_middle", "f1_tail",
+    )  # fmt: skip
+
+    def check_corpus(self, data: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+        from arcvae.audio.corpus.files import read_audio_corpus
+
+        found = len(read_audio_corpus(data["path"], max_bytes=data["max_bytes"]).species)
+        if (wanted := model.get("num_classes")) not in (None, found):
+            raise ConfigError(f"model.num_classes={wanted} but {data['path']} has {found}; set it to that")
+
+    def build_module(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Any,
+        scheduler: Any,
+        *,
+        seed: int,
+        class_counts: Sequence[int],
+        **parts: Any,
+    ) -> AudioModule:
+        from arcvae.audio.module import AudioModule
+
+        return AudioModule(self, model, loss, optimizer, scheduler, seed=seed, **parts)
+
+    def further_results(self, results: Results, module: AudioModule) -> Results:
+        """F1 of frequent and rare species, and the recall of all but the most frequent one."""
+        import torch
+
+        f1 = torch.tensor(results["per_class_f1"], dtype=torch.float64)
+        recall = torch.tensor(results["per_class_recall"], dtype=torch.float64)
+        counts = module.train_counts.cpu()
+        if not counts.any():
+            recall, f1 = recall * math.nan, f1 * math.nan  # without a train split, nobody knows who is rare
+        return {
+            "f1_head": f1[counts >= HEAD].nanmean().item(),
+            "f1_middle": f1[(counts >= TAIL) & (counts < HEAD)].nanmean().item(),
+            "f1_tail": f1[counts < TAIL].nanmean().item(),
+            "minority_recall": recall[torch.arange(len(counts)) != counts.argmax()].nanmean().item(),
+        }
+
+    def exports(self, module: AudioModule) -> dict[str, dict[str, Any]]:
+        """The network with its normalisation."""
+        return {"classifier": module.model.state_dict()}
+
+    def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Predictor:
+        """A classifier of features, as the corpus holds them; takes ``model``, a class of yours."""
+        from arcvae.audio.classifier import load_classifier
+
+        return load_classifier(export, path, device=device, **options)

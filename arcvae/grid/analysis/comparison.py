@@ -1,0 +1,37 @@
+"""The same grids as several models reconstruct them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from arcvae.grid.analysis.pictures import mosaic
+from arcvae.grid.codec import load_codec
+from arcvae.grid.corpus.files import read_corpus
+from arcvae.io.exports import read_export
+from arcvae.training.record import RunRecord
+
+_PICTURED: Final = 10
+"""Grids in the picture."""
+
+
+def reconstructions_figure(runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[RunRecord]]) -> Figure:
+    """Validation grids of the first run's corpus, and below them what the first run of each variant makes of them.
+
+    Args:
+        runs: Run folders by variant.
+        records: Their records.
+    """
+    record = next(iter(records.values()))[0]
+    val = read_corpus(record.corpus["path"], max_bytes=record.config["data"]["max_bytes"]).val
+    grids = val[np.random.default_rng(0).permutation(len(val))[:_PICTURED]]
+    rows = [grids]
+    for variant in runs.values():
+        path = variant[0] / "vae_best.pth"
+        rows.append(load_codec(read_export(path), path).reconstruct(grids))
+    names = ["original", *(name if len(name) < 20 else f"{name[:18]}…" for name in runs)]
+    return mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names)

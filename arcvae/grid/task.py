@@ -1,0 +1,181 @@
+"""The grid task: grids to codes and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from arcvae.errors import ConfigError
+from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, painting, posterior_collapse
+from arcvae.training.findings import Finding
+from arcvae.training.task import Results, Task
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
+    from arcvae.grid.codec import Codec
+    from arcvae.grid.corpus.data import GridDataModule
+    from arcvae.grid.module import GridModule
+
+COLLAPSED = 25.6
+"""Beta against nats per grid (0.1 on a mean over 256 cells) at which weighted losses collapsed."""
+COLLAPSED_UNWEIGHTED = 1.0
+"""The same for unweighted losses, to which objects mean little."""
+
+
+class GridTask(Task["GridModule", "GridDataModule"]):
+    """A beta-VAE that reconstructs grids; the majority class is the background."""
+
+    name = "grids"
+    sample_unit = "grids"
+    element_unit = "cells"
+    background = 0
+    parts = ("beta",)
+    renamed: ClassVar[Mapping[str, str]] = {"accuracy": "pixel_accuracy"}
+    further_names = ("active_dims", "beta")
+    trivial_name = "all-background"
+    collapse_metrics = ("predicted_background_share", "object_recall")
+    adjustment_metric = "object_f1"
+    data_of_evaluation: ClassVar[Mapping[str, Any]] = {"overfit_grids": 0, "fresh": False}
+    study_settings = ("refine", "importance_samples")
+    headline = (
+        "pixel_accuracy", "object_recall", "object_precision", "object_f1", "balanced_accuracy", "mean_iou",
+        "exact_match", "kl", "active_dims",
+    )  # fmt: skip
+
+    def check_corpus(self, data: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+        from arcvae.grid.corpus.files import read_corpus
+
+        found, wanted = read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size, model.get("grid_size")
+        if wanted not in (None, found):
+            raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; set it to that")
+
+    def build_module(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Any,
+        scheduler: Any,
+        *,
+        seed: int,
+        class_counts: Sequence[int],
+        **parts: Any,
+    ) -> GridModule:
+        from arcvae.grid.module import GridModule
+
+        return GridModule(self, model, loss, optimizer, scheduler, seed=seed, **parts)
+
+    def notes(self, module: GridModule, data: GridDataModule) -> list[str]:
+        """Overfit mode, how strong the KL is, and a warning where that strength ended badly before."""
+        unweighted = module.loss.class_weights is None
+        lines = []
+        if data.overfit_grids:
+            lines.append(f"Overfit mode: {data.overfit_grids} training grids, class weights from the whole train split")
+            if unweighted:
+                lines.append(
+                    "WARNING: overfit mode without class weights: background alone scores about 93 % pixel accuracy"
+                )
+        schedule, beta = module.schedule, module.largest_beta_per_grid
+        lines.append(
+            f"KL weight: beta up to {schedule.maximum:g} ({type(schedule).__name__}) against a {module.loss.reduction} "
+            f"over {module.model.grid_size**2} cells: {beta:g} against nats per grid"
+        )
+        free = schedule.free_nats * module.model.latent_dim
+        if free:
+            lines.append(f"KL floor: {free:g} nats per grid cost nothing; dimensions count as active at that already")
+        limit = COLLAPSED_UNWEIGHTED if unweighted else COLLAPSED
+        if beta >= limit and not free:
+            lines.append(
+                f"WARNING: runs with a beta of {limit:g} against nats per grid collapsed before; lower beta.maximum"
+                + (" or use loss.reduction=sum" if module.loss.reduction == "mean" else "")
+            )
+        return lines
+
+    def further_results(self, results: Results, module: GridModule) -> Results:
+        """The number of active dimensions, and beta."""
+        # Burda et al. 2016, section 5.2, tell active dimensions by the variance of the mean code.
+        packed = "code_variance" in results
+        values = results.get("code_variance" if packed else "kl_per_dim")
+        if values is None:
+            return {}
+        threshold = ACTIVE_VARIANCE if packed else ACTIVE_NATS
+        assert isinstance(values, list)
+        return {"active_dims": sum(value > threshold for value in values), "beta": module.beta}
+
+    def trivial_results(self, module: GridModule) -> Results:
+        """The code of a predictor that looks at nothing."""
+        return {"kl": 0.0, "kl_per_dim": [0.0] * module.model.latent_dim, "active_dims": 0}
+
+    def verdict(self, results: Results, module: GridModule) -> dict[str, Any]:
+        """Mode collapse, and posterior collapse: fewer than half of the dimensions carry information."""
+        active = results["active_dims"]
+        assert isinstance(active, int)
+        return super().verdict(results, module) | {
+            "posterior_collapse": 2 * active < module.model.latent_dim,
+            "active_dims": active,
+            "latent_dim": module.model.latent_dim,
+        }
+
+    def findings(
+        self, results: Results, module: GridModule, verdict: Mapping[str, Any], *,
+        weight_ratio: float | None, tau: float | None,
+    ) -> list[Finding]:  # fmt: skip
+        """Mode collapse, or else objects painted fat or left out; and posterior collapse."""
+        found = super().findings(results, module, verdict, weight_ratio=weight_ratio, tau=tau)
+        recall, precision = results["object_recall"], results["object_precision"]
+        if not found:
+            assert isinstance(recall, float)
+            assert isinstance(precision, float)
+            found = painting(recall, precision, weight_ratio, tau)
+        if verdict["posterior_collapse"]:
+            evidence = (
+                f"carry more than {ACTIVE_NATS} nats ({results['kl']:.2f} nats per grid in all): "
+                "the decoder ignores the code"
+            )
+            if "code_variance" in results:
+                evidence = f"vary over grids (variance above {ACTIVE_VARIANCE}): the code says nothing"
+            found.append(
+                posterior_collapse(
+                    f"{verdict['active_dims']} of {verdict['latent_dim']} dimensions {evidence}",
+                    module.largest_beta_per_grid,
+                    module.schedule.ramp_epochs,
+                    mean_reduction=module.loss.reduction == "mean",
+                )
+            )
+        return found
+
+    def study(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.analysis.study.study`."""
+        from arcvae.grid.analysis.study import study
+
+        return study(*arguments, **options)
+
+    def exports(self, module: GridModule) -> dict[str, dict[str, Any]]:
+        """The networks, apart and together."""
+        model = module.model
+        encoder, decoder = model.encoder.state_dict(), model.decoder.state_dict()
+        return {"encoder": encoder, "decoder": decoder, "vae_best": model.state_dict()}
+
+    def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Codec:
+        """A codec; takes ``model`` and ``prior`` as :func:`arcvae.load` does."""
+        from arcvae.grid.codec import load_codec
+
+        return load_codec(export, path, device=device, **options)
+
+    def draw(
+        self, module: GridModule, data: GridDataModule, settings: Mapping[str, Any], source: Any, folder: Path,
+        adjustment: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Grids decoded from codes of ``source``, scored against the train split."""
+        from arcvae.grid.analysis.drawing import draw_grids
+
+        return draw_grids(module.model, data, settings, source, folder, adjustment)
+
+    def comparison_pictures(
+        self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]
+    ) -> Mapping[str, Callable[[], Any]]:
+        """The same validation grids as each variant reconstructs them."""
+        from arcvae.grid.analysis.comparison import reconstructions_figure
+
+        if not all((run / "vae_best.pth").is_file() for variant in runs.values() for run in variant):
+            return {}
+        return {"reconstructions": lambda: reconstructions_figure(runs, records)}
