@@ -1,4 +1,4 @@
-"""How many bits a grid costs under the model: the importance-weighted bound on its log-likelihood."""
+"""How many bits a grid costs under a model: the importance-weighted bound on its log-likelihood."""
 
 from __future__ import annotations
 
@@ -6,83 +6,99 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.logit_adjustment import adjust_logits
+from arcvae.imbalance.masking import valid_elements
 
 
 @torch.no_grad()
 def log_likelihoods(
-    encoder: nn.Module,
-    decoder: nn.Module,
+    model: GridModel,
     grids: Tensor,
     *,
     samples: int,
-    priors: Sequence[tuple[Tensor, float]],
+    adjustments: Sequence[tuple[Tensor, float]],
     generator: torch.Generator,
     batch_size: int = 1000,
+    ignore_index: int | None = None,
 ) -> Tensor:
-    """Importance-weighted lower bound on log p(x) of each grid, for several ways to correct the decoder.
+    """Importance-weighted lower bound on log p(x) of each grid, for several adjustments of the decoder's logits.
 
     ``log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x)`` with ``z_k ~ q(z | x)``; tight for large K.
 
     Args:
-        encoder: Grids to mu and logvar, each ``(N, D)``.
-        decoder: Codes ``(N, D)`` to logits ``(N, C, S, S)``, taken as a distribution of each cell.
-        grids: ``(N, S, S)``, any integer type.
+        model: In evaluation mode. The softmax of its logits is taken as the distribution of each cell.
+        grids: ``(N, H, W)``, any integer type.
         samples: K, >= 1.
-        priors: Log priors ``(C,)`` and strengths of prior corrections; see :mod:`arcvae.imbalance.logit_adjustment`.
+        adjustments: Log priors ``(C,)`` and strengths tau of logit adjustments; see
+            :func:`arcvae.imbalance.logit_adjustment.adjust_logits`.
         generator: Source of the noise, on the CPU.
-        batch_size: Codes decoded at once.
+        batch_size: Codes that are decoded at once.
+        ignore_index: Value of cells that are no part of x; None: all are.
 
     Returns:
-        ``(P, N)`` float64, in nats, one row for each of the P priors.
+        ``(A, N)`` float64, in nats, a row for each of the A adjustments.
 
     References:
         Burda et al. 2016, equation 8. https://arxiv.org/abs/1509.00519
     """
     per_batch = max(1, batch_size // samples)
-    device = next(decoder.parameters()).device
+    device = next(model.parameters()).device
     rows = []
-    for batch in grids.split(per_batch):
-        target = batch.to(device).long().repeat_interleave(samples, 0)  # (B K, S, S)
-        mu, logvar = (part.repeat_interleave(samples, 0) for part in encoder(batch.to(device)))  # (B K, D)
+    for start in range(0, len(grids), per_batch):
+        batch = grids[start : start + per_batch]
+        target = batch.to(device).long().repeat_interleave(samples, 0)  # (B K, H, W)
+        mu, logvar = (part.repeat_interleave(samples, 0) for part in model.encoder(batch.to(device)))  # (B K, D)
         noise = torch.randn(mu.shape, generator=generator).to(device)
-        z = mu + noise * (0.5 * logvar).exp()
-        # The constants of both normal densities cancel.
-        log_ratio = 0.5 * (noise.square() + logvar - z.square()).sum(1)  # log p(z) - log q(z | x)
-        logits = decoder(z)
-        parts = []
-        for prior, strength in priors:
-            cells = adjust_logits(logits, prior, strength)
-            log_p = cells.gather(1, target[:, None])[:, 0] - cells.logsumexp(1)  # (B K, S, S)
+        z = model.sample_posterior(mu, logvar, noise)
+        log_ratio = model.log_weight(z, logvar, noise)  # log p(z) - log q(z | x), (B K,)
+        logits = model.decoder(z)
+        bounds = []
+        for log_prior, tau in adjustments:
+            log_p = _log_probabilities(adjust_logits(logits, log_prior, tau), target, ignore_index)
             weights = (log_p.flatten(1).cpu().double().sum(1) + log_ratio.cpu()).view(-1, samples)
-            parts.append(weights.logsumexp(1) - math.log(samples))
-        rows.append(torch.stack(parts))
+            bounds.append(weights.logsumexp(1) - math.log(samples))
+        rows.append(torch.stack(bounds))
     return torch.cat(rows, 1)
 
 
-def bits_per_cell(log_likelihood: Tensor, cells: int) -> tuple[float, float]:
+def _log_probabilities(logits: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+    """Log-probability of each cell, ``(N, H, W)``; 0 where it is ignored."""
+    if ignore_index is None:
+        return logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(1)
+    valid = valid_elements(target, ignore_index)
+    log_p = logits.gather(1, target.where(valid, 0)[:, None])[:, 0] - logits.logsumexp(1)
+    return log_p.where(valid, 0)
+
+
+def bits_per_cell(log_likelihood: Tensor, cells: int | Tensor) -> tuple[float, float]:
     """Mean cost of a cell in bits, and its standard error over grids.
 
     Args:
-        log_likelihood: ``(N,)`` in nats per grid.
-        cells: Cells of a grid.
+        log_likelihood: ``(N,)``, nats per grid.
+        cells: Cells of a grid; where grids differ in that (sizes, cells that are ignored) the cells of each, ``(N,)``:
+            the cost is then the ratio of the totals.
 
     Example:
         >>> bits_per_cell(torch.tensor([-256 * math.log(2.0)] * 2), 256)  # each cell a fair coin
         (1.0, 0.0)
     """
-    bits = -log_likelihood.double() / (cells * math.log(2))
+    mean_cells = cells if isinstance(cells, int) else cells.double().mean().item()
+    bits = -log_likelihood.double() / (mean_cells * math.log(2))
+    mean = bits.mean().item()
+    if not isinstance(cells, int):
+        bits = bits - mean * cells.double() / mean_cells  # residuals of the ratio
     error = bits.std().item() / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
-    return round(bits.mean().item(), 6), round(error, 6)
+    return round(mean, 6), round(error, 6)
 
 
 def independent_bits(train_counts: Sequence[int], counts: Sequence[int]) -> float:
-    """Bits per cell of a predictor that knows nothing but the share of each colour in the train split.
+    """Bits per cell of a predictor that knows only the share of each colour in the train split.
 
     Args:
-        train_counts: Cells of each colour in the train split, ``(C,)``.
+        train_counts: Cells of each colour in the train split, ``(C,)``; a colour that never occurs counts once.
         counts: Cells of each colour in the grids that are predicted, ``(C,)``.
 
     Example:

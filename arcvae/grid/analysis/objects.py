@@ -1,4 +1,4 @@
-"""What a set of grids consists of: objects, their number, sizes and colours, and whether a grid is a valid one."""
+"""The objects of grids: their number, sizes and colours, whether a grid is valid, and what reconstructions miss."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Grids = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 SMALLEST, LARGEST = 2, 15
-"""Cells of an object."""
+"""Fewest and most cells of an object."""
 
-# Cells of one grid touch over edges and corners, cells of different grids never.
+# Neighbourhood of a cell in a stack of grids: its eight neighbours in the same grid.
 _TOUCHING = np.zeros((3, 3, 3), dtype=bool)
 _TOUCHING[1] = True
 
@@ -33,7 +33,7 @@ class Components:
 
     @property
     def objects(self) -> Ints:
-        """Fewest objects of at most 15 cells that make up each component, ``(M,)``: those of a colour may touch."""
+        """Fewest objects of at most 15 cells that make up each component, ``(M,)``: objects of one colour may touch."""
         return -(-self.size // LARGEST)
 
     @property
@@ -56,54 +56,58 @@ class Components:
         return ~stray & (number >= 1) & (number <= max_objects)
 
 
-def errors_by_objects(grids: Grids, decoded: Grids) -> dict[str, dict[str, float]]:
-    """How many reconstructions are right, and what is wrong with them, by the number of objects of the original.
+def errors_by_objects(grids: Grids, decoded: Grids, ignore_index: int | None = None) -> dict[str, dict[str, float]]:
+    """How many reconstructions are exact, and which errors the others have, by the number of objects of the original.
 
     Args:
         grids: Originals, ``(N, H, W)`` uint8.
         decoded: Their reconstructions, of the same shape.
+        ignore_index: Value of cells in the originals that do not count, in no object and no error; None: all count.
 
     Returns:
         For each number of objects that occurs: ``share`` of the grids; ``exact_match``; mean cells per grid that were
         ``left_out`` (painted as background), ``added`` (background that was painted) or ``recolored``.
     """
+    if ignore_index is not None:
+        counts = grids != ignore_index
+        grids, decoded = grids * counts, decoded * counts  # background in both
     number = find_components(grids).objects_per_grid
-    found = {}
+    result = {}
     for count in np.unique(number).tolist():
-        real, ours = grids[number == count], decoded[number == count]
+        original, ours = grids[number == count], decoded[number == count]
         wrong = {
-            "left_out": (real > 0) & (ours == 0),
-            "added": (real == 0) & (ours > 0),
-            "recolored": (real > 0) & (ours > 0) & (real != ours),
+            "left_out": (original > 0) & (ours == 0),
+            "added": (original == 0) & (ours > 0),
+            "recolored": (original > 0) & (ours > 0) & (original != ours),
         }
-        found[str(count)] = {
-            "share": len(real) / len(grids),
-            "exact_match": float((real == ours).all((1, 2)).mean()),
-            **{name: float(cells.sum() / len(real)) for name, cells in wrong.items()},
+        result[str(count)] = {
+            "share": len(original) / len(grids),
+            "exact_match": float((original == ours).all((1, 2)).mean()),
+            **{name: float(cells.sum() / len(original)) for name, cells in wrong.items()},
         }
-    return found
+    return result
 
 
 def find_components(grids: Grids) -> Components:
-    """Components of grids ``(N, H, W)`` uint8, 0 = background.
+    """The 8-connected components of one colour of grids ``(N, H, W)`` uint8, 0 = background.
 
     Example:
         >>> found = find_components(np.array([[[1, 1, 0], [0, 0, 2], [0, 2, 0]]], dtype=np.uint8))
         >>> found.size.tolist(), found.color.tolist(), found.valid(4).tolist()
         ([2, 2], [1, 2], [True])
     """
-    where, colors, sizes = [], [], []
+    indices, colors, sizes = [], [], []
     for color in np.unique(grids[grids > 0]).tolist():
         labels, count = ndimage.label(grids == color, structure=_TOUCHING)
         size = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         first = np.zeros(count + 1, dtype=np.int64)
         cells = np.flatnonzero(labels)
         first[labels.ravel()[cells]] = cells // grids[0].size  # all cells of a component lie in one grid
-        where.append(first[1:])
+        indices.append(first[1:])
         colors.append(np.full(count, color))
         sizes.append(size)
     grid, color, size = (
-        np.concatenate([*part, np.zeros(0, np.int64)]).astype(np.int64) for part in (where, colors, sizes)
+        np.concatenate([*part, np.zeros(0, np.int64)]).astype(np.int64) for part in (indices, colors, sizes)
     )
     order = np.argsort(grid, kind="stable")
     return Components(len(grids), grid[order], color[order], size[order])

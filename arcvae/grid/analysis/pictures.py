@@ -1,4 +1,4 @@
-"""Pictures of what a model of grids has learned."""
+"""Pictures of what a model of grids has learned: reconstructions, samples, and its codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def extremes_figure(
     Args:
         originals: ``(N, S, S)``.
         reconstructions: ``(N, S, S)``.
-        groups: Indices of the grids of each row, by its label; as many in each.
+        groups: Indices of the grids of each row, by the label of the row.
         title: Heading.
     """
     pairs = max(len(indices) for indices in groups.values())
@@ -34,8 +34,8 @@ def extremes_figure(
     for row, (label, indices) in zip(cells, groups.items(), strict=True):
         for axes in row:
             axes.set_axis_off()
-        for place, index in enumerate(indices.tolist()):
-            left, right = row[2 * place], row[2 * place + 1]
+        for pair, index in enumerate(indices.tolist()):
+            left, right = row[2 * pair], row[2 * pair + 1]
             left.set_axis_on()
             right.set_axis_on()
             draw_grid(left, originals[index])
@@ -47,13 +47,18 @@ def extremes_figure(
 
 
 def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), headings: Sequence[str] = ()) -> Figure:
-    """Grids ``(N, S, S)`` in rows of ``columns``, with labels for rows and columns where given.
+    """Many grids side by side, drawn as one image: a hundred axes would take seconds to lay out.
 
-    One image: an axes for each of a hundred grids takes seconds to lay out.
+    Args:
+        grids: ``(N, S, S)``, in rows from the top left.
+        columns: Grids in a row.
+        title: Heading.
+        rows: Label of each row; none by default.
+        headings: Label of each column; none by default.
     """
     size = grids.shape[1]
     height, pitch = -(-len(grids) // columns), size + 2
-    canvas = np.ma.masked_all((height * pitch - 2, columns * pitch - 2), dtype=np.int64)
+    canvas = np.ma.MaskedArray(np.zeros((height * pitch - 2, columns * pitch - 2), dtype=np.int64), mask=True)
     lines = []
     for index, grid in enumerate(grids):
         top, left = index // columns * pitch, index % columns * pitch
@@ -70,13 +75,19 @@ def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), 
     middle = (size - 1) / 2
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=8)
-    axes.set_xticks([middle + place * pitch for place in range(len(headings))], headings)
-    axes.set_yticks([middle + place * pitch for place in range(len(rows))], rows)
+    axes.set_xticks([middle + column * pitch for column in range(len(headings))], headings)
+    axes.set_yticks([middle + row * pitch for row in range(len(rows))], rows)
     return figure
 
 
 def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
-    """Bars of the KL of each latent dimension in nats, largest first, with the line above which one is active."""
+    """Bars of the KL of each latent dimension, largest first.
+
+    Args:
+        kl_per_dim: Nats per grid, ``(D,)``.
+        active: KL above which a dimension counts as active; drawn as a line.
+        title: Heading.
+    """
     order = np.argsort(kl_per_dim)[::-1]
     figure = new_figure(max(5.0, 0.35 * len(order) + 1.5), 3.4, title)
     axes = figure.subplots()
@@ -84,7 +95,7 @@ def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
     axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
     axes.set_xticks(range(len(order)), [f"z{index}" for index in order], fontsize=8 if len(order) <= 32 else 5)
     axes.set(ylabel="KL, nats per grid")
-    axes.margins(y=0.2)  # room for the legend
+    axes.margins(y=0.2)  # leaves space for the legend
     axes.legend(fontsize=8)
     return figure
 
@@ -92,11 +103,12 @@ def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
 def codes_figure(
     maps: Mapping[str, NDArray[np.floating]], labels: Mapping[str, tuple[NDArray[np.int64], Sequence[str]]], title: str
 ) -> Figure:
-    """Scatter plots of codes in the plane: a row for each map, a column for each label.
+    """Scatter plots of codes in the plane: a row for each projection, a column for each label.
 
     Args:
         maps: Points ``(N, 2)`` by name of the projection.
-        labels: By name: label of each point ``(N,)`` and the names of the values; "colour" is drawn in its colours.
+        labels: By name of the label: its value at each point ``(N,)``, and the names of the values. The values of a
+            label whose name begins with "colour" are drawn in the colours that they are.
         title: Heading.
     """
     figure = new_figure(4.4 * len(labels), 3.7 * len(maps) + 0.4, title)

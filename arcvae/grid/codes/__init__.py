@@ -1,1 +1,1 @@
-"""What is done with codes: refining, priors, draws."""
+"""What is done with codes: refining them, priors that are fitted to them, draws."""

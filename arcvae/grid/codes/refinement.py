@@ -1,36 +1,45 @@
-"""Better codes than an encoder finds at once: a search among their neighbours for one that decodes to the grid."""
+"""Refinement of codes: a local search, guided by the gradient, for a code that decodes to its grid."""
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcvae.grid.models.packing import codes_of_latents, latent_steps, latents_of_codes, networks_of_latents
+from arcvae.grid.models.base import GridModel
+from arcvae.imbalance.masking import valid_elements
 
-CANDIDATES = 8
+CANDIDATES: Final = 8
 """Moves that are tried in each round."""
 
 
-def refine(decoder: nn.Module, z: Tensor, grids: Tensor, rounds: int, batch_size: int = 500) -> Tensor:
+def refine(
+    model: GridModel, z: Tensor, grids: Tensor, rounds: int, batch_size: int = 500, ignore_index: int | None = None
+) -> Tensor:
     """Codes whose reconstructions are closer to the grids.
 
-    An encoder guesses a code in one go, and whoever encodes a grid has the grid: they can look whether the code decodes
-    to it, and mend what does not. In each round the gradient of the cross-entropy says which moves of a single latent
-    by one step promise most; the best of eight is kept if the cross-entropy falls. Grids that are right are left
-    alone. The decoder stays as it is: what it cannot draw, no code makes it draw.
+    An encoder infers a code in a single pass. Whoever encodes a grid also has the grid, and can check whether the code
+    decodes to it. In each round the gradient of the cross-entropy ranks the moves of a single latent by one step; the
+    best of eight is kept if it lowers the cross-entropy. Grids that are reconstructed exactly keep their codes. The
+    decoder is not changed: a grid that no code decodes to stays wrong.
 
     Args:
-        decoder: Codes to logits ``(N, C, S, S)``, in evaluation mode; on the device of ``z``.
-        z: Codes of an encoder, ``(N, D)``.
-        grids: What they shall decode to, ``(N, S, S)``, any integer type.
-        rounds: Most moves of each code, >= 0; ValueError below.
+        model: In evaluation mode; on the device of ``z``. Says how its latents move
+            (:meth:`~arcvae.grid.models.base.GridModel.latent_steps`).
+        z: Codes of its encoder, ``(N, D)``.
+        grids: What they are to decode to, ``(N, H, W)``, any integer type.
+        rounds: Most moves of each code, >= 0.
         batch_size: Grids that are refined at once.
+        ignore_index: Value of cells that do not count; None: all count.
 
     Returns:
-        ``(N, D)``. No code has a larger cross-entropy than before, but for what packing rounds.
+        ``(N, D)``. No code has a larger cross-entropy than before, except for the rounding of packed codes.
+
+    Raises:
+        ValueError: A negative number of rounds.
 
     References:
         Kim et al. 2018, semi-amortized variational autoencoders. https://arxiv.org/abs/1802.02550
@@ -39,56 +48,62 @@ def refine(decoder: nn.Module, z: Tensor, grids: Tensor, rounds: int, batch_size
         raise ValueError(f"refining takes 0 rounds or more, got {rounds}")
     if not rounds or not len(z):
         return z
-    with torch.inference_mode(False):  # which would forbid the gradient; what comes out of it is copied for that
-        refined = [
-            _refine(decoder, codes.clone(), target.clone().to(z.device).long(), rounds)
-            for codes, target in zip(z.split(batch_size), grids.split(batch_size), strict=True)
-        ]
+    with torch.inference_mode(False):  # which forbids gradients; its tensors are copied for the same reason
+        refined = []
+        for start in range(0, len(z), batch_size):
+            codes, target = z[start : start + batch_size].clone(), grids[start : start + batch_size].clone()
+            refined.append(_refine(model, codes, target.to(z.device).long(), rounds, ignore_index))
         return torch.cat(refined)
 
 
-def _refine(decoder: nn.Module, z: Tensor, target: Tensor, rounds: int) -> Tensor:
-    (network,) = networks_of_latents(decoder)
-    step, limit = latent_steps(decoder)
-    y = latents_of_codes(decoder, z).clone()  # (N, L)
+def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_index: int | None) -> Tensor:
+    _, decoder = model.latent_networks()
+    latents = model.latents(z).clone()  # (N, L)
+    size = latents.shape[1]
+    steps, limits = model.latent_steps()
+    step, limit = steps.to(latents), (limits + steps / 2).to(latents)  # (L,); half a step of tolerance
+    count = min(CANDIDATES, 2 * size)
     with torch.no_grad():
-        cost, exact = _cost(network, y, target)
-    wrong = (~exact).nonzero()[:, 0]  # (M,), indices of what is left to do
-    moved = torch.zeros(len(y), dtype=torch.bool, device=y.device)
+        cost, exact = _cost(decoder, latents, target, ignore_index)
+    wrong = (~exact).nonzero()[:, 0]  # (M,), indices of the grids that are left
+    moved = torch.zeros(len(latents), dtype=torch.bool, device=z.device)
     for _ in range(rounds):
         if not len(wrong):
             break
-        start = y[wrong]  # (M, L)
-        slope = _slope(network, start, target[wrong])
-        count = min(CANDIDATES, 2 * start.shape[1])
-        promise = torch.cat([slope, -slope], 1)  # (M, 2 L), of a move up and of a move down; per unit
-        outside = torch.cat([start + step > limit + step / 2, start - step < -limit - step / 2], 1)
-        promise = promise.masked_fill(outside, math.inf)
-        index = promise.topk(count, 1, largest=False).indices  # (M, K)
-        move = torch.where(index < start.shape[1], step, -step).to(start.dtype)
+        start = latents[wrong]  # (M, L)
+        change = _gradient(decoder, start, target[wrong], ignore_index) * step  # of the cost, to first order
+        change = torch.cat([change, -change], 1)  # (M, 2 L), of a move up and of a move down
+        outside = torch.cat([start + step > limit, start - step < -limit], 1)
+        index = change.masked_fill(outside, math.inf).topk(count, 1, largest=False).indices  # (M, K)
+        latent = index % size
+        move = torch.where(index < size, step[latent], -step[latent])
         tried = start[:, None].repeat(1, count, 1)  # (M, K, L)
-        tried.scatter_add_(2, (index % start.shape[1])[..., None], move[..., None])
+        tried.scatter_add_(2, latent[..., None], move[..., None])
         with torch.no_grad():
-            costs, exacts = _cost(network, tried.flatten(0, 1), target[wrong].repeat_interleave(count, 0))
+            costs, exacts = _cost(decoder, tried.flatten(0, 1), target[wrong].repeat_interleave(count, 0), ignore_index)
         best, which = costs.view(-1, count).min(1)  # (M,)
-        chosen = torch.arange(len(wrong), device=y.device), which
-        better = best < cost[wrong]  # one that no move helps is not helped by trying again
+        chosen = torch.arange(len(wrong), device=z.device), which
+        better = best < cost[wrong]  # a grid that no move improves would get the same moves in the next round
         improved = wrong[better]
-        y[improved], cost[improved], moved[improved] = tried[chosen][better], best[better], True
+        latents[improved], cost[improved], moved[improved] = tried[chosen][better], best[better], True
         wrong = wrong[better & ~exacts.view(-1, count)[chosen]]
-    return torch.where(moved[:, None], codes_of_latents(decoder, y), z)
+    return torch.where(moved[:, None], model.pack(latents), z)
 
 
-def _cost(network: nn.Module, y: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _cost(decoder: nn.Module, latents: Tensor, target: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     """Cross-entropy of each grid in nats, ``(N,)``, and whether all its cells are right."""
-    logits = network(y).float()
-    cost = F.cross_entropy(logits, target, reduction="none").flatten(1).sum(1)
-    return cost, (logits.argmax(1) == target).flatten(1).all(1)
+    logits = decoder(latents).float()
+    if ignore_index is None:
+        cost, right = F.cross_entropy(logits, target, reduction="none"), logits.argmax(1) == target
+    else:
+        cost = F.cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
+        right = (logits.argmax(1) == target) | ~valid_elements(target, ignore_index)
+    return cost.flatten(1).sum(1), right.flatten(1).all(1)
 
 
-def _slope(network: nn.Module, y: Tensor, target: Tensor) -> Tensor:
-    """Derivative of the cross-entropy of each grid by its latents, ``(N, L)``."""
+def _gradient(decoder: nn.Module, latents: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+    """Gradient of the cross-entropy of each grid by its latents, ``(N, L)``."""
     with torch.enable_grad():
-        y = y.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(_cost(network, y, target)[0].sum(), y)
-    return slope
+        latents = latents.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(_cost(decoder, latents, target, ignore_index)[0].sum(), latents)
+    return gradient

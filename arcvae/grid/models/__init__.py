@@ -1,15 +1,83 @@
-"""Encoders and decoders of grids, a module for each model."""
+"""Encoders and decoders of grids: a module for each model, each model a class derived from ``GridModel``."""
 
-from collections.abc import Mapping
-from typing import Final
+from __future__ import annotations
 
-from torch import nn
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
-from arcvae.grid.models.beta_vae import BetaVAE
-from arcvae.grid.models.separable import SeparableVAE
-from arcvae.grid.models.spatial import SpatialVAE
+from arcvae.errors import CheckpointError
+from arcvae.grid.models.base import GridModel
+from arcvae.grid.settings import SETTINGS
+from arcvae.io.settings import Flag, ListOf, Number, OneOf, Rule, Text, problem_line
 
-MODELS: Final[Mapping[str, type[nn.Module]]] = {
-    f"{model.__module__}.{model.__qualname__}": model for model in (BetaVAE, SeparableVAE, SpatialVAE)
-}
-"""The models that a file may name: each takes config values and has ``encoder``, ``decoder`` and their sizes."""
+_TARGET: Final = re.compile(r"(arcvae\.grid\.models\.[a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
+
+_NUMBER: Final = Number(-65536, 65536)
+_PLAIN: Final[Rule] = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER)), optional=True)
+"""For values of a model that the settings have no rule for: a file must not demand a layer of any size."""
+
+
+def model_class(target: str) -> type[GridModel] | None:
+    """The model that a ``_target_`` names, or None if it names anything else.
+
+    Safe for names from untrusted files: only modules of this package are imported, and only a subclass of
+    :class:`GridModel` that is defined in the module named is returned.
+
+    Example:
+        >>> model_class("arcvae.grid.models.beta_vae.BetaVAE")
+        <class 'arcvae.grid.models.beta_vae.BetaVAE'>
+        >>> model_class("os.system") is model_class("arcvae.grid.models.beta_vae.ConvEncoder") is None
+        True
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        return None
+    module, name = match.groups()
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise  # the model is there, and something that it imports is missing
+        return None
+    if isinstance(found, type) and issubclass(found, GridModel) and found.__module__ == module:
+        return found if found is not GridModel else None
+    return None
+
+
+def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., GridModel] | None = None) -> GridModel:
+    """Build the network that a file describes: only models of this package, and only with checked values.
+
+    Args:
+        config: ``_target_`` and the arguments of the model.
+        path: File that it is from, for messages.
+        model: Class of the model instead of that of ``_target_``.
+
+    Raises:
+        CheckpointError: A class that is not one of arcvae's, or values out of range.
+    """
+    target = str(config.get("_target_"))
+    known = model_class(target)
+    make = model or known
+    if make is None:
+        raise CheckpointError(
+            f"{path} holds a model of class {target}, which is not arcvae's; "
+            "give the class: arcvae.load(..., model=...)"
+        )
+    values = {str(key): value for key, value in config.items() if not str(key).startswith("_")}
+    lines = [
+        problem_line(("model", key), value, SETTINGS.rule(("model", key)) or _PLAIN) for key, value in values.items()
+    ]
+    if known is not None and any(lines):
+        raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(filter(None, lines))}")
+    try:
+        network = make(**values)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise CheckpointError(
+            f"{path} describes a model that cannot be built: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(network, GridModel):
+        raise CheckpointError(f"{type(network).__name__} is not a GridModel; derive it from arcvae.grid.models.base")
+    return network

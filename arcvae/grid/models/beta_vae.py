@@ -1,4 +1,4 @@
-"""The reference architecture: a convolutional beta-VAE."""
+"""The reference model: a convolutional beta-VAE."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.layers import one_hot
 
 
 class ConvEncoder(nn.Module):
-    """Grid to Gaussian posterior: a k3 s1 convolution, then k3 s2 ones that halve the grid, then dense.
+    """Grid to Gaussian posterior: a k3 s1 convolution, k3 s2 ones that each halve the grid, then a dense layer.
 
     Args:
         latent_dim: D, >= 1.
         num_colors: C, >= 2.
         grid_size: H = W; divisible by 2 for each width after the first.
-        widths: Channels of the convolutions, one at least.
+        widths: Channels of the convolutions, at least one.
         hidden: Units of the dense layer.
 
     Raises:
@@ -57,7 +58,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Code to colour logits: dense twice, then transposed k4 s2 convolutions that double, then a k3 one.
+    """Code to colour logits: two dense layers, transposed k4 s2 convolutions that each double the size, then a k3 one.
 
     Takes the arguments of :class:`ConvEncoder` and mirrors it.
     """
@@ -90,18 +91,27 @@ class ConvDecoder(nn.Module):
         Returns:
             Logits, ``(N, C, H, W)``.
         """
-        return self.convolutions(self.unflatten(self.dense(z)))
+        logits: Tensor = self.convolutions(self.unflatten(self.dense(z)))
+        return logits
 
 
 def bottom_size(grid_size: int, widths: Sequence[int]) -> int:
-    """Side of the smallest feature map; ValueError when the grid cannot be halved once per width after the first."""
+    """Side of the smallest feature map.
+
+    Raises:
+        ValueError: The grid cannot be halved once for each width after the first.
+
+    Example:
+        >>> bottom_size(16, (32, 64, 128))
+        4
+    """
     halvings = len(widths) - 1
     if halvings < 0 or grid_size <= 0 or grid_size % 2**halvings:
         raise ValueError(f"a grid of size {grid_size} cannot be halved {halvings} times, once per width in {widths}")
-    return grid_size // 2**halvings
+    return grid_size >> halvings
 
 
-class BetaVAE(nn.Module):
+class BetaVAE(GridModel):
     """Encoder and decoder of the reference beta-VAE; 792,542 parameters at D = 10.
 
     ``10x16x16 -> conv 32 -> conv 64 s2 -> conv 128 s2 -> 2048 -> 128 -> mu, logvar`` and back, ReLU throughout.
@@ -130,12 +140,6 @@ class BetaVAE(nn.Module):
         widths: Sequence[int] = (32, 64, 128),
         hidden: int = 128,
     ) -> None:
-        super().__init__()
-        self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
+        super().__init__(latent_dim, num_colors, grid_size)
         self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
         self.decoder = ConvDecoder(latent_dim, num_colors, grid_size, widths, hidden)
-
-    def forward(self, grids: Tensor) -> Tensor:
-        """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
-        mu, _ = self.encoder(grids)
-        return self.decoder(mu)

@@ -1,4 +1,4 @@
-"""Layers at both ends of every model of grids: colours in, scores of colours out."""
+"""First and last layers of the models of grids: colours in, logits of colours out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 def one_hot(grids: Tensor, num_colors: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Grids ``(N, H, W)`` with colours in ``[0, C)`` as indicator planes ``(N, C, H, W)``.
 
-    Compares instead of scattering: the grids never become int64, eight times their size.
+    A cell with any other value, as cells that are ignored have, is 0 in all planes. Comparing instead of scattering
+    spares the conversion of the grids to int64, eight times their size.
 
     Example:
         >>> one_hot(torch.tensor([[[1]]]), 3).flatten()
@@ -24,7 +25,13 @@ def one_hot(grids: Tensor, num_colors: int, dtype: torch.dtype = torch.float32) 
 def color_logits(width: int, num_colors: int, background_share: float) -> nn.Conv2d:
     """Last layer of a decoder that works on blocks of 2 x 2 cells: ``(N, width, H, W)`` to ``(N, 4 C, H, W)``.
 
-    Its bias starts from the share of the background, as Lin et al. 2017, section 4.1, https://arxiv.org/abs/1708.02002.
+    Args:
+        width: Channels that it reads.
+        num_colors: C, >= 2.
+        background_share: Share of the background in the first predictions, (0, 1); the other colours share the rest.
+
+    References:
+        The initial bias is that of Lin et al. 2017, section 4.1. https://arxiv.org/abs/1708.02002
     """
     layer = nn.Conv2d(width, 4 * num_colors, 1)
     bias = torch.full((num_colors,), (1 - background_share) / (num_colors - 1)).log()
@@ -35,9 +42,11 @@ def color_logits(width: int, num_colors: int, background_share: float) -> nn.Con
 
 
 def scale_like_prior(mu: nn.Linear | nn.Conv2d) -> None:
-    """Let codes have the scale of the prior from the first step on, so that there is something to decode.
+    """Initialise the layer of the posterior means so that codes start with the scale of the prior.
+
+    Default initialisation gives means near 0, from which the decoder learns nothing until they have grown.
 
     Args:
-        mu: Layer that computes posterior means of normalised features.
+        mu: Layer that computes posterior means from normalised features.
     """
     nn.init.normal_(mu.weight, std=mu.weight[0].numel() ** -0.5)

@@ -1,4 +1,4 @@
-"""A decoder that places small sharp things, and an encoder to match: for small codes."""
+"""A model for small codes, whose decoder places small sharp objects."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import ConvEncoder
 from arcvae.grid.models.layers import color_logits, scale_like_prior
 
 
 class SeparableDecoder(nn.Module):
-    """Code to colour logits, made to place small sharp things: each map is a row profile times a column profile.
+    """Code to colour logits by feature maps that are each a row profile times a column profile.
 
-    One wide layer reads the code. From it come ``maps`` pairs of profiles over rows and over columns, whose outer
-    products put a thing at a row and a column at once, and a coarse map of the grid for whatever is not a product.
-    Convolutions over both draw the shapes. They work on blocks of 2 x 2 cells, with the cells of a block as
-    channels: as sharp as one feature per cell, and 1.6 times faster to train.
+    One wide layer reads the code. It yields ``maps`` pairs of profiles over rows and over columns, whose outer products
+    mark a row and a column at once, and a coarse map of the grid for what is not a product. Convolutions over both draw
+    the shapes. They work on blocks of 2 x 2 cells, with the cells of a block as channels: as sharp as one feature per
+    cell, and 1.6 times faster to train.
 
     Args:
         latent_dim: D, >= 1.
         num_colors: C, >= 2.
         grid_size: H = W; divisible by 4.
-        maps: Outer products.
-        coarse: Channels of the 4 times coarser map.
+        maps: Number of outer products.
+        coarse: Channels of the map that is 4 times coarser than the grid.
         width: Channels of the convolutions.
         hidden: Units of the wide layer.
-        background_share: Share of background cells that the first predictions shall have, (0, 1): starting from
-            what the marginal says instead of from all colours alike saves the steps that would learn it.
+        background_share: Share of the background in the first predictions, (0, 1): starting from the marginal
+            distribution instead of a uniform one saves the steps that would learn it.
 
     Raises:
         ValueError: ``grid_size`` is not divisible by 4.
@@ -81,11 +82,12 @@ class SeparableDecoder(nn.Module):
         rows, columns = self.profiles(h).unbind(1)  # (N, maps, S) each
         products = rows[..., :, None] * columns[..., None, :]  # (N, maps, S, S)
         features = torch.cat([nn.functional.pixel_unshuffle(products, 2), self.coarse(h)], 1)
-        return self.convolutions(features.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.convolutions(features.contiguous(memory_format=torch.channels_last))
+        return logits
 
 
-class SeparableVAE(nn.Module):
-    """The model for small codes: a convolutional encoder and a :class:`SeparableDecoder`.
+class SeparableVAE(GridModel):
+    """A model for small codes: a convolutional encoder and a :class:`SeparableDecoder`.
 
     Args:
         latent_dim: D, >= 1.
@@ -114,15 +116,9 @@ class SeparableVAE(nn.Module):
         coarse: int = 32,
         decoder_width: int = 48,
     ) -> None:
-        super().__init__()
-        self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
+        super().__init__(latent_dim, num_colors, grid_size)
         self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
         self.encoder.dense.append(nn.LayerNorm(hidden))
         scale_like_prior(self.encoder.mu)
         nn.init.zeros_(self.encoder.logvar.weight)
         self.decoder = SeparableDecoder(latent_dim, num_colors, grid_size, maps, coarse, decoder_width, hidden)
-
-    def forward(self, grids: Tensor) -> Tensor:
-        """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
-        mu, _ = self.encoder(grids)
-        return self.decoder(mu)

@@ -1,4 +1,4 @@
-"""Encoder and decoder whose latents each belong to a patch of the grid."""
+"""A model whose latents each belong to a patch of the grid."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.layers import color_logits, one_hot, scale_like_prior
 from arcvae.grid.models.packing import PackedDecoder, PackedEncoder, bounded, rounding_logvar
 
@@ -16,7 +17,8 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(N, C, H, W)``, normalised over C."""
-        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        normalised: Tensor = super().forward(input.permute(0, 2, 3, 1))
+        return normalised.permute(0, 3, 1, 2)
 
 
 class ResidualBlock(nn.Module):
@@ -39,18 +41,19 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, width, H, W)`` to the same shape."""
-        return x + self.layers(x)
+        change: Tensor = self.layers(x)
+        return x + change
 
 
 PATCH: Final = 4
-"""Side of the patches that latents belong to, in cells."""
+"""Side of a patch, in cells."""
 
 
 def latent_map_shape(latents: int, grid_size: int) -> tuple[int, int, int]:
-    """Channels, rows and columns of the map that L latents of a grid make, channel by channel.
+    """Channels, rows and columns of the map that L latents of a grid form, channel by channel.
 
     Raises:
-        ValueError: The grid cannot be divided into patches, or the latents cannot be dealt out evenly to them.
+        ValueError: The grid cannot be divided into patches, or L is not a multiple of their number.
 
     Example:
         >>> latent_map_shape(80, 16)
@@ -61,26 +64,26 @@ def latent_map_shape(latents: int, grid_size: int) -> tuple[int, int, int]:
         raise ValueError(f"a grid of size {grid_size} cannot be divided into patches of {PATCH} x {PATCH} cells")
     if latents % side**2 or not latents:
         raise ValueError(
-            f"{latents} latents (latent_dim times digits) cannot be dealt out to {side**2} patches; "
+            f"{latents} latents (latent_dim times digits) cannot be distributed evenly over {side**2} patches; "
             f"take a multiple of {side**2}, or model=separable"
         )
     return latents // side**2, side, side
 
 
 class SpatialEncoder(nn.Module):
-    """Grid to Gaussian posterior, by patches of 4 x 4 cells: each latent describes a patch, seen in its surroundings.
+    """Grid to Gaussian posterior, by patches of 4 x 4 cells: each latent describes a patch and sees its neighbourhood.
 
-    Blocks of 2 x 2 cells, then of 2 x 2 such blocks, become channels, so that nothing is lost on the way down.
+    Blocks of 2 x 2 cells, then of 2 x 2 such blocks, become channels, so that downsampling loses nothing.
 
     Args:
-        latents: L, the same number for each patch; see :func:`latent_map_shape`.
+        latents: L, a multiple of the number of patches; see :func:`latent_map_shape`.
         num_colors: C, >= 2.
         grid_size: H = W; divisible by 4.
         width: Channels of the convolution over blocks.
         patch_width: Channels of the convolutions over patches.
         blocks: Residual blocks over patches, >= 0.
-        levels: For latents that shall be packed, with so many levels each: means are bounded, and the noise is as
-            large as the rounding to levels will be. None: both are free.
+        levels: Levels of each latent if they are to be packed: means are then bounded and the noise has the size of
+            the rounding error. None: both are learned.
 
     Raises:
         ValueError: As :func:`latent_map_shape`.
@@ -132,13 +135,10 @@ class SpatialEncoder(nn.Module):
 
 
 class SpatialDecoder(nn.Module):
-    """Code to colour logits, by patches; takes the sizes of :class:`SpatialEncoder` and mirrors it.
+    """Latents to colour logits, by patches; takes the sizes of :class:`SpatialEncoder` and mirrors it.
 
     Args:
         background_share: See :class:`SeparableDecoder`.
-
-    Attributes:
-        places: Patches. Latent ``c * places + p`` is the c-th of patch p, in rows from the top left.
     """
 
     def __init__(
@@ -153,7 +153,6 @@ class SpatialDecoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, rows, columns = latent_map_shape(latents, grid_size)
-        self.places = rows * columns
         self.unflatten = nn.Unflatten(1, (channels, rows, columns))
         self.convolutions = nn.Sequential(
             nn.Conv2d(channels, patch_width, 3, padding=1),
@@ -177,14 +176,16 @@ class SpatialDecoder(nn.Module):
         Returns:
             Logits, ``(N, C, H, W)``.
         """
-        return self.convolutions(self.unflatten(z).contiguous(memory_format=torch.channels_last))
+        latent_map: Tensor = self.unflatten(z)  # (N, L / 16, H/4, W/4)
+        logits: Tensor = self.convolutions(latent_map.contiguous(memory_format=torch.channels_last))
+        return logits
 
 
-class SpatialVAE(nn.Module):
-    """The model that reconstructs most: every latent belongs to a patch of 4 x 4 cells.
+class SpatialVAE(GridModel):
+    """The most accurate model: every latent belongs to a patch of 4 x 4 cells.
 
-    What a latent means then is the same all over the grid and is learned from all patches at once; a dense layer has
-    to learn it anew for every place. With ``digits`` above 1 several latents share a number of the code; see
+    A latent then means the same everywhere in the grid and is learned from all patches at once; a dense layer has to
+    learn each position on its own. With ``digits`` above 1 several latents share a number of the code; see
     :mod:`arcvae.grid.models.packing`.
 
     Args:
@@ -217,14 +218,13 @@ class SpatialVAE(nn.Module):
         digits: int = 1,
         levels: int = 8,
     ) -> None:
-        super().__init__()
-        self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
+        super().__init__(latent_dim, num_colors, grid_size, digits=digits, levels=levels)
         sizes = (digits * latent_dim, num_colors, grid_size, width, patch_width, blocks)
-        encoder, decoder = SpatialEncoder(*sizes, levels if digits > 1 else None), SpatialDecoder(*sizes)
-        self.encoder: nn.Module = encoder if digits == 1 else PackedEncoder(encoder, digits, levels)
-        self.decoder: nn.Module = decoder if digits == 1 else PackedDecoder(decoder, digits, levels)
+        encoder, decoder = SpatialEncoder(*sizes, self.levels), SpatialDecoder(*sizes)
+        self.encoder = encoder if digits == 1 else PackedEncoder(encoder, digits, levels)
+        self.decoder = decoder if digits == 1 else PackedDecoder(decoder, digits, levels)
 
-    def forward(self, grids: Tensor) -> Tensor:
-        """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)``."""
-        mu, _ = self.encoder(grids)
-        return self.decoder(mu)
+    @property
+    def latent_groups(self) -> int:
+        """Patches: latent ``c * G + g`` is the c-th of patch g, in rows from the top left."""
+        return (self.grid_size // PATCH) ** 2
