@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
+# Processes that the tests are spread over, a file each at a time; 0 = none but pytest itself.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train compare frontier test check benchmark clean
+.PHONY: help setup train compare frontier test test-all check benchmark clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Create .venv with everything that the other targets need
 
@@ -27,8 +29,11 @@ compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="s
 frontier: setup ## Train the recipe of best_d10 with codes of 4 to 128 numbers; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare study=frontier $(ARGS)
 
-test: setup ## Run all tests, doctests included
-	$(RUN) -m pytest $(ARGS)
+test: setup ## Run the tests that are not slow, doctests included; JOBS=4 spreads them over 4 processes
+	$(RUN) -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
+
+test-all: setup ## Run all tests, as CI does
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: setup ## Lint, check the format and the types
 	$(RUN) -m ruff check .
