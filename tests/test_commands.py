@@ -51,7 +51,7 @@ def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None
     done = python("-m", "arcvae.corpus", "kind=arc", "num_grids=3", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2
-    assert "kind=arc must be one of atomic, simplified" in done.stderr
+    assert "kind=arc: choose one of atomic, audio, simplified" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

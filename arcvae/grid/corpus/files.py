@@ -133,3 +133,24 @@ def default_corpus_path(folder: str | os.PathLike[str], kind: str, num_grids: in
     if kind not in CORPUS_KINDS:
         raise ValueError(f"unknown corpus kind {kind!r}; choose one of {', '.join(CORPUS_KINDS)}")
     return Path(folder) / f"{kind}-{num_grids}-seed{seed}-v{GENERATOR_VERSION}.npz"
+
+
+def make_corpus(kind: str, num_grids: int, seed: int, path: str | None, folder: str) -> tuple[Path, str]:
+    """Write a generated corpus as ``python -m arcvae.corpus`` asks for it.
+
+    Args:
+        kind: ``"atomic"`` or ``"simplified"``.
+        num_grids: All splits together, >= 10.
+        seed: 0 <= seed < 2^32.
+        path: File to write; None for the one that training generates for the same values, in ``folder``.
+        folder: Folder for corpora without a name.
+
+    Returns:
+        The file, and what it holds in words.
+
+    Raises:
+        ValueError, FileSystemError: See :func:`write_corpus`.
+    """
+    file = Path(path) if path else default_corpus_path(folder, kind, num_grids, seed)
+    write_corpus(file, kind, num_grids, seed)
+    return file, f"{num_grids:,} {kind} grids"
