@@ -1,1 +1,1 @@
-"""What any task with rare classes needs: losses, class weights, counts, metrics."""
+"""What any task with rare classes needs: losses, class weights and counts, metrics, logit adjustment, calibration."""

@@ -68,7 +68,7 @@ class RegisteredLoss:
             return f"over={self.over!r} must be one of {', '.join(get_args(Over))}"
         if len(self._signature) < 2:
             return "must take (logits, target, ...)"
-        if reserved := [name for name in self.parameters if name in RESERVED and name not in SUPPLIED]:
+        if reserved := [name for name in self.parameters if name in RESERVED]:
             return f"has a parameter {reserved[0]}, a key that every loss config has for something else; rename it"
         if unknown := sorted(set(self.fades) - set(self.parameters)):
             return f"has no parameter {unknown[0]} that could fade{nearest(unknown[0], list(self.parameters))}"

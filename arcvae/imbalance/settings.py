@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from arcvae.imbalance.weights import METHODS
 from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text
 
 _FACTOR = Number(0, 1e6)
@@ -27,17 +29,25 @@ def alpha_problem(alpha: Any, num_classes: int) -> str | None:
     )
 
 
+def _supplied(config: Mapping[str, Any]) -> list[str]:
+    """A value for what the task and its corpus supply would be overruled in silence."""
+    loss = config.get("loss")
+    given = [key for key in ("class_counts", "ignore_index") if isinstance(loss, Mapping) and key in loss]
+    return [f"loss.{key} comes from the task and its corpus; leave it out" for key in given]
+
+
 SETTINGS: Final = Settings(
     rules={
         "loss.name": Text(),
         "loss.gamma": Number(0, 10),
         "loss.alpha": OneOf((_FACTOR, ListOf(_FACTOR, shortest=1)), optional=True),
-        "loss.class_weights": Choice(("none", "inverse", "sqrt_inverse", "balanced", "effective_number")),
+        "loss.class_weights": Choice(METHODS),
         "loss.smoothing": Number(0, 1e6, above=True),
         "loss.effective_beta": Number(0, 0.999999999),
         "loss.reduction": Choice(("sum", "mean")),
         "loss.fade": Number(0, 1),
     },
+    checks=(_supplied,),
     builds=("arcvae.imbalance.losses.make_loss",),
 )
 """What any loss is made with. How many factors ``loss.alpha`` needs, the task knows."""

@@ -59,22 +59,22 @@ def class_weights(
 
     With ``n_c`` the count of class c, C the number of classes that occur, ``N = sum n_c`` and s the smoothing:
 
-    ==================  =======================================  =====================
+    ==================  =======================================  ===========================
     method              weight before scaling                    scale
-    ==================  =======================================  =====================
+    ==================  =======================================  ===========================
     inverse             ``N / (C (n_c + s))``                    mean over classes = 1
     sqrt_inverse        square root of ``inverse``               mean over classes = 1
-    balanced            ``N / (C n_c)``                          none: mean per cell = 1
+    balanced            ``N / (C n_c)``                          none: mean over elements = 1
     effective_number    ``(1 - b) / (1 - b ** n_c)``             mean over classes = 1
-    ==================  =======================================  =====================
+    ==================  =======================================  ===========================
 
-    A class that never occurs takes no part in N, C or the scale (it would otherwise swallow almost the whole
-    mass and shrink all others); it gets the largest weight among the others, with a warning.
+    A class that never occurs is left out of N, C and the scale, because its huge weight would dominate the mean and
+    leave next to nothing for the others. It gets the largest weight among the others, with a warning.
 
     Args:
-        counts: Elements of each class in the whole train split, ``(C,)``, integers >= 0, one at least > 0.
+        counts: Elements of each class in the whole train split, ``(C,)``, integers >= 0, at least one > 0.
         method: ``"none"``, ``"inverse"``, ``"sqrt_inverse"``, ``"balanced"`` or ``"effective_number"``.
-        smoothing: s, in counts, 0 < s <= 1e6; used by the two inverse methods.
+        smoothing: s, in elements, 0 < s <= 1e6; used by ``inverse`` and ``sqrt_inverse``.
         effective_beta: b of ``effective_number``, 0 <= b < 1. 0 gives every class the weight 1, with a warning.
 
     Returns:
@@ -164,16 +164,16 @@ class ClassWeighting:
 
 
 def analyse_weights(
-    counts: ArrayLike, weights: NDArray[np.float64] | None, *, method: str, source: str, unit: str = "cells"
+    counts: ArrayLike, weights: NDArray[np.float64] | None, *, method: str, source: str, unit: str = "elements"
 ) -> str:
-    """The class-weight analysis that a run prints: method, source, and a line per class.
+    """The table of class weights that a run prints: method, source, and a line per class.
 
     Args:
-        counts: ``(C,)`` counts that the weights were made from.
-        weights: ``(C,)`` or None when the loss is not weighted.
-        method: Name of the method.
+        counts: The counts that the weights were made from, ``(C,)``, at least one > 0.
+        weights: ``(C,)``, or None for a loss without weights.
+        method: Name of the method; see :func:`class_weights`.
         source: What was counted, for example ``"whole train split, 80,000 samples"``.
-        unit: What one count is.
+        unit: What has been counted, plural.
     """
     n = np.asarray(counts, dtype=np.int64)
     lines = [

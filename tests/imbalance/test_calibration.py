@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,3 +84,11 @@ def test_reset_forgets() -> None:
     calibration.reset()
     calibration.update(torch.ones(2), torch.ones(2, dtype=torch.bool))
     assert calibration.compute() == (0.0, [1.0], [1.0], [1.0])
+
+
+def test_states_move_with_the_module_but_not_to_a_device_without_float64() -> None:
+    assert torch.nn.ModuleList([Calibration()]).to("meta")[0].counts.device.type == "meta"
+    calibration = Calibration()
+    calibration._apply(lambda tensor: SimpleNamespace(device=torch.device("mps")))  # what .to("mps") calls
+    assert calibration.counts.device.type == "cpu"
+    assert calibration.counts.dtype == torch.float64

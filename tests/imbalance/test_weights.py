@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
+from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.weights import METHODS, ClassWeighting, analyse_weights, class_weights
 
 COUNTS = [19081814, 154289, 154457, 153994, 155609, 155472, 155012, 155371, 157799, 156183]
@@ -52,6 +53,20 @@ def test_printed_analysis_shows_the_known_answers(method: str) -> None:
         assert float(ratio) == pytest.approx(RATIOS[method], rel=5e-6)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("dtype", "ignore_index"), [(np.uint8, 255), (np.int64, -100)])
+def test_padding_enters_neither_weights_nor_analysis(method: str, dtype: type, ignore_index: int) -> None:
+    labels = np.random.default_rng(0).choice(4, (20, 5, 5), p=[0.9, 0.06, 0.03, 0.01]).astype(dtype)
+    padded = np.pad(labels, ((0, 3), (1, 2), (0, 4)), constant_values=ignore_index)
+
+    def analysis(counts: np.ndarray) -> str:
+        return analyse_weights(counts, class_weights(counts, method), method=method, source="whole train split")
+
+    text = analysis(count_classes(padded, 4, ignore_index))
+    assert text == analysis(count_classes(labels, 4))
+    assert "whole train split: 500 elements" in text
+
+
 def test_balanced_equals_scikit_learn() -> None:
     labels = np.random.default_rng(0).choice(7, 5000, p=[0.6, 0.2, 0.1, 0.05, 0.03, 0.015, 0.005])
     expected = compute_class_weight("balanced", classes=np.arange(7), y=labels)
@@ -59,14 +74,14 @@ def test_balanced_equals_scikit_learn() -> None:
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
 
 
-def test_mean_weight_per_cell_is_one_for_balanced() -> None:
+def test_mean_weight_over_elements_is_one_for_balanced() -> None:
     weights = class_weights(COUNTS, "balanced")
     assert np.average(weights, weights=COUNTS) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("method", KNOWN)
 def test_absent_class_leaves_the_others_as_if_it_were_not_there(method: str) -> None:
-    # A normalisation over all classes gives the absent one 98 % of the mass: the others would shrink 51-fold.
+    # Scaled over all classes, the absent one would take 98 % of the sum, and the others would shrink 51-fold.
     with pytest.warns(UserWarning, match="class 1, 3 never occurs"):
         weights = class_weights([1000, 0, 10, 0], method)
     alone = class_weights([1000, 10], method)

@@ -1,0 +1,51 @@
+"""The settings of a loss: the same words and ranges as in the functions that they reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from arcvae.imbalance.losses import REDUCTIONS
+from arcvae.imbalance.settings import SETTINGS, alpha_problem
+from arcvae.imbalance.weights import METHODS, class_weights
+from arcvae.io.settings import Choice
+
+
+def test_choices_are_those_of_the_functions() -> None:
+    for key, words in (("loss.class_weights", METHODS), ("loss.reduction", REDUCTIONS)):
+        rule = SETTINGS.rules[key]
+        assert isinstance(rule, Choice)
+        assert rule.options == words
+
+
+@pytest.mark.parametrize(
+    ("key", "inside", "outside"),
+    [
+        ("loss.gamma", [0, 10], [-1, 10.1]),
+        ("loss.fade", [0, 1], [-0.1, 1.1]),
+        ("loss.smoothing", [1e-9, 1e6], [0, -1, 1.1e6]),
+        ("loss.effective_beta", [0, 0.999999999], [-0.1, 1]),
+        ("loss.alpha", [None, 0, 0.5, [1.0, 2.0]], [-1, [], [-1.0], "x"]),
+    ],
+)
+def test_promised_ranges(key: str, inside: list[Any], outside: list[Any]) -> None:
+    node = key.removeprefix("loss.")
+    assert [value for value in inside if SETTINGS.problems({"loss": {node: value}})] == []
+    assert [value for value in outside if not SETTINGS.problems({"loss": {node: value}})] == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_the_settings_allow_gives_weights(method: Any) -> None:
+    for smoothing in (1e-9, 1e6):
+        weights = class_weights([90, 9, 1], method, smoothing=smoothing, effective_beta=0.999999999)
+        assert weights is None or (weights > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("alpha", "fine"), [(None, True), (0.5, True), ([1.0] * 3, True), ([1.0] * 2, False), ([1.0] * 4, False)]
+)
+def test_alpha_has_one_value_or_one_for_each_class(alpha: Any, fine: bool) -> None:
+    problem = alpha_problem(alpha, 3)
+    assert (problem is None) == fine
+    assert fine or f"loss.alpha has {len(alpha)} values for 3 classes" in str(problem)
