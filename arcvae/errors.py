@@ -1,4 +1,4 @@
-"""The faults that arcvae foresees: a command prints each as one line and ends with its exit code."""
+"""The errors that arcvae foresees: a command prints each as one line and ends with its exit code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 class ArcvaeError(Exception):
-    """A foreseen fault.
+    """An error that is foreseen.
 
-    ``str(error)`` says what is wrong, where, and what to do about it; ``code`` is the name that
-    scripts may match on, ``exit_code`` the exit status of a command that ends with it.
+    ``str(error)`` says what is wrong, where, and what to do about it; ``code`` is a name that scripts can match on,
+    ``exit_code`` the exit status of a command that ends with it.
     """
 
     code = "E_INTERNAL"
@@ -21,7 +21,7 @@ class ArcvaeError(Exception):
 
 
 class ConfigError(ArcvaeError):
-    """Keys or values of a config that cannot be used; carries every problem found, not just the first."""
+    """Keys or values of a config that cannot be used; ``problems`` holds every one found, not just the first."""
 
     code = "E_CONFIG"
     exit_code = 2
@@ -31,6 +31,7 @@ class ConfigError(ArcvaeError):
         super().__init__("; ".join(self.problems))
 
     def lines(self) -> list[str]:
+        """One line for each of ``problems``."""
         return [f"arcvae: error[{self.code}]: {problem}" for problem in self.problems]
 
 
@@ -56,7 +57,7 @@ class FileSystemError(ArcvaeError):
 
 
 class NonFiniteError(ArcvaeError):
-    """The loss became NaN or infinite; training on would only spread it."""
+    """The loss became NaN or infinite, and would stay so if training went on."""
 
     code = "E_NONFINITE"
     exit_code = 6

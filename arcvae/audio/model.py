@@ -1,4 +1,4 @@
-"""Classifiers of MFCCs. `AudioCNN` is the small one, `AudioCNNv2` has twelve times its parameters."""
+"""Classifiers of MFCCs: :class:`AudioCNN`, and :class:`AudioCNNv2` with twelve times its parameters."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _COEFFICIENTS = MfccSettings.n_mfcc
 
 
 class MfccNet(nn.Module):
-    """Blocks of convolutions over coefficients and time, their mean over both, and a classifier.
+    """Blocks of convolutions over coefficients and time, the mean of their output over both, and a classifier.
 
-    A block is a 3x3 convolution, a 2x2 maximum (while there are two rows left to take it of), batch normalisation
-    and ReLU. The maximum comes first because the other two then have a quarter of the work, half the time of a
-    training step on a CPU. The first convolution takes every second frame: a frame overlaps its neighbours by three
-    quarters of its window, and all that follows costs half.
+    A block is a 3x3 convolution, a 2x2 maximum (as long as two rows are left), batch normalisation and ReLU. The
+    maximum comes first, which leaves a quarter of the work to the other two and halves the time of a training step
+    on a CPU. The first convolution takes every second frame, which halves the cost of all that follows; consecutive
+    frames overlap by three quarters of their window.
 
-    Features are normalised here, by ``mean`` and ``deviation``, which travel with the weights.
+    Features are normalised here, by ``mean`` and ``deviation``, which are part of the state dict.
 
     Args:
         num_classes: C, >= 2.
         channels: 1 for MFCCs alone, 3 with delta and delta-delta.
-        widths: Channels of the blocks, one at least.
+        widths: Channels of the blocks, at least one block.
         hidden: Units of a dense layer before the classifier, or None for none.
         dropout: Share of what goes into the classifier that is dropped in training, [0, 1).
     """
@@ -56,12 +56,13 @@ class MfccNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def normalise_by(self, mean: Tensor, deviation: Tensor) -> None:
-        """Take over the statistics of a train split, each ``(channels, 20, 1)``; deviation > 0."""
+        """Set the statistics of the train split, each ``(channels, 20, 1)``; ``deviation`` > 0."""
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
 
     def forward(self, features: Tensor) -> Tensor:
-        """
+        """Classify clips.
+
         Args:
             features: ``(N, 20, T)``, or ``(N, channels, 20, T)``; T >= 32.
 
@@ -72,7 +73,8 @@ class MfccNet(nn.Module):
             features = features.unsqueeze(1)  # (N, 1, F, T)
         normal = (features - self.mean) / self.deviation
         normal = normal.contiguous(memory_format=torch.channels_last)
-        return self.classifier(self.blocks(normal).mean((2, 3)))
+        logits: Tensor = self.classifier(self.blocks(normal).mean((2, 3)))
+        return logits
 
 
 class AudioCNN(MfccNet):

@@ -57,9 +57,6 @@ class AudioDataModule(ImbalanceDataModule):
         ValueError: ``channels`` is neither 1 nor 3.
     """
 
-    sample_unit = "clips"
-    element_unit = "clips"
-
     def __init__(
         self,
         path: str | None = None,

@@ -22,7 +22,7 @@ from arcvae.io.npz import read_npz
 
 SPLITS: Final = ("train", "val", "test")
 SHAPE: Final = (MfccSettings.n_mfcc, MfccSettings.frames)
-"""F and T of every clip."""
+"""F and T, coefficients and frames of every clip."""
 
 Features = NDArray[np.floating[Any]]
 _ROWS: Final = 512
@@ -36,8 +36,8 @@ class AudioCorpus:
         features: By split, ``(N, 20, 500)`` float16 or float32, finite.
         labels: By split, ``(N,)`` int64 in ``[0, C)``.
         species: Names of the C classes.
-        settings: How the features were made; those of further recordings must be made in the same way.
-        path: Where they are from.
+        settings: How the features were made; features of further recordings must be made in the same way.
+        path: The file.
     """
 
     features: dict[str, Features]

@@ -19,19 +19,19 @@ log = logging.getLogger(__name__)
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg", ".mp3")
 SHORTEST: Final = 0.05
-"""Seconds; a shorter recording holds no song."""
+"""Seconds; a shorter recording is left out."""
 SILENCE: Final = 1e-4
-"""A recording that never gets louder (-80 dB of full scale) is silent."""
+"""Amplitude (-80 dB of full scale) that a recording must reach somewhere, or it counts as silent."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What became of a folder.
+    """What a folder of recordings has become.
 
     Args:
         clips: Recordings in the corpus.
-        species: Their species, by name.
-        left_out: Recordings, and folders without a usable one, that are not, each with the reason.
+        species: Names of their species.
+        left_out: Recordings that are not in it, and folders without a usable one, each with the reason.
     """
 
     clips: int
@@ -42,7 +42,7 @@ class Survey:
 def write_recorded_corpus(path: str | os.PathLike[str], folder: str | os.PathLike[str], seed: int) -> Survey:
     """Turn recordings into a corpus: mono, resampled, cut or padded to 500 frames (11.6 s), split 70/15/15.
 
-    Each folder in ``folder`` is a species, in alphabetical order; what is not a recording is left alone. A recording
+    Each folder in ``folder`` is a species, in alphabetical order; other files are ignored. A recording
     that cannot be read, is silent, shorter than 50 ms or holds NaN is left out, and logged as a warning.
 
     Args:
@@ -112,7 +112,8 @@ def read_recording(path: Path, settings: MfccSettings) -> NDArray[np.float64]:
         with soundfile.SoundFile(path) as sound:
             rate = int(sound.samplerate)
             # No more than is used, so that a long recording takes no more memory than a short one.
-            wave = sound.read(int(settings.seconds * rate) + rate, dtype="float64", always_2d=True).mean(1)
+            channels = sound.read(int(settings.seconds * rate) + rate, dtype="float64", always_2d=True)
+            wave: NDArray[np.float64] = channels.mean(1)
     except (OSError, RuntimeError, ValueError) as error:  # soundfile's own errors are RuntimeErrors
         raise _UnusableError(f"cannot be read ({' '.join(str(error).split())})") from None
     if not np.isfinite(wave).all():

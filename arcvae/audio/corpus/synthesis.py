@@ -1,16 +1,15 @@
-"""Bird song by the thousand: waveforms of species that differ in a few traits, and not by much.
+"""Synthetic bird song: waveforms of species that differ in a few traits, and not by much.
 
-A song is a row of phrases, a phrase a row of syllables, a syllable a tone that sweeps and bends, with vibrato,
-tremolo, harmonics and roughness. A species is a value for each of these traits; every singer deviates from it. In a
-clip others sing along, at any level, and the wind blows. The traits of the species overlap: nobody should be able
-to tell all of them apart.
+A song is a sequence of phrases, a phrase a sequence of syllables, a syllable a tone that sweeps and bends, with
+vibrato, tremolo, harmonics and roughness. A species is a value for each of these traits, from which every singer
+deviates. In the background of a clip other birds may sing and the wind blows. The traits of the species overlap, so
+that no classifier can tell all of them apart.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -33,17 +32,21 @@ SYNTHESIS_VERSION: Final = 1
 """Part of the name of a generated corpus: a change of what a seed gives must change it."""
 
 _CHUNK: Final = 8
-"""Clips made at a time: what they take should stay in the cache. Part of what a seed gives."""
+"""Clips made at a time, so few that their arrays stay in the cache. What a seed gives depends on it."""
 _HOLD: Final = 16
-"""Samples between two points at which pitch and level are computed; in between they go straight."""
+"""Samples between two points at which pitch and level are computed; the level is interpolated linearly between them."""
 _HIGHEST: Final = 0.45 * SYNTHETIC.sample_rate
 
 
 @dataclass(frozen=True)
 class Trait:
-    """How a trait is spread over species, uniformly from ``low`` to ``high``, and over singers (``jitter``, sigma).
+    """How a trait varies: uniformly from ``low`` to ``high`` over species, normally over singers of a species.
 
-    ``share`` of the species have the trait at all; the others have 0 and no jitter.
+    Args:
+        low: Lowest value of a species.
+        high: Highest value of a species.
+        jitter: Standard deviation over the singers of a species.
+        share: Share of the species that have the trait at all; the others have 0 and no jitter.
     """
 
     low: float
@@ -79,7 +82,7 @@ _LATEST_START: Final = 0.8  # s
 
 
 def species_counts(num_species: int, num_clips: int) -> Labels:
-    """Clips of each species, from common to rare: a curve that falls ever more slowly on a logarithmic scale.
+    """Clips of each species, from common to rare: on a logarithmic scale, a curve that falls ever more slowly.
 
     ``n_k = n_0 * 1216 ** -(k / (S - 1)) ** p`` with the p that gives the sum. At 11,000 clips of 89 species the most
     frequent one has 1216 clips and the rarest 1; with fewer clips ``n_0`` shrinks in proportion.
@@ -146,12 +149,9 @@ def clip_features(labels: Labels, num_species: int, seed: int, workers: int | No
         waves = sing(labels[start : start + _CHUNK], species, rng)
         return mfcc(waves, SYNTHETIC).astype(np.float16)
 
+    empty = np.empty((0, SYNTHETIC.n_mfcc, SYNTHETIC.frames), np.float16)  # so that no labels give no clips
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        return np.concatenate([*_none(), *pool.map(chunk, starts)])
-
-
-def _none() -> Iterator[NDArray[np.float16]]:
-    yield np.empty((0, SYNTHETIC.n_mfcc, SYNTHETIC.frames), np.float16)
+        return np.concatenate([empty, *pool.map(chunk, starts)])
 
 
 def sing(labels: Labels, species: Values, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -172,7 +172,7 @@ def sing(labels: Labels, species: Values, rng: np.random.Generator) -> NDArray[n
         rows = np.flatnonzero(others >= number)
         if not len(rows):
             continue
-        who = (labels[rows] + rng.integers(1, num_species, len(rows))) % num_species  # never the one that is asked for
+        who = (labels[rows] + rng.integers(1, num_species, len(rows))) % num_species  # never the species of the label
         level = _decibels(_DISTRACTOR_LEVEL, len(rows), rng)
         waves[rows] += level * _song(_individuals(who, species, rng), white[rows], rng)
     blend = rng.random((count, 1), dtype=np.float32)
@@ -182,11 +182,12 @@ def sing(labels: Labels, species: Values, rng: np.random.Generator) -> NDArray[n
 
 
 def _decibels(bounds: tuple[float, float], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Amplitudes ``(count, 1)``, uniform in decibels."""
+    """Amplitudes ``(count, 1)``, uniform in decibels between two bounds."""
     return (10 ** (rng.uniform(*bounds, (count, 1)) / 20)).astype(np.float32)
 
 
 def _individuals(labels: Labels, species: Values, rng: np.random.Generator) -> Values:
+    """Traits of one singer of each species in ``labels``."""
     singers = {}
     for name, trait in TRAITS.items():
         values = species[name][labels]
@@ -215,12 +216,12 @@ def _song(trait: Values, noise: NDArray[np.float32], rng: np.random.Generator) -
         + trait["vibrato"] * np.sin(2 * np.pi * trait["vibrato_rate"] * time)
     )
     pitch = np.minimum(np.exp2(octaves), _HIGHEST)  # (N, steps), Hz
-    shaking = 0.5 - 0.5 * np.cos(2 * np.pi * trait["tremolo_rate"] * time)
-    level = np.where(sounding, np.sin(np.pi * done), 0) * (1 - np.clip(trait["tremolo"], 0, 1) * shaking)
+    modulation = 0.5 - 0.5 * np.cos(2 * np.pi * trait["tremolo_rate"] * time)
+    level = np.where(sounding, np.sin(np.pi * done), 0) * (1 - np.clip(trait["tremolo"], 0, 1) * modulation)
     tone = _tone(pitch, trait["second"], trait["third"])
     rough = np.clip(trait["rough"], 0, 1)[:, :, None]
     tone *= 1 - rough + rough * noise.reshape(tone.shape)
-    tone *= _straight(level)
+    tone *= _interpolated(level)
     return tone.reshape(count, -1)
 
 
@@ -236,12 +237,14 @@ def _tone(pitch: NDArray[np.floating], second: NDArray[np.float32], third: NDArr
     second = np.where(2 * pitch < _HIGHEST, np.maximum(second, 0), 0).astype(np.float32)[:, :, None]
     third = np.where(3 * pitch < _HIGHEST, np.maximum(third, 0), 0).astype(np.float32)[:, :, None]
     # sin 2x = 2 sin x cos x, sin 3x = 3 sin x - 4 sin^3 x
-    return sine * (1 + 2 * second * cosine + third * (3 - 4 * sine * sine))
+    tone: NDArray[np.float32] = sine * (1 + 2 * second * cosine + third * (3 - 4 * sine * sine))
+    return tone
 
 
-def _straight(level: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Levels ``(N, steps)`` with straight lines from each to the next, ``(N, steps, _HOLD)``."""
+def _interpolated(level: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Levels ``(N, steps)``, interpolated linearly from each to the next, ``(N, steps, _HOLD)``."""
     after = np.concatenate([level[:, 1:], level[:, -1:]], axis=1)
     share = np.arange(_HOLD, dtype=np.float32) / _HOLD
     start = level.astype(np.float32)[:, :, None]
-    return start + (after - level).astype(np.float32)[:, :, None] * share
+    levels: NDArray[np.float32] = start + (after - level).astype(np.float32)[:, :, None] * share
+    return levels

@@ -1,7 +1,7 @@
-"""MFCC features and their deltas in NumPy, number for number those of librosa.
+"""MFCC features and their deltas in NumPy, equal to those of librosa.
 
-Of our own, because the built-in corpus needs them by the thousand and librosa brings a compiler along: whoever only
-trains on synthetic clips should not have to install it.
+Written here because the built-in corpus needs them by the thousand, and librosa depends on a compiler (numba): whoever
+trains on synthetic clips alone should not have to install it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Floats = NDArray[np.floating[Any]]
 DELTA_WIDTH: Final = 9
 """Frames that a delta looks at; librosa's default."""
 _FLOOR: Final = 1e-10
-"""Least power that a decibel is taken of."""
+"""Smallest power that is converted to decibels; what is below counts as this."""
 _DYNAMIC_RANGE: Final = 80.0
-"""Decibels below the loudest point of a clip at which everything is cut off."""
+"""Decibels below the loudest point of a clip to which everything quieter is raised."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def fit_length(waves: Floats, samples: int) -> Floats:
 
 
 def mfcc(waves: Floats, settings: MfccSettings) -> Floats:
-    """Mel-frequency cepstral coefficients of clips of any level.
+    """Mel-frequency cepstral coefficients of clips.
 
     Power spectrum of Hann windows, Slaney's mel bands, decibels down to 80 below the loudest point of each clip,
     orthonormal DCT-II. Computed in the precision of ``waves``.
@@ -129,8 +129,8 @@ def delta(features: Floats, order: int) -> Floats:
         order: 1 or 2.
 
     Returns:
-        The same shape; ``librosa.feature.delta(features, order=order)``. The derivative of that degree is the same
-        all over a fit, so the first four frames have that of the first fit, and the last four that of the last.
+        The same shape; equal to ``librosa.feature.delta(features, order=order)``. That derivative is constant over
+        the frames of a fit, so the first four frames have that of the first fit, and the last four that of the last.
 
     Raises:
         ValueError: Another order, or too few frames.
@@ -194,4 +194,5 @@ def _dct(size: int, kept: int) -> NDArray[np.float64]:
     angles = np.pi / size * (np.arange(size)[:, None] + 0.5) * np.arange(kept)
     scale = np.full(kept, math.sqrt(2 / size))
     scale[0] = math.sqrt(1 / size)
-    return np.cos(angles) * scale
+    columns: NDArray[np.float64] = np.cos(angles) * scale
+    return columns

@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
 from arcvae.grid.corpus.files import Corpus, default_corpus_path, read_corpus, write_corpus
-from arcvae.grid.corpus.generator import NUM_COLORS, SIZE, generate_grids
+from arcvae.grid.corpus.generator import NUM_COLORS, generate_grids
+from arcvae.grid.corpus.shapes import SIZE
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
 from arcvae.training.data import ImbalanceDataModule
@@ -27,9 +28,9 @@ log = logging.getLogger(__name__)
 COLOR_NAMES: Final = (
     "background", "blue", "red", "green", "yellow", "grey", "magenta", "orange", "azure", "maroon",
 )  # fmt: skip
-"""The colours of ARC."""
+"""The colours of ARC, by number."""
 CHUNK: Final = 8192
-"""Grids that are generated at once: 20 times as fast as batch by batch."""
+"""Grids that are generated at once, 20 times as fast as batch by batch."""
 
 
 class GeneratedBatches(Dataset[Tensor]):
@@ -52,7 +53,7 @@ class GeneratedBatches(Dataset[Tensor]):
         number, indices = batch
         chunk, place = divmod(number, self.per_chunk)
         if chunk != self.chunk:
-            # Seeds in a row: within a run, no two chunks share one.
+            # Consecutive seeds, so that no two chunks of a run share one.
             seed = (self.first_seed + chunk) % 2**32
             grids, _ = generate_grids(self.kind, self.per_chunk * self.batch_size, seed)
             self.chunk, self.grids = chunk, torch.from_numpy(grids)
@@ -73,13 +74,13 @@ class GridDataModule(ImbalanceDataModule):
         eval_batch_size: Grids per validation or test step.
         num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
         fresh: Draw the grids of each training step from the generator of ``kind``, as many to an epoch as the train
-            split has. Class counts, validation and test stay those of the corpus. Memorising (``overfit_grids``)
-            goes first.
+            split has. Class counts, validation and test stay those of the corpus. Has no effect with
+            ``overfit_grids``.
         symmetries: Turn and mirror each training grid at random.
         permute_colors: Permute the colours of each training grid at random.
         max_bytes: Refuse a corpus that declares more.
-        overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class
-            counts are those of the whole train split all the same.
+        overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class counts
+            are still those of the whole train split.
         overfit_repeats: How often an epoch repeats them.
         corpus_dir: Folder for generated corpora.
         cache_dir: Folder for class counts.
@@ -87,9 +88,6 @@ class GridDataModule(ImbalanceDataModule):
     """
 
     num_classes = NUM_COLORS
-    background = 0
-    sample_unit = "grids"
-    element_unit = "cells"
 
     def __init__(
         self,

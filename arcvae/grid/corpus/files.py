@@ -54,7 +54,7 @@ def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corp
 
     Args:
         path: ``.npz`` with the arrays ``train``, ``val`` and ``test``, each ``(N, S, S)`` uint8, values 0-9.
-            Further arrays, such as the factors that the generator stores, are left alone.
+            Further arrays, such as the factors that the generator stores, are ignored.
         max_bytes: See :func:`arcvae.io.npz.read_npz`.
 
     Raises:

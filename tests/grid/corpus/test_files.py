@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arcvae.errors import DataError
-from arcvae.grid.corpus.files import default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.corpus.files import default_corpus_path, make_corpus, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.io.npz import read_npz
 from tests.conftest import save_arrays
@@ -104,3 +104,12 @@ def test_too_few_grids_and_unknown_kinds_are_refused(tmp_path: Path) -> None:
         write_corpus(tmp_path / "f", "atomic", 9, seed=0)
     with pytest.raises(ValueError, match="unknown corpus kind"):
         default_corpus_path(tmp_path, "arc", 10, 0)
+
+
+def test_made_corpus_lies_where_it_was_asked_for_or_where_training_looks(tmp_path: Path) -> None:
+    named, what = make_corpus("simplified", 1200, 3, str(tmp_path / "mine.npz"), "unused")
+    assert (named, what) == (tmp_path / "mine.npz", "1,200 simplified grids")
+    unnamed, _ = make_corpus("simplified", 1200, 3, None, str(tmp_path / "corpora"))
+    assert unnamed == default_corpus_path(tmp_path / "corpora", "simplified", 1200, 3)
+    assert (read_corpus(named).train == generate_grids("simplified", 1200, 3)[0][:960]).all()
+    assert unnamed.read_bytes() == named.read_bytes()
