@@ -8,7 +8,7 @@ from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from arcvae.app.checks import trusted
 from arcvae.errors import ArcvaeError, ConfigError

@@ -12,9 +12,9 @@ import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import arcvae
 from arcvae.app.plugins import plugin_settings
 from arcvae.errors import ConfigError
 from arcvae.io.renamed import RENAMED
@@ -22,12 +22,13 @@ from arcvae.io.settings import Rule, Settings, leaves, nearest, problem_line, va
 
 SHARED: Final = ("training", "imbalance", "app")
 """Rooms whose settings apply to every config."""
+PACKAGE: Final = Path(__file__).parents[1]
 
 
 @functools.cache
 def room_settings() -> dict[str, Settings]:
     """The settings of each room of the package that has some: the shared ones first, then those of tasks."""
-    packages = sorted(module.name for module in pkgutil.iter_modules(arcvae.__path__) if module.ispkg)
+    packages = sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.ispkg)
     found: dict[str, Settings] = {}
     for room in (*SHARED, *packages):
         if room in found or importlib.util.find_spec(f"arcvae.{room}.settings") is None:

@@ -163,7 +163,8 @@ def _compose_job(
     """The config of one job, from those overrides that can be used, and the problems with the others."""
     groups, values, problems = _sort_out(overrides, search)
     try:
-        base = _plain(compose(config_name, overrides=[*search, *groups]))
+        composed = compose(config_name, overrides=[*search, *groups])
+        base = _plain(composed)
         known = [".".join(path) for path, _ in paths(base)]
         usable = []
         for override in values:
@@ -172,7 +173,8 @@ def _compose_job(
                 usable.append(str(override.input_line))
             else:
                 problems.append(_unknown_key(override, base, known, search))
-        composed = compose(config_name, overrides=[*search, *groups, *usable])
+        if usable:
+            composed = compose(config_name, overrides=[*search, *groups, *usable])
         config = _plain(composed)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         return {}, [*problems, _one_line(error)]

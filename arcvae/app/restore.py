@@ -73,7 +73,7 @@ def restore(
     config |= {"plugins": list(plugins)}
     _require_buildable(config, ckpt_path)
     here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
-    here |= task.data_of_evaluation | ({} if data_path is None else {"path": data_path})
+    here |= {**task.data_of_evaluation} | ({} if data_path is None else {"path": data_path})
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     data = build(config, "data")
     data.prepare_data()

@@ -12,10 +12,12 @@ _NUMBER = Number(-1e9, 1e9)
 SETTINGS: Final = Settings(
     rules={
         # corpus
-        "kind": Choice(("atomic", "simplified", "audio")),
         "source": Text(optional=True),
         "out": Text(optional=True),
         "overwrite": Flag(),
+        "writer.seed": SEED,
+        "writer.path": Text(optional=True),
+        "writer.folder": Text(),
         # evaluate
         "split": Choice(("train", "val", "test")),
         "limit": Number(1, 1e8, integer=True),

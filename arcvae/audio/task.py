@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from arcvae.errors import ConfigError
 from arcvae.training.task import Results, Task
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
+    from arcvae.audio.corpus.data import AudioDataModule  # noqa: F401 (named in the base class)
     from arcvae.audio.module import AudioModule
     from arcvae.training.predictor import Predictor
 
@@ -46,15 +47,7 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
             raise ConfigError(f"model.num_classes={wanted} but {data['path']} has {found}; set it to that")
 
     def build_module(
-        self,
-        model: Any,
-        loss: Any,
-        optimizer: Any,
-        scheduler: Any,
-        *,
-        seed: int,
-        class_counts: Sequence[int],
-        **parts: Any,
+        self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any
     ) -> AudioModule:
         from arcvae.audio.module import AudioModule
 

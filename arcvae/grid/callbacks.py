@@ -156,6 +156,7 @@ def reconstruct(module: GridModule, grids: Tensor) -> Tensor:
     training = module.training
     module.eval()
     with torch.autocast(module.device.type, enabled=False):
-        decoded = module.model(grids.to(module.device)).argmax(1)
+        logits: Tensor = module.model(grids.to(module.device))
+        decoded = logits.argmax(1)
     module.train(training)
     return decoded.to(torch.uint8).cpu()

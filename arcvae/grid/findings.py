@@ -35,14 +35,10 @@ def painting(recall: float, precision: float, weight_ratio: float | None, tau: f
             )
         ]
     if recall >= LOPSIDED * precision and precision < 0.5:
-        smaller = (
-            "" if weight_ratio is None else ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
-        )
-        cause = (
-            f"class weights of weight_ratio {weight_ratio:.0f} : 1"
-            if weight_ratio
-            else "a decoder that cannot place edges yet"
-        )
+        cause, smaller = "a decoder that cannot place edges yet", ""
+        if weight_ratio is not None:
+            cause = f"class weights of ratio {weight_ratio:.0f} : 1 make a missed cell cost more than a painted one"
+            smaller = ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
         return [
             Finding(
                 "over-painting",

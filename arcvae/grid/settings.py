@@ -11,6 +11,7 @@ from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Te
 PRIOR_HEADS: Final = 4
 """Heads of attention of an autoregressive prior, which share its width."""
 
+_KIND = Choice(("atomic", "simplified"))
 _GRIDS = Number(10, 1e8, integer=True)
 _WIDTH = Number(1, 65536, integer=True)
 _EPOCHS = Number(0, 1e6)
@@ -65,8 +66,10 @@ def check_alpha(config: Mapping[str, Any]) -> list[str]:
 SETTINGS: Final = Settings(
     rules={
         "num_grids": _GRIDS,
-        "importance_samples": Number(1, 1000, integer=True),
-        "refine": Number(0, 10_000, integer=True),
+        "writer.kind": _KIND,
+        "writer.num_grids": _GRIDS,
+        "importance_samples": Number(1, 1000, integer=True, optional=True),
+        "refine": Number(0, 10_000, integer=True, optional=True),
         "max_objects": Number(1, 128, integer=True, optional=True),
         "prior.components": Number(1, 10_000, integer=True),
         "prior.path": Text(optional=True),
@@ -77,7 +80,7 @@ SETTINGS: Final = Settings(
         "prior.augment": Flag(),
         "prior.width": Number(4, 4096, integer=True),
         "prior.layers": Number(1, 64, integer=True),
-        "data.kind": Choice(("atomic", "simplified")),
+        "data.kind": _KIND,
         "data.num_grids": _GRIDS,
         "data.fresh": Flag(),
         "data.symmetries": Flag(),
@@ -114,6 +117,7 @@ SETTINGS: Final = Settings(
     builds=(
         "arcvae.grid.models.",
         "arcvae.grid.corpus.data.GridDataModule",
+        "arcvae.grid.corpus.files.make_corpus",
         "arcvae.grid.task.GridTask",
         "arcvae.grid.elbo.",
         "arcvae.grid.callbacks.",

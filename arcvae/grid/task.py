@@ -50,15 +50,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
             raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; set it to that")
 
     def build_module(
-        self,
-        model: Any,
-        loss: Any,
-        optimizer: Any,
-        scheduler: Any,
-        *,
-        seed: int,
-        class_counts: Sequence[int],
-        **parts: Any,
+        self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any
     ) -> GridModule:
         from arcvae.grid.module import GridModule
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
@@ -15,12 +15,6 @@ from torch.utils.data import DataLoader
 class ImbalanceDataModule(LightningDataModule):
     """A LightningDataModule that knows its classes. A task defines the methods."""
 
-    background: ClassVar[int | None] = None
-    """The class that stands for "nothing here"."""
-    sample_unit: ClassVar[str] = "samples"
-    """What one sample is called."""
-    element_unit: ClassVar[str] = "samples"
-    """What has a class; as many to a sample as a target has elements."""
     corpus_path: Path
     """The file that the data are from."""
 

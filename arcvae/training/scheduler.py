@@ -46,7 +46,7 @@ def warmup_then_decay(
     if problem := warmup_problem(warmup_epochs, total_epochs):
         raise ValueError(problem)
     warmup = round(warmup_epochs * total_steps / total_epochs)
-    peak = optimizer.param_groups[0]["lr"]
+    peak = float(optimizer.param_groups[0]["lr"])
     floor = min(1.0, final_lr / peak)
 
     def factor(step: int) -> float:

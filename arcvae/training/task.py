@@ -80,17 +80,7 @@ class Task(Generic[M, D]):
 
     # Training
 
-    def build_module(
-        self,
-        model: Any,
-        loss: Any,
-        optimizer: Any,
-        scheduler: Any,
-        *,
-        seed: int,
-        class_counts: Sequence[int],
-        **parts: Any,
-    ) -> M:
+    def build_module(self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any) -> M:
         """The LightningModule that trains ``model``.
 
         Args:

@@ -57,17 +57,17 @@ class SymbolData(ImbalanceDataModule):
 
     def __init__(
         self, path: str | None = None, *, count: int = 500, batch_size: int = 32, corpus_dir: str = "outputs/corpora",
-        cache_dir: str = "outputs/cache", max_bytes: float = 4e9, seed: int = 0,
+        max_bytes: float = 4e9, seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.corpus_path = Path(path or f"{corpus_dir}/symbols-{count}.npz")
-        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.count, self.batch_size, self.max_bytes, self.seed = count, batch_size, max_bytes, seed
 
     def prepare_data(self) -> None:
         if not self.corpus_path.exists():
             write_corpus(self.corpus_path, self.count, 0)
         names = [*SPLITS, *(f"{split}_features" for split in SPLITS)]
-        self.arrays = read_npz(self.corpus_path, names)
+        self.arrays = read_npz(self.corpus_path, names, max_bytes=self.max_bytes)
 
     @property
     def class_counts(self) -> Any:
@@ -179,7 +179,7 @@ store.store(
     "symbols",
     {
         "_target_": f"{__name__}.SymbolData", "path": None, "count": 500, "batch_size": 32, "max_bytes": 4e9,
-        "corpus_dir": "${output_dir}/corpora", "cache_dir": "${output_dir}/cache", "seed": "${seed}",
+        "corpus_dir": "${output_dir}/corpora", "seed": "${seed}",
     },
     group="data",
 )  # fmt: skip

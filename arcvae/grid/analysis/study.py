@@ -212,7 +212,8 @@ def _codes(
 
 @torch.no_grad()
 def _decode(module: GridModule, z: Tensor) -> NDArray[np.uint8]:
-    return module.model.decoder(z.to(module.device)).argmax(1).to(torch.uint8).cpu().numpy()
+    logits: Tensor = module.model.decoder(z.to(module.device))
+    return logits.argmax(1).to(torch.uint8).cpu().numpy()
 
 
 def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:

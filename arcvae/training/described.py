@@ -1,0 +1,56 @@
+"""Building the model that a file describes: with checked values, and nothing but what the task knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from torch import nn
+
+from arcvae.errors import CheckpointError
+from arcvae.io.settings import Flag, ListOf, Number, OneOf, Settings, Text, problem_line
+
+N = TypeVar("N", bound=nn.Module)
+
+_NUMBER: Final = Number(-65536, 65536)
+_PLAIN: Final = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER)), optional=True)
+"""For values that the settings have no rule for: a file must not demand a layer of any size."""
+
+
+def build_described(
+    config: Mapping[str, Any],
+    path: Path,
+    known: Callable[..., N] | None,
+    settings: Settings,
+    model: Callable[..., N] | None = None,
+) -> N:
+    """Build the network that a file describes.
+
+    Args:
+        config: ``_target_`` and the arguments of the model.
+        path: File that it is from, for messages.
+        known: The class that ``_target_`` names if it is one of the task's, else None.
+        settings: Rules for the arguments of such a class.
+        model: Class of the model instead of that of ``_target_``, for a class of the user's.
+
+    Raises:
+        CheckpointError: A class that is not one of arcvae's, or values out of range.
+    """
+    make = model or known
+    if make is None:
+        raise CheckpointError(
+            f"{path} holds a model of class {config.get('_target_')}, which is not arcvae's; "
+            "give the class: arcvae.load(..., model=...)"
+        )
+    values = {str(key): value for key, value in config.items() if not str(key).startswith("_")}
+    lines = [
+        problem_line(("model", key), value, settings.rule(("model", key)) or _PLAIN) for key, value in values.items()
+    ]
+    if known is not None and any(lines):
+        raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(filter(None, lines))}")
+    try:
+        return make(**values)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        problem = " ".join(str(error).split())
+        raise CheckpointError(f"{path} describes a model that cannot be built: {problem}") from None
