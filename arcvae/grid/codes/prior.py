@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -215,7 +215,8 @@ def load_prior(path: str | os.PathLike[str], model: GridModel) -> CodePrior:
         raise CheckpointError(f"{path} has format {version}, this arcvae knows {PRIOR_FORMAT}; update arcvae")
     if facts.get("decoder_sha256") != weights_digest(model.decoder):
         raise CheckpointError(f"{path} is the prior of another model; train one for this: prior=autoregressive")
-    width, layers = sizes.get("width", 0), sizes.get("layers", 0)
+    width: Any = sizes.get("width")
+    layers: Any = sizes.get("layers")
     if problems := SETTINGS.problems({"prior": {"width": width, "layers": layers}}):
         raise CheckpointError(f"{path} describes a prior that cannot be built: {'; '.join(problems)}")
     prior = CodePrior(LatentQuantizer.of(model), width, layers)

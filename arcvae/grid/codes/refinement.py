@@ -81,7 +81,8 @@ def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_ind
         tried.scatter_add_(2, latent[..., None], move[..., None])
         with torch.no_grad():
             costs, exacts = _cost(decoder, tried.flatten(0, 1), target[wrong].repeat_interleave(count, 0), ignore_index)
-        best, which = costs.view(-1, count).min(1)  # (M,)
+        costs = costs.view(-1, count).masked_fill(outside.gather(1, index), math.inf)  # if fewer than K are inside
+        best, which = costs.min(1)  # (M,)
         chosen = torch.arange(len(wrong), device=z.device), which
         better = best < cost[wrong]  # a grid that no move improves would get the same moves in the next round
         improved = wrong[better]

@@ -124,6 +124,7 @@ class BetaVAE(GridModel):
         hidden: Units of the dense layers.
 
     Example:
+        >>> import torch
         >>> vae = BetaVAE(latent_dim=10)
         >>> sum(p.numel() for p in vae.parameters())
         792542

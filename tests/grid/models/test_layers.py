@@ -1,4 +1,4 @@
-"""Layers at both ends of every model of grids."""
+"""First and last layers of the models of grids."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ def test_one_hot_equals_torch(dtype: torch.dtype) -> None:
     grids = torch.randint(10, (3, 5, 5)).to(dtype)
     expected = nn.functional.one_hot(grids.long(), 10).permute(0, 3, 1, 2).float()
     assert torch.equal(one_hot(grids, 10), expected)
+
+
+@pytest.mark.parametrize(("dtype", "ignored"), [(torch.uint8, 255), (torch.uint8, 10), (torch.int64, -100)])
+def test_one_hot_of_an_ignored_cell_is_zero_in_all_planes(dtype: torch.dtype, ignored: int) -> None:
+    grids = torch.randint(10, (3, 5, 5)).to(dtype)
+    planes = one_hot(grids, 10)
+    grids[:, 2] = ignored
+    padded = one_hot(grids, 10)
+    assert not padded[:, :, 2].any()
+    planes[:, :, 2] = 0
+    assert torch.equal(padded, planes)
 
 
 def test_colors_start_from_the_share_of_the_background_in_every_cell_of_a_block() -> None:

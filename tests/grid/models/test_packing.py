@@ -7,20 +7,21 @@ import math
 import pytest
 import torch
 from scipy.stats import kstest, norm
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.packing import (
     BOUND,
-    LARGEST,
+    MAX_CODES,
     PackedDecoder,
     PackedEncoder,
     bounded,
-    networks_of_latents,
+    level_of,
+    middle_of,
     pack,
     packed_logvar,
     unpack,
-)  # fmt: skip
+)
 from arcvae.grid.models.spatial import SpatialVAE
 
 FITTING = [(1, 8), (8, 8), (24, 2), (15, 3), (2, 4096)]
@@ -53,11 +54,11 @@ def test_unpacking_gives_back_every_level(digits: int, levels: int) -> None:
 
 def test_float32_tells_all_codes_apart() -> None:
     # Every seventh: a margin too small somewhere between the middle and the tails would lose digits there.
-    code = torch.arange(0, LARGEST, 7, dtype=torch.float64)
-    z = torch.special.ndtri((code + 0.5) / LARGEST).float()
-    places = 8 ** torch.arange(7, -1, -1)
+    code = torch.arange(0, MAX_CODES, 7, dtype=torch.float64)
+    z = torch.special.ndtri((code + 0.5) / MAX_CODES).float()
+    values = 8 ** torch.arange(7, -1, -1)
     levels = ((unpack(z[:, None], 8, 8)[..., 0].double() + BOUND) * 2).floor().long()  # (M, 8)
-    assert torch.equal((levels * places).sum(1), code.long())
+    assert torch.equal((levels * values).sum(1), code.long())
 
 
 @pytest.mark.parametrize(("digits", "levels"), [(1, 64), (3, 8), (8, 8)])
@@ -85,7 +86,7 @@ def test_log_variance_is_that_of_the_codes_with_the_same_digits() -> None:
     z = pack(packed, levels)
     inside = torch.special.ndtr(z.double())[..., None] + (torch.rand(1000, dtype=torch.float64) - 0.5) / levels**digits
     same = torch.special.ndtri(inside)  # (50, 10, 1000) codes, spread evenly over the cell in probability
-    central = z.abs() < 1.5  # further out a cell is too wide for a slope to describe it
+    central = z.abs() < 1.5  # further out a bin is too wide to be taken as linear
     torch.testing.assert_close(
         same.var(-1).log()[central], packed_logvar(z, digits, levels).double()[central], atol=0.15, rtol=0
     )
@@ -125,12 +126,12 @@ def test_codes_survive_half_precision() -> None:
     assert (found - latents.float()).abs().max().item() <= 0.25 + 1e-2
 
 
-def test_packed_model_trains_the_networks_inside_and_shows_codes_of_its_size() -> None:
+def test_packed_model_trains_the_wrapped_networks_and_gives_codes_of_its_size() -> None:
     vae = SpatialVAE(8, width=4, patch_width=8, digits=2)
     assert isinstance(vae.encoder, PackedEncoder)
     assert isinstance(vae.decoder, PackedDecoder)
     grids = torch.randint(10, (3, 16, 16), generator=torch.Generator().manual_seed(0))
-    encoder, decoder = networks_of_latents(vae.encoder, vae.decoder)
+    encoder, decoder = vae.latent_networks()
     mu, noise = encoder(grids)
     code, logvar = vae.encoder(grids)
     assert mu.shape == (3, 16)
@@ -139,5 +140,12 @@ def test_packed_model_trains_the_networks_inside_and_shows_codes_of_its_size() -
     # Trained with as much noise as the rounding to levels of width 1/2 adds.
     torch.testing.assert_close(noise.exp(), torch.full_like(mu, 0.5**2 / 12))
     torch.testing.assert_close(vae.decoder(code), decoder(((mu + BOUND) * 2).floor() / 2 + 0.25 - BOUND))
-    plain = nn.Identity(), nn.Identity()
-    assert networks_of_latents(*plain) == plain
+
+
+def test_levels_are_the_bins_between_the_bounds() -> None:
+    latents = torch.tensor([-9.0, -2.0, -1.51, -1.49, 0.0, 1.99, 2.0, 9.0])
+    assert level_of(latents, 8).tolist() == [0, 0, 0, 1, 4, 7, 7, 7]
+    assert level_of(latents, 2, bound=4.0).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert middle_of(torch.arange(4), 4).tolist() == [-1.5, -0.5, 0.5, 1.5]
+    every = torch.arange(128)
+    assert torch.equal(level_of(middle_of(every, 128, 4.0), 128, 4.0), every.float())

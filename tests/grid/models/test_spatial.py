@@ -11,7 +11,10 @@ from arcvae.grid.models.spatial import ChannelNorm, SpatialVAE
 
 @pytest.mark.parametrize(
     ("latents", "size", "message"),
-    [(15, 16, "15 latents .* cannot be dealt out to 16 patches; take a multiple of 16"), (80, 10, "grid of size 10")],
+    [
+        (15, 16, "15 latents .* evenly over 16 patches; take a multiple of 16"),
+        (80, 10, "grid of size 10"),
+    ],
 )
 def test_what_cannot_be_divided_into_patches_is_refused(latents: int, size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -60,3 +63,21 @@ def test_channels_of_a_cell_are_normalised_as_layer_norm_does() -> None:
 def test_first_predictions_have_the_share_of_the_background() -> None:
     shares = SpatialVAE()(torch.randint(10, (20, 16, 16))).softmax(1).mean((0, 2, 3))
     assert shares[0].item() == pytest.approx(0.93, abs=0.03)
+
+
+def test_latents_of_a_group_are_those_of_its_patch() -> None:
+    # A prior reads the 16 patches in rows; the other order of the two, c + 5 g, would mix patches.
+    vae = SpatialVAE(80, width=4, patch_width=8, blocks=0)
+    assert vae.latent_groups == 16
+    z = torch.zeros(1, 80)
+    for channel in range(5):
+        moved = z.clone()
+        moved[0, 16 * channel + 7] = 1  # the patch in row 1, column 3
+        changed = (vae.decoder(z) != vae.decoder(moved)).any(1)[0]
+        assert changed[4:8, 12:].any()
+        assert not changed[:, :6].any()
+
+
+@pytest.mark.parametrize(("size", "groups"), [(8, 4), (12, 9)])
+def test_groups_follow_the_size_of_the_grid(size: int, groups: int) -> None:
+    assert SpatialVAE(36, grid_size=size, width=4, patch_width=8).latent_groups == groups
