@@ -55,8 +55,9 @@ class Decided:
     """Of all decisions and, where there is a background, of those for another class ("objects")."""
 
     def results(self, module: ImbalanceModule) -> Results:
-        """Metrics, under the names that the task gives them, and the calibration errors."""
-        return module.task.rename(self.found) | self.calibration_errors
+        """Metrics, under the names that the task gives them, what it derives from them, and the calibration errors."""
+        found = module.task.rename(self.found)
+        return found | module.task.further_results(found, module) | self.calibration_errors
 
     @property
     def calibration_errors(self) -> Results:
