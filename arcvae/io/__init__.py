@@ -1,1 +1,1 @@
-"""How files are read strictly and written atomically, and what the value of a setting may be."""
+"""Files, read strictly and written atomically; locks; and rules for the values of settings."""
