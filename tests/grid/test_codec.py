@@ -1,4 +1,4 @@
-"""`arcvae.load`: what it accepts, what it refuses, and that it stays light."""
+"""The codec: what it accepts and refuses, that it stays light, and the model that comes with arcvae."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,16 @@ import torch
 
 import arcvae
 from arcvae.errors import CheckpointError, DataError
-from arcvae.grid.codec import SHIPPED, Codec
-from arcvae.grid.codes.sampling import Reference
+from arcvae.grid.analysis.validity import Reference
+from arcvae.grid.codec import Codec, load_codec
 from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.layers import one_hot
 from arcvae.grid.models.separable import SeparableVAE
 from arcvae.grid.models.spatial import SpatialVAE
+
+WEIGHTS = Path(arcvae.__file__).parent / "weights"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_neither_lightning_nor_hydra_is_imported(run_folder: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("model", [SeparableVAE(4), SpatialVAE(16), SpatialVAE(8, digits=4)])
-def test_no_grids_have_no_codes_whatever_the_model(model: torch.nn.Module) -> None:
+def test_no_grids_have_no_codes_whatever_the_model(model: GridModel) -> None:
     codec = Codec(model)
     mu, logvar = codec.encode(np.zeros((0, 16, 16), np.uint8), refine=2)
     assert mu.shape == logvar.shape == (0, codec.latent_dim)
@@ -102,10 +107,69 @@ def test_what_is_no_code_is_refused(codec: Codec, z: np.ndarray, message: str) -
 
 
 def test_decision_that_was_not_tuned_or_does_not_exist_is_refused(codec: Codec) -> None:
-    with pytest.raises(CheckpointError, match="no tuned decision"):
-        codec.sample(1, decision="corrected")
-    with pytest.raises(ValueError, match="must be 'argmax' or 'corrected'"):
-        codec.sample(1, decision="best")  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="no tuned logit adjustment"):
+        codec.sample(1, decision="adjusted")
+    for decision in ("best", "corrected"):
+        with pytest.raises(ValueError, match=r"must be 'argmax' or 'adjusted' \(formerly 'corrected'\)"):
+            codec.sample(1, decision=decision)  # type: ignore[arg-type]
+
+
+def test_adjusted_logits_are_shifted_by_tau_times_the_log_prior() -> None:
+    model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
+    counts = [1000, *range(1, 10)]
+    codec = Codec(model, logit_adjustment={"tau": -0.5, "class_counts": counts, "metric": "object_f1"})
+    z = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    shift = -0.5 * np.log(np.array(counts) / sum(counts))
+    expected = codec.logits(z) + shift[:, None, None]
+    np.testing.assert_allclose(codec.logits(z, "adjusted"), expected, rtol=1e-5, atol=1e-6)
+    assert (codec.decode(z, "adjusted") == expected.argmax(1)).all()
+    assert (codec.decode(z, "adjusted") != codec.decode(z)).any()
+
+
+class AnySize(GridModel):
+    """A model that encodes grids of any size: its code is the mean of each colour's plane."""
+
+    def __init__(self) -> None:
+        super().__init__(latent_dim=10, num_colors=10, grid_size=16)
+        self.encoder = Shares()
+        self.decoder = torch.nn.Sequential(torch.nn.Linear(10, 10), torch.nn.Unflatten(1, (10, 1, 1)))
+
+    def accepts(self, height: int, width: int) -> bool:
+        return height > 0 < width
+
+
+class Shares(torch.nn.Module):
+    def forward(self, grids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mu = one_hot(grids, 10).mean((2, 3))
+        return mu, torch.zeros_like(mu)
+
+
+def test_sizes_of_grids_are_up_to_the_model() -> None:
+    codec = Codec(AnySize())
+    for shape in ((2, 3, 7), (1, 30, 30)):
+        mu, _ = codec.encode(np.full(shape, 4, np.uint8))
+        assert (mu == np.eye(10)[4]).all()
+    with pytest.raises(DataError, match=r"shape \(2, 3, 7, 1\)"):
+        codec.encode(np.zeros((2, 3, 7, 1), np.uint8))
+
+
+def test_ignored_cells_are_encoded_and_refined_as_such(codec: Codec) -> None:
+    grids, _ = generate_grids("atomic", 20, seed=1)
+    grids[:, 12:] = 255
+    with pytest.raises(DataError, match="hold 255, expected colours 0-9"):
+        codec.encode(grids)
+    mu, _ = codec.encode(grids, ignore_index=255)
+    assert np.array_equal(mu, codec.encode(np.where(grids == 255, 99, grids), ignore_index=99)[0])
+    better, _ = codec.encode(grids, refine=5, ignore_index=255)
+    counted = torch.from_numpy(grids[:, :12]).long()
+    worse, cost = (
+        torch.nn.functional.cross_entropy(torch.from_numpy(codec.logits(z)[:, :, :12]), counted).item()
+        for z in (mu, better)
+    )
+    assert cost < worse
+    grids[0, 0, 0] = 10
+    with pytest.raises(DataError, match="hold 10, expected colours 0-9"):
+        codec.encode(grids, ignore_index=255)
 
 
 def test_samples_follow_the_seed(codec: Codec) -> None:
@@ -133,7 +197,7 @@ def test_files_that_the_manifest_does_not_know_are_refused(run_folder: Path, tmp
 def test_export_and_its_twin_are_equal(run_folder: Path) -> None:
     for name in ("encoder", "decoder", "vae_best"):
         one, two = (arcvae.load(run_folder / f"{name}{suffix}") for suffix in (".pth", ".safetensors"))
-        assert one.prior_strength == two.prior_strength
+        assert one.tau == two.tau
         states = one.model.state_dict(), two.model.state_dict()
         part = "" if name == "vae_best" else name
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0] if key.startswith(part))
@@ -183,14 +247,14 @@ def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    record = json.loads((SHIPPED / "atomic-d10.json").read_text())
-    weights = (SHIPPED / "atomic-d10.safetensors").read_bytes()
+    record = json.loads((WEIGHTS / "atomic-d10.json").read_text())
+    weights = (WEIGHTS / "atomic-d10.safetensors").read_bytes()
     assert hashlib.sha256(weights).hexdigest() == record["sha256"]  # the figures are those of these weights
     assert len(weights) < 16e6
     codec = arcvae.load("atomic-d10")
     assert codec.latent_dim == 10
     grids, _ = generate_grids("atomic", 1000, seed=987)
-    for decision, figures in (("argmax", "test"), ("corrected", "test_at_tuned_decision")):
+    for decision, figures in (("argmax", "test"), ("adjusted", "test_at_tuned_decision")):
         decoded = codec.reconstruct(grids, decision=decision)
         hits = ((decoded == grids) & (grids > 0)).sum()
         f1 = 2 * hits / ((decoded > 0).sum() + (grids > 0).sum())
@@ -200,8 +264,8 @@ def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
 
 
 def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
-    record = json.loads((SHIPPED / "atomic-d10.json").read_text())["prior"]
-    prior = (SHIPPED / "atomic-d10.prior.safetensors").read_bytes()
+    record = json.loads((WEIGHTS / "atomic-d10.json").read_text())["prior"]
+    prior = (WEIGHTS / "atomic-d10.prior.safetensors").read_bytes()
     assert hashlib.sha256(prior).hexdigest() == record["sha256"]
     codec = arcvae.load("atomic-d10")
     reference = Reference.of(generate_grids("atomic", 2000, seed=987)[0], 4)
@@ -220,5 +284,36 @@ def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
 def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "atomic-d10").mkdir()
-    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(CheckpointError, match="holds no exports"):
         arcvae.load("atomic-d10")
+
+
+def export_of(model: BetaVAE, part: str = "vae_best") -> dict[str, Any]:
+    """What :func:`arcvae.io.exports.read_export` returns for a model."""
+    network: torch.nn.Module = model if part == "vae_best" else getattr(model, part)
+    values = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "latent_dim": 3, "widths": [4, 4, 4], "hidden": 8}
+    adjustment = {"tau": 0.25, "class_counts": [91, *[1] * 9]}
+    return {"part": part, "model": values, "state_dict": network.state_dict(), "logit_adjustment": adjustment}
+
+
+def test_codec_of_an_export_is_that_of_its_model() -> None:
+    model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
+    codec = load_codec(export_of(model), Path("x.pth"))
+    grids, _ = generate_grids("atomic", 5, seed=0)
+    mu, _ = codec.encode(grids)
+    assert np.array_equal(mu, Codec(model).encode(grids)[0])
+    assert (codec.tau, codec.part) == (0.25, "vae_best")
+    expected = torch.log(torch.tensor([0.91, *[0.01] * 9]))
+    assert codec.log_prior is not None
+    torch.testing.assert_close(codec.log_prior, expected)
+    assert load_codec(export_of(model) | {"logit_adjustment": None}, Path("x.pth")).log_prior is None
+
+
+def test_export_that_holds_no_codes_is_refused() -> None:
+    model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
+    with pytest.raises(CheckpointError, match=r"x\.pth holds a classifier, which has no codes"):
+        load_codec(export_of(model) | {"part": "classifier"}, Path("x.pth"))
+    with pytest.raises(CheckpointError, match="has no use for a prior"):
+        load_codec(export_of(model, "encoder"), Path("x.pth"), prior="prior.safetensors")
+    with pytest.raises(CheckpointError, match="does not fit its architecture"):
+        load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))

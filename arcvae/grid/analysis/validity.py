@@ -86,7 +86,8 @@ def js_distance(first: ArrayLike, second: ArrayLike, bins: int) -> float:
         (1.0, 0.0)
     """
     histograms = [
-        np.bincount(np.minimum(values, bins - 1), minlength=bins) for values in map(np.asarray, (first, second))
+        np.bincount(np.minimum(np.asarray(values, dtype=np.int64), bins - 1), minlength=bins)
+        for values in (first, second)
     ]
     if not histograms[0].any() or not histograms[1].any():
         return 1.0

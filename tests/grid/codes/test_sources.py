@@ -127,22 +127,20 @@ def test_the_data_of_the_caller_keep_their_settings(data: GridDataModule, tmp_pa
     assert (data.batch_size, data.symmetries, data.permute_colors, data.trainer) == (32, True, True, None)
 
 
-def test_a_prior_is_trained_on_augmented_grids_only_if_the_model_was(
-    data: GridDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[int, bool, bool]] = []
-    train = sources.train_prior
+def test_a_prior_is_trained_on_augmented_grids_only_if_the_model_was(data: GridDataModule, tmp_path: Path) -> None:
+    def nats(augment: bool, symmetries: bool, batch_size: int = 64) -> list[float]:
+        data.symmetries, data.permute_colors = symmetries, False
+        source = AutoregressivePrior(max_epochs=1, batch_size=batch_size, width=8, layers=1, augment=augment)
+        fit = source.draw(model, data, 1, 0, tmp_path, CPU)[1]
+        assert fit is not None
+        found: list[float] = fit["nats_per_code"]
+        return found
 
-    def spy(prior: Any, model: Any, batches: GridDataModule, **options: Any) -> list[float]:
-        seen.append((batches.batch_size, batches.symmetries, batches.permute_colors))
-        return train(prior, model, batches, **options)
-
-    monkeypatch.setattr(sources, "train_prior", spy)
-    data.permute_colors = False
-    for augment in (True, False):
-        source = AutoregressivePrior(max_epochs=1, batch_size=48, width=8, layers=1, augment=augment)
-        source.draw(flat(), data, 1, 0, tmp_path, CPU)
-    assert seen == [(48, True, False), (48, False, False)]
+    model = packed()
+    assert nats(augment=True, symmetries=False) == nats(augment=False, symmetries=False)
+    assert nats(augment=False, symmetries=True) == nats(augment=False, symmetries=False)
+    assert nats(augment=True, symmetries=True) != nats(augment=False, symmetries=True)
+    assert nats(augment=True, symmetries=False, batch_size=16) != nats(augment=True, symmetries=False)
 
 
 def test_independent_latents_are_the_figure_to_beat(data: GridDataModule, tmp_path: Path) -> None:
