@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -100,7 +101,8 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
             except HydraException:
                 problems.append(f"cannot read the override {override}: {_one_line(error)}")
             else:
-                problems.append(f'cannot read the override {override}; quote its value: "{quoted}"')
+                typed = shlex.quote(quoted) if set(quoted) & set('"$`\\') else f'"{quoted}"'
+                problems.append(f"cannot read the override {override}; quote its value: {typed}")
     if problems:
         raise ConfigError(problems)
     return parsed

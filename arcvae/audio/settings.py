@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from arcvae.imbalance.settings import alpha_problem
-from arcvae.io.settings import ListOf, Number, Settings, is_count, value_at
+from arcvae.io.settings import ListOf, Number, Settings, Text, is_count, value_at
 
 _CLIPS = Number(20, 1e7, integer=True)
 _SPECIES = Number(2, 10_000, integer=True)
@@ -55,6 +55,9 @@ SETTINGS: Final = Settings(
     rules={
         "num_clips": _CLIPS,
         "num_species": _SPECIES,
+        "writer.source": Text(optional=True),
+        "writer.num_clips": _CLIPS,
+        "writer.num_species": _SPECIES,
         "data.num_clips": _CLIPS,
         "data.num_species": _SPECIES,
         "data.channels": Number(1, 3, integer=True),
@@ -65,6 +68,11 @@ SETTINGS: Final = Settings(
         "model.dropout": Number(0, 0.99),
     },
     checks=(check_clips, check_alpha),
-    builds=("arcvae.audio.corpus.data.AudioDataModule", "arcvae.audio.model.", "arcvae.audio.task.AudioTask"),
+    builds=(
+        "arcvae.audio.corpus.data.AudioDataModule",
+        "arcvae.audio.corpus.make.make_audio_corpus",
+        "arcvae.audio.model.",
+        "arcvae.audio.task.AudioTask",
+    ),
 )
 """What belongs to clips."""

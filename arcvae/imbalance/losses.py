@@ -7,7 +7,7 @@ These are applied in one place, so that no loss can forget them. A loss is chose
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from arcvae.imbalance.registry import (
     registered_losses,
     temporary_losses,
 )
+from arcvae.imbalance.settings import REDUCTIONS, Reduction
 
 __all__ = [
     "ImbalanceLoss",
@@ -32,9 +33,6 @@ __all__ = [
     "registered_losses",
     "temporary_losses",
 ]
-
-Reduction = Literal["sum", "mean"]
-REDUCTIONS: tuple[str, ...] = get_args(Reduction)
 
 
 @register_loss("cross_entropy")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
-from arcvae.imbalance.weights import METHODS
 from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text
+
+WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
+METHODS: Final[tuple[str, ...]] = get_args(WeightMethod)
+"""How class weights are made; see :func:`arcvae.imbalance.weights.class_weights`."""
+Reduction = Literal["sum", "mean"]
+REDUCTIONS: Final[tuple[str, ...]] = get_args(Reduction)
+"""How a loss is reduced; see :class:`arcvae.imbalance.losses.ImbalanceLoss`."""
 
 _FACTOR = Number(0, 1e6)
 
@@ -29,7 +35,7 @@ def alpha_problem(alpha: Any, num_classes: int) -> str | None:
     )
 
 
-def _supplied(config: Mapping[str, Any]) -> list[str]:
+def check_supplied(config: Mapping[str, Any]) -> list[str]:
     """A value for what the task and its corpus supply would be overruled in silence."""
     loss = config.get("loss")
     given = [key for key in ("class_counts", "ignore_index") if isinstance(loss, Mapping) and key in loss]
@@ -44,10 +50,10 @@ SETTINGS: Final = Settings(
         "loss.class_weights": Choice(METHODS),
         "loss.smoothing": Number(0, 1e6, above=True),
         "loss.effective_beta": Number(0, 0.999999999),
-        "loss.reduction": Choice(("sum", "mean")),
+        "loss.reduction": Choice(REDUCTIONS),
         "loss.fade": Number(0, 1),
     },
-    checks=(_supplied,),
+    checks=(check_supplied,),
     builds=("arcvae.imbalance.losses.make_loss",),
 )
 """What any loss is made with. How many factors ``loss.alpha`` needs, the task knows."""

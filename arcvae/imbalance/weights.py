@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
-METHODS: tuple[str, ...] = get_args(WeightMethod)
+from arcvae.imbalance.settings import METHODS, WeightMethod
 
 DEFAULT_SMOOTHING = 1.0
 DEFAULT_EFFECTIVE_BETA = 0.999999

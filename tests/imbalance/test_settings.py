@@ -6,17 +6,27 @@ from typing import Any
 
 import pytest
 
-from arcvae.imbalance.losses import REDUCTIONS
-from arcvae.imbalance.settings import SETTINGS, alpha_problem
-from arcvae.imbalance.weights import METHODS, class_weights
-from arcvae.io.settings import Choice
+from arcvae.imbalance.losses import make_loss
+from arcvae.imbalance.settings import METHODS, REDUCTIONS, SETTINGS, alpha_problem
+from arcvae.imbalance.weights import class_weights
 
 
-def test_choices_are_those_of_the_functions() -> None:
-    for key, words in (("loss.class_weights", METHODS), ("loss.reduction", REDUCTIONS)):
-        rule = SETTINGS.rules[key]
-        assert isinstance(rule, Choice)
-        assert rule.options == words
+@pytest.mark.parametrize("word", [*REDUCTIONS, *METHODS, "median"])
+def test_functions_take_the_words_that_a_config_may_say(word: str) -> None:
+    for key, use in (
+        ("reduction", lambda: make_loss("focal", reduction=word)),  # type: ignore[arg-type]
+        ("class_weights", lambda: class_weights([9, 1], word)),  # type: ignore[arg-type]
+    ):
+        if SETTINGS.problems({"loss": {key: word}}):
+            with pytest.raises(ValueError, match=word):
+                use()
+        else:
+            use()
+
+
+@pytest.mark.parametrize("key", ["class_counts", "ignore_index"])
+def test_what_the_corpus_supplies_is_not_set(key: str) -> None:
+    assert SETTINGS.problems({"loss": {key: None}}) == [f"loss.{key} comes from the task and its corpus; leave it out"]
 
 
 @pytest.mark.parametrize(

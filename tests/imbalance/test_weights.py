@@ -11,7 +11,8 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from arcvae.imbalance.counts import count_classes
-from arcvae.imbalance.weights import METHODS, ClassWeighting, analyse_weights, class_weights
+from arcvae.imbalance.settings import METHODS
+from arcvae.imbalance.weights import ClassWeighting, analyse_weights, class_weights
 
 COUNTS = [19081814, 154289, 154457, 153994, 155609, 155472, 155012, 155371, 157799, 156183]
 KNOWN = {

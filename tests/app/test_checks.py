@@ -1,0 +1,314 @@
+"""Which rule a key is under, what may be built, and what is said of a whole config."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import arcvae
+from arcvae.app.checks import (
+    SHARED,
+    Rulebook,
+    foreign_targets,
+    former_key,
+    further_argument,
+    paths,
+    problems_of,
+    room_settings,
+    rule_for,
+    trusted,
+)
+from arcvae.app.compose import CONF_DIR, plan
+from arcvae.io.renamed import RENAMED
+from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, OneOf, Rule, Text, leaves
+
+OF_OTHERS = {"hydra", "study", "prior", "kind"}  # groups that `train` does not choose from
+GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name not in OF_OTHERS)
+OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))]
+RULES = {(room, key): rule for room, settings in room_settings().items() for key, rule in settings.rules.items()}
+
+GRID = {
+    "task": {"_target_": "arcvae.grid.task.GridTask"},
+    "model": {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "hidden": 128, "num_colors": 10},
+    "trainer": {"_target_": "lightning.pytorch.Trainer", "max_epochs": 5},
+}
+AUDIO = {
+    "task": {"_target_": "arcvae.audio.task.AudioTask"},
+    "model": {"_target_": "arcvae.audio.model.AudioCNNv2", "hidden": 512, "num_classes": None},
+}
+
+
+@functools.cache
+def composed(group: str, option: str) -> dict[str, Any]:
+    """The config of a training run with an option of a group."""
+    (config,) = plan("train", [f"{group}={option}"])
+    return config
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A module of a user's with a model and rules of its own."""
+    (tmp_path / "mine.py").write_text(
+        "from arcvae.io.settings import Flag, Number, Settings, value_at\n"
+        "def model(width, turned=False):\n    return None\n"
+        "def even(config):\n"
+        "    width = value_at(config, 'model.width')\n"
+        "    return ['model.width must be even'] if isinstance(width, int) and width % 2 else []\n"
+        "SETTINGS = Settings(\n"
+        "    rules={'model.width': Number(1, 8, integer=True), 'letters': Flag()}, checks=(even,),\n"
+        "    builds=('elsewhere.models.',), lower_is_better=('edits',))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    return "mine"
+
+
+def test_every_room_with_settings_is_found() -> None:
+    folders = {path.parent.name for path in Path(arcvae.__file__).parent.glob("*/settings.py")} - {"io"}
+    assert set(room_settings()) == folders
+    assert tuple(room_settings())[:3] == SHARED
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_key_has_a_rule(group: str, option: str) -> None:
+    config = composed(group, option)
+    assert [".".join(path) for path, _ in leaves(config) if rule_for(config, path) is None] == []
+
+
+def test_every_rule_has_a_key() -> None:
+    used = set()
+    configs = [composed(group, option) for group, option in OPTIONS]
+    configs += plan("evaluate", [])
+    configs += plan("corpus", ["kind=atomic,audio"], multirun=True)
+    configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
+    configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)
+    for config in configs:
+        used |= {id(rule_for(config, path)) for path, _ in leaves(config)}
+    assert [place for place, rule in RULES.items() if id(rule) not in used] == []
+
+
+def beyond(rule: Rule) -> list[Any]:
+    """Values just outside a rule."""
+    if isinstance(rule, Number):
+        step = 1 if rule.integer else 1e-9 * max(1.0, abs(rule.low))
+        outside: list[Any] = [rule.low if rule.above else rule.low - step, rule.high * (1 + 1e-9) + 1, "abc", True]
+        outside += [float("nan"), float("inf"), float("-inf"), [1]] + ([rule.low + 0.5] if rule.integer else [])
+        return [int(v) if rule.integer and v in (rule.low - 1, rule.high + 1) else v for v in outside]
+    if isinstance(rule, Fixed):
+        return ["no such word", *([rule.value - 1, rule.value + 1] if isinstance(rule.value, int) else [])]
+    if isinstance(rule, Choice):
+        return ["no such word", 1, [rule.options[0]], *rule.former]
+    if isinstance(rule, Flag):
+        return ["yes", 1, 0]
+    if isinstance(rule, ListOf):
+        return ["abc", 3, *([value] for value in beyond(rule.item))]
+    if isinstance(rule, OneOf):
+        return [value for value in beyond(rule.rules[0]) if rule.problem(value)]
+    return [7, True, ["a"]]
+
+
+@pytest.mark.parametrize(("room", "pattern"), RULES)
+def test_each_rule_refuses_what_lies_just_outside(room: str, pattern: str) -> None:
+    rule = RULES[room, pattern]
+    outside = beyond(rule)
+    assert outside
+    for value in outside:
+        assert rule.problem(value), f"{pattern} accepts {value!r}"
+
+
+def test_former_words_lead_to_words_of_today() -> None:
+    for rule in RULES.values():
+        if isinstance(rule, Choice):
+            assert set(rule.former.values()) <= set(rule.options)
+            assert not set(rule.former) & set(rule.options)
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "high"),
+    [
+        (GRID, "model.latent_dim", 4096),
+        (AUDIO, "model.latent_dim", None),  # of grids
+        (AUDIO, "model.dropout", 0.99),
+        (GRID, "model.dropout", None),
+        (GRID, "trainer.max_epochs", 1e6),
+        (GRID, "seed", 2**32 - 1),
+        ({}, "num_clips", 1e7),  # a command without a task
+        ({}, "limit", 1e8),
+        ({}, "refine", 10_000),
+        ({}, "no.such.key", None),
+    ],
+)
+def test_a_key_is_under_the_rule_of_the_room_whose_class_it_builds(
+    config: Mapping[str, Any], key: str, high: float | None
+) -> None:
+    rule = rule_for(config, key.split("."))
+    assert (rule.high if isinstance(rule, Number) else rule) == high
+
+
+def test_a_rule_of_a_room_goes_by_the_innermost_class() -> None:
+    config = {
+        "model": {"_target_": "arcvae.grid.models.x.X", "inner": {"_target_": "arcvae.audio.model.Y", "dropout": 2}}
+    }
+    book = Rulebook.of(config)
+    assert book._owned_by("arcvae.audio.model.Y") == (room_settings()["audio"],)
+    assert book.rule(config, ("model", "inner", "dropout")) is None  # the pattern is another
+    assert book.rule(config, ("model", "latent_dim")) is room_settings()["grid"].rules["model.latent_dim"]
+
+
+def test_checks_of_a_task_are_not_made_of_another() -> None:
+    # Ten colours are no matter of a classifier of clips, nor are clips of grids.
+    assert problems_of(AUDIO | {"loss": {"alpha": [1.0, 2.0]}, "model": AUDIO["model"] | {"num_colors": 10}}) == [
+        "unknown key model.num_colors: arcvae.audio.model.AudioCNNv2 takes no num_colors (did you mean num_classes?)"
+    ]
+    assert "loss.alpha has 2 values for 10 classes" in problems_of(GRID | {"loss": {"alpha": [1.0, 2.0]}})[0]
+    few = {"num_clips": 20, "num_species": 3}
+    assert len(problems_of(few)) == 1
+    assert problems_of(GRID | few) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        ("arcvae.grid.models.beta_vae.BetaVAE", True),
+        ("arcvae.grid.models.beta_vae", True),  # is looked at again when it is built
+        ("arcvae.grid.task.GridTask", True),
+        ("arcvae.audio.task.AudioTask", True),
+        ("arcvae.imbalance.losses.make_loss", True),
+        ("torch.optim.AdamW", True),
+        ("lightning.pytorch.Trainer", True),
+        ("torchmetrics.Accuracy", True),
+        ("arcvae.grid.task.GridTask.load", False),
+        ("arcvae.grid.codec.Codec", False),
+        ("arcvae.io.files.write_json", False),
+        ("arcvae.train.main", False),
+        ("arcvae.grid.modelsx.X", False),
+        ("torch.optimizer.x", False),
+        ("torch.load", False),
+        ("os.system", False),
+        ("mine.model", False),
+        ("", False),
+        (None, False),
+        (["os.system"], False),
+    ],
+)
+def test_only_what_a_room_states_may_be_built(target: Any, allowed: bool) -> None:
+    for config in ({}, GRID, AUDIO):
+        assert trusted(target, config) is allowed
+
+
+def test_plugin_opens_itself_and_what_it_states(plugin: str) -> None:
+    config = {"plugins": [plugin]}
+    assert trusted("mine.model", config)
+    assert trusted("elsewhere.models.Deep", config)
+    assert not trusted("minexx.model", config)
+    assert not trusted("os.system", config)
+    assert not trusted("elsewhere.models.Deep", {"plugins": []})
+
+
+def test_rules_and_checks_of_a_plugin_are_those_of_its_own_classes(plugin: str) -> None:
+    config = {"plugins": [plugin], "model": {"_target_": "mine.model", "width": 3}, "letters": 1}
+    assert problems_of(config) == ["letters=1 must be true or false", "model.width must be even"]
+    config = {"plugins": [plugin], "model": {"_target_": "mine.model", "width": 9, "depth": 3, "turned": True}}
+    assert problems_of(config)[:2] == [
+        "model.width=9 must be a whole number at least 1 and at most 8",
+        "unknown key model.depth: mine.model takes no depth (did you mean width?)",
+    ]
+    # The width of a model of arcvae's is still under the rule of its own room.
+    spatial = {"_target_": "arcvae.grid.models.spatial.SpatialVAE", "width": 64}
+    assert problems_of({"plugins": [plugin], "model": spatial}) == []
+
+
+def test_plugin_that_cannot_be_imported_is_the_one_problem() -> None:
+    (problem,) = problems_of({"plugins": ["no_such_module"], "seed": -1})
+    assert problem.startswith("plugins: cannot import no_such_module")
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize(
+    ("monitor", "low"),
+    [("val/loss", True), ("val/kl", True), ("val/reconstruction", True), ("val/object_f1", False), ("val/edits", None)],
+)
+def test_monitor_is_watched_in_the_direction_in_which_it_is_better(
+    monitor: str, low: bool | None, mode: str, plugin: str
+) -> None:
+    low = True if low is None else low  # val/edits is of the plugin
+    found = problems_of(GRID | {"monitor": monitor, "monitor_mode": mode, "plugins": [plugin]})
+    right = "min" if low else "max"
+    assert found == (
+        []
+        if mode == right
+        else [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
+    )
+
+
+@pytest.mark.parametrize("former", RENAMED)
+def test_target_of_an_earlier_version_leads_to_that_of_today(former: str) -> None:
+    (problem,) = problems_of({"model": {"_target_": former}})
+    assert problem == f"model._target_={former} is now {RENAMED[former]}"
+    assert trusted(RENAMED[former], {})
+
+
+def test_targets_are_looked_at_wherever_they_are() -> None:
+    found = problems_of(
+        {"callbacks": {"a": {"_target_": "lightning.X", "targets": {"b": [{"_target_": "os.system"}]}}}}
+    )
+    remedy = "is not among what may be built from a config; name a module of yours in plugins"
+    assert f"callbacks.a.targets.b.0._target_=os.system {remedy}" in found
+    assert f"callbacks.a._target_=lightning.X {remedy}" in found
+
+
+def test_one_wrong_value_that_another_key_takes_over_is_one_problem() -> None:
+    config = {"seed": -1, "data": {"seed": -1}}
+    assert len(problems_of(config)) == 2
+    assert problems_of(config, {("data", "seed"): "seed"}) == [
+        "seed=-1 must be a whole number at least 0 and at most 4,294,967,295"
+    ]
+
+
+def test_file_may_build_nothing_but_arcvaes_own_and_plugins() -> None:
+    assert foreign_targets(GRID) == [
+        "trainer._target_=lightning.pytorch.Trainer is not arcvae's; if it is yours, name its module in plugins"
+    ]
+    assert foreign_targets({"model": {"_target_": "mine.M"}, "plugins": ["mine"]}) == []
+    nested = {"model": {"_target_": "arcvae.grid.models.x.X", "latent_dim": {"_target_": "os.system"}}}
+    assert foreign_targets(nested) == ["model.latent_dim._target_ is more than a value"]
+
+
+def test_former_keys_say_what_became_of_them() -> None:
+    assert "beta follows the epochs" in str(former_key(GRID, "callbacks.beta_annealing"))
+    assert former_key(AUDIO, "callbacks.beta_annealing") is None
+    for settings in room_settings().values():
+        assert not [key for key in settings.former if settings.rule(key.split("."))]
+
+
+def test_further_arguments_are_those_of_classes_of_other_libraries_and_of_plugins(plugin: str) -> None:
+    assert further_argument(GRID, ("trainer", "strategy")) == "lightning.pytorch.Trainer"
+    assert further_argument(GRID, ("model", "depth")) is None
+    assert further_argument(GRID, ("letters",)) is None
+    assert further_argument({"plugins": [plugin]}, ("letters",)) == "mine"
+    assert further_argument(GRID, ("no", "such")) is None
+
+
+def test_paths_are_every_key_of_mappings_and_lists() -> None:
+    assert [path for path, _ in paths({"a": [{"b": 1}], "c": {"d": None}})] == [
+        ("a",), ("a", "0"), ("a", "0", "b"), ("c",), ("c", "d"),
+    ]  # fmt: skip
+
+
+def test_values_of_any_type_are_survived() -> None:
+    for odd in (None, True, "x", [1], {"a": 1}, float("nan"), "???"):
+        config = dict.fromkeys(("seed", "model", "loss", "beta", "prior", "plugins", "monitor", "num_clips"), odd)
+        assert isinstance(problems_of(config), list)
+        for group, name in (
+            ("beta", "first"),
+            ("prior", "width"),
+            ("scheduler", "warmup_epochs"),
+            ("data", "num_clips"),
+        ):
+            assert isinstance(problems_of(GRID | {group: {name: odd, "second": odd, "num_species": odd}}), list)
+    assert isinstance(Text(), Rule)

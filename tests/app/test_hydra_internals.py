@@ -1,0 +1,38 @@
+"""The command line as Hydra understands it, and that nothing else is taken from its internals."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import arcvae
+from arcvae.app.hydra_internals import parse_command_line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss=focal", "-m", "seed=1,2", "--config-dir", "mine"],
+        ["-m", "--config-dir", "mine", "loss=focal", "seed=1,2"],
+        ["loss=focal", "seed=1,2", "--config-dir=mine", "--multirun"],
+    ],
+)
+def test_flags_may_stand_anywhere(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train", *words])
+    found = parse_command_line()
+    assert (found.overrides, found.multirun, found.config_dir) == (["loss=focal", "seed=1,2"], True, "mine")
+    flags = ("help", "hydra_help", "info", "cfg", "experimental_rerun", "config_name", "config_path")
+    assert not any(getattr(found, flag) for flag in flags)
+
+
+def test_one_file_alone_uses_internals_of_hydra() -> None:
+    users = set()
+    for path in Path(arcvae.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(name.startswith(("hydra._", "omegaconf._")) for name in names):
+                users.add(path.name)
+    assert users == {"hydra_internals.py"}
