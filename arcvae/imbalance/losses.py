@@ -84,7 +84,7 @@ def focal(
 
 
 class ImbalanceLoss(nn.Module):
-    """A registered loss with class weights, without the elements to ignore, reduced to one number.
+    """A registered loss, weighted by class, without the elements to ignore, and reduced to one number.
 
     What the reduction means depends on what the loss is over:
 
@@ -99,8 +99,9 @@ class ImbalanceLoss(nn.Module):
 
     ``sum`` gives a loss over elements in nats per sample, the scale of a KL beside it. ``mean`` is *not* divided by the
     sum of the weights, as torch's weighted mean is; it makes any term beside it stronger by the number of elements of
-    a sample. Elements to ignore are neither summed nor counted, nor is a sample in which all are ignored; a batch in
-    which nothing counts costs 0.
+    a sample. Elements to ignore are neither summed nor counted, nor is a sample in which all are ignored. A batch in
+    which nothing counts costs 0, unless a loss over batches says otherwise. In a run of several processes, a batch is
+    what one of them sees.
 
     With ``fade`` above 0, class weights and focusing are how training starts, not its final objective: over that share
     of the run the weights go to 1 (``w ** emphasis``), and the parameters that were registered as fading go to their
@@ -155,7 +156,7 @@ class ImbalanceLoss(nn.Module):
         valid = None
         if self.ignore_index is not None:
             valid = valid_elements(target, self.ignore_index)
-            # Values that any loss can compute with, and that no gradient flows through.
+            # Values that any loss can compute with, and through which no gradient flows.
             target = target.masked_fill(~valid, 0)
             logits = logits.masked_fill(~valid.unsqueeze(1), 0.0)
         if self.registered.over == "element":

@@ -96,11 +96,11 @@ def register_loss(name: str, *, over: Over = "element", fades: Mapping[str, floa
     ``batch``   scalar       the same
     =========== ============ =======================================================================================
 
-    ``valid`` is ``(N, *)`` bool: which elements count. Where it is False, logits are 0 and the target is 0, so that
-    they can be computed with, and the function must leave the result out. ``class_weights`` is ``(C,)``, float32 at
-    least, or None. A function of any kind that has a parameter ``class_counts`` gets the counts of the train split,
-    ``(C,)`` int64, 0 for a class that never occurs; without a default it cannot be built when they are not known. How
-    each kind is reduced says :class:`~arcvae.imbalance.losses.ImbalanceLoss`.
+    ``valid`` is ``(N, *)`` bool: which elements count. Where it is False, logits and target have been set to 0, so that
+    nothing fails there, and the function must leave the result out. ``class_weights`` is ``(C,)``, float32 at least, or
+    None. A function of any kind that has a parameter ``class_counts`` gets the counts of the train split, ``(C,)``
+    int64, 0 for a class that never occurs; if that parameter has no default, the loss cannot be built without them.
+    :class:`~arcvae.imbalance.losses.ImbalanceLoss` says how each kind is reduced.
 
     Args:
         name: How the loss is called.
