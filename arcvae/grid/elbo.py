@@ -32,7 +32,7 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def free_bits(kl_per_dim: Tensor, floor: float) -> Tensor:
-    """KL with a floor for each dimension: below it, spending more nats costs nothing.
+    """KL with a floor for each dimension: up to it, more nats cost nothing.
 
     Args:
         kl_per_dim: KL of each dimension averaged over the batch, ``(D,)``, nats.
@@ -52,17 +52,17 @@ def free_bits(kl_per_dim: Tensor, floor: float) -> Tensor:
 
 
 class BetaSchedule(Protocol):
-    """Beta as a function of training progress."""
+    """Beta as a function of the epoch."""
 
     maximum: float
     """The largest beta."""
     free_nats: float
-    """Floor of the KL of each dimension (batch mean), in nats, >= 0: what a code may hold at no cost, however large
-    beta becomes. It is what keeps a code alive under a beta that would otherwise collapse it."""
+    """Floor of the KL of each dimension (mean over the batch), in nats, >= 0: information that costs nothing, however
+    large beta becomes. It keeps a code from collapsing under a large beta."""
 
     @property
     def ramp_epochs(self) -> float:
-        """Epochs until beta stops rising by plan; 0 for a constant. Patience is counted from here."""
+        """Epochs until beta has reached its maximum for the first time; 0 for a constant. Patience counts from then."""
         ...
 
     def __call__(self, epoch: float) -> float:
@@ -71,7 +71,12 @@ class BetaSchedule(Protocol):
 
 
 class Constant:
-    """The same beta throughout."""
+    """The same beta in all epochs.
+
+    Example:
+        >>> [Constant(0.1)(epoch) for epoch in (0, 10)]
+        [0.1, 0.1]
+    """
 
     def __init__(self, maximum: float, free_nats: float = 0.0) -> None:
         self.maximum, self.free_nats = maximum, free_nats
@@ -82,7 +87,7 @@ class Constant:
 
 
 class LinearWarmup:
-    """Zero for ``hold`` epochs, then linearly up to ``maximum`` within ``ramp`` epochs, then constant.
+    """Zero for ``hold`` epochs, then linear up to ``maximum`` within ``ramp`` epochs, then constant.
 
     Example:
         >>> [LinearWarmup(hold=1, ramp=2, maximum=0.5)(epoch) for epoch in (0, 1, 2, 3, 9)]
@@ -100,9 +105,12 @@ class LinearWarmup:
 
 
 class ThreePhase:
-    """From 0 to ``middle`` in the first ``first`` epochs, on to ``maximum`` until epoch ``second``, then constant.
+    """Linear from 0 to ``middle`` until epoch ``first``, linear to ``maximum`` until epoch ``second``, then constant.
 
-    The defaults are 0 to 1 over epochs 1-10, 1 to 2 over 11-30, then 2.
+    By default from 0 to 1 in epochs 1 to 10, from 1 to 2 in epochs 11 to 30, then 2.
+
+    Raises:
+        ValueError: ``first`` is not above 0 and below ``second``.
 
     Example:
         >>> [ThreePhase()(epoch) for epoch in (0, 5, 10, 20, 30, 50)]
@@ -131,12 +139,12 @@ class ThreePhase:
 
 
 class Cyclical:
-    """A triangle: in each cycle beta rises linearly to ``maximum`` and falls back at once.
+    """In each cycle beta rises linearly from 0 to ``maximum``, stays there, and starts again from 0.
 
     Args:
         period: Epochs per cycle, > 0.
         maximum: Beta at the top, >= 0.
-        ramp_share: Share of a cycle in which beta rises, in (0, 1]; for the rest of the cycle it stays at the top.
+        ramp_share: Share of a cycle in which beta rises, in (0, 1].
 
     References:
         Fu et al. 2019, equation 6. https://arxiv.org/abs/1903.10145
