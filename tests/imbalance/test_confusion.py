@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -83,6 +83,7 @@ def test_absent_class_is_nan_and_left_out_of_means() -> None:
     assert metrics["mean_iou"].item() == pytest.approx((3 / 4 + 1) / 2)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     shape=st.lists(st.integers(1, 4), min_size=1, max_size=3),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcvae.imbalance.confusion import classification_metrics, confusion_matrix
@@ -60,6 +60,7 @@ def test_reset_forgets() -> None:
     assert metrics.compute()["accuracy"].item() == 1
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     size=st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 3)),
