@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from arcvae.grid.elbo import BetaSchedule, free_bits, gaussian_kl
+from arcvae.grid.elbo import BetaSchedule, free_bits
 from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.training.module import ImbalanceModule, StepOutput
@@ -91,10 +91,10 @@ class GridModule(ImbalanceModule):
             self.step_scalars |= {"beta": self.beta, "beta_per_grid": self.beta_per_grid}
         mu, logvar = encoder(batch)
         mu, logvar = mu.float(), logvar.float()  # (N, K D); the KL does not survive half precision
-        z = mu + torch.randn_like(mu) * (0.5 * logvar).exp() if stage == "train" else mu
+        z = self.model.sample_posterior(mu, logvar, torch.randn_like(mu)) if stage == "train" else mu
         logits = decoder(z)  # (N, C, S, S)
         reconstruction = self.loss(logits, batch)
-        kl_per_dim = gaussian_kl(mu, logvar).mean(0).view(-1, self.model.latent_dim).sum(0)  # (D,)
+        kl_per_dim = self.model.kl(mu, logvar).mean(0).view(-1, self.model.latent_dim).sum(0)  # (D,)
         loss = reconstruction + self.beta * free_bits(kl_per_dim, self.schedule.free_nats)
         parts = {"reconstruction": reconstruction, "kl": kl_per_dim.sum()}
         vectors = {"kl_per_dim": kl_per_dim}

@@ -1,4 +1,16 @@
-"""Class weights from class counts: how much one element of a rare class weighs against one of a common class."""
+"""Class weights from class counts: how much one element of a rare class weighs against one of a common class.
+
+With ``n_c`` the count of class c, C the number of classes that occur, ``N = sum n_c`` and s the smoothing:
+
+==================  =======================================  ===========================
+method              weight before scaling                    scale
+==================  =======================================  ===========================
+inverse             ``N / (C (n_c + s))``                    mean over classes = 1
+sqrt_inverse        square root of ``inverse``               mean over classes = 1
+balanced            ``N / (C n_c)``                          none: mean over elements = 1
+effective_number    ``(1 - b) / (1 - b ** n_c)``             mean over classes = 1
+==================  =======================================  ===========================
+"""
 
 from __future__ import annotations
 
@@ -56,19 +68,8 @@ def class_weights(
 ) -> NDArray[np.float64] | None:
     """One weight per class, larger for rarer classes.
 
-    With ``n_c`` the count of class c, C the number of classes that occur, ``N = sum n_c`` and s the smoothing:
-
-    ==================  =======================================  ===========================
-    method              weight before scaling                    scale
-    ==================  =======================================  ===========================
-    inverse             ``N / (C (n_c + s))``                    mean over classes = 1
-    sqrt_inverse        square root of ``inverse``               mean over classes = 1
-    balanced            ``N / (C n_c)``                          none: mean over elements = 1
-    effective_number    ``(1 - b) / (1 - b ** n_c)``             mean over classes = 1
-    ==================  =======================================  ===========================
-
-    A class that never occurs is left out of N, C and the scale, because its huge weight would dominate the mean and
-    leave next to nothing for the others. It gets the largest weight among the others, with a warning.
+    See the module for the formulas. A class that never occurs is left out of N, C and the scale, because its huge
+    weight would leave next to nothing for the others; it gets the largest weight among them, with a warning.
 
     Args:
         counts: Elements of each class in the whole train split, ``(C,)``, integers >= 0, at least one > 0.
@@ -92,15 +93,7 @@ def class_weights(
         >>> class_weights([90, 10], "sqrt_inverse", smoothing=1e-9).round(4)
         array([0.5, 1.5])
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown class-weight method {method!r}; choose one of {', '.join(METHODS)}")
-    n = np.asarray(counts, dtype=np.float64)
-    if n.ndim != 1 or not np.isfinite(n).all() or (n < 0).any() or n.sum() <= 0:
-        raise ValueError(f"counts must be one finite number >= 0 per class and not all zero, got {counts!r}")
-    if not 0 < smoothing <= 1e6:
-        raise ValueError(f"smoothing must lie in (0, 1e6], got {smoothing}")
-    if not 0 <= effective_beta < 1:
-        raise ValueError(f"effective_beta must lie in [0, 1), got {effective_beta}")
+    n = _checked(counts, method, smoothing, effective_beta)
     if method == "none":
         return None
 
@@ -122,6 +115,20 @@ def class_weights(
     result = np.full(len(n), weights.max())
     result[present] = weights
     return result
+
+
+def _checked(counts: ArrayLike, method: str, smoothing: float, effective_beta: float) -> Counts:
+    """The counts as ``(C,)`` float64; ValueError for arguments of :func:`class_weights` that make no weights."""
+    if method not in METHODS:
+        raise ValueError(f"unknown class-weight method {method!r}; choose one of {', '.join(METHODS)}")
+    n = np.asarray(counts, dtype=np.float64)
+    if n.ndim != 1 or not np.isfinite(n).all() or (n < 0).any() or n.sum() <= 0:
+        raise ValueError(f"counts must be one finite number >= 0 per class and not all zero, got {counts!r}")
+    if not 0 < smoothing <= 1e6:
+        raise ValueError(f"smoothing must lie in (0, 1e6], got {smoothing}")
+    if not 0 <= effective_beta < 1:
+        raise ValueError(f"effective_beta must lie in [0, 1), got {effective_beta}")
+    return n
 
 
 @dataclass(frozen=True)

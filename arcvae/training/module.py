@@ -18,6 +18,7 @@ from torchmetrics import Metric
 from arcvae.errors import NonFiniteError
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
+from arcvae.imbalance.masking import valid_elements, valid_samples
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.training.clock import Clock
 from arcvae.training.seeding import derive_seed, seed_step
@@ -170,12 +171,18 @@ class ImbalanceModule(LightningModule):
             self._accumulate(self.step(batch, stage), stage)
 
     def _accumulate(self, output: StepOutput, stage: str) -> None:
-        size = len(output.target)
+        size = self._samples(output.target)
         self._metric(stage, "classes").update(output.logits.detach().argmax(1), output.target)
         parts = torch.stack([output.loss.detach(), *(output.parts[name].detach() for name in self.part_names)])
         self._metric(stage, "parts").update(parts, size)
         for name, vector in output.vectors.items():
             self._metric(stage, name).update(vector, size)
+
+    def _samples(self, target: Tensor) -> int:
+        """Samples of a batch that count: without those of which every element is ignored."""
+        if self.task.ignore_index is None:
+            return len(target)
+        return int(valid_samples(valid_elements(target, self.task.ignore_index)).sum())
 
     def _metric(self, stage: str, name: str) -> Metric:
         metric = self.metrics[f"{stage}_{name}"]
