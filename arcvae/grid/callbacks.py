@@ -113,7 +113,7 @@ class CodePictures(Checkpoint):
         pl_module.eval()
         grids = choose(data.splits["val"], self.num_codes, self.seed)
         with torch.autocast(device.type, enabled=False):
-            z = torch.randn(self.num_samples, pl_module.model.latent_dim, generator=_generator(self.seed))
+            z = pl_module.model.sample_prior(self.num_samples, _generator(self.seed))
             samples = pl_module.model.decoder(z.to(device)).argmax(1).cpu().numpy()
             mu = torch.cat([pl_module.model.encoder(part.to(device))[0] for part in grids.split(1000)]).float().cpu()
         pl_module.train(training)
