@@ -1,0 +1,334 @@
+"""What a command does before, around and after its jobs."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.experimental.callback import Callback
+
+from arcvae.app.command import CHILD, check_files, run_command
+from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
+
+Command = Callable[..., int]
+Check = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Call:
+    """What a job was called with."""
+
+    config: dict[str, Any]
+    shown: dict[str, Any]
+    folder: Path
+    command: list[str]
+
+
+@pytest.fixture
+def calls() -> list[Call]:
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[Call]) -> Command:
+    """Run ``python -m arcvae.NAME WORDS`` in ``tmp_path``; returns the exit code.
+
+    The job keeps its arguments, and returns ``result``, raises it, or does with the config what it says. The config of
+    ``evaluate`` is small and composes fast.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, name: str = "evaluate", result: Any = None, check: Check = lambda _: None) -> int:
+        def job(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: list[str]) -> Any:
+            calls.append(Call(config, shown, folder, command))
+            outcome = result(config) if callable(result) else result
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr("sys.argv", [f"arcvae.{name}", *words])
+        return run_command(name, job, check)
+
+    return run
+
+
+def test_job_gets_plain_values_the_folder_and_the_command_line(
+    run: Command, calls: list[Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCVAE_SECRET", "hunter2")
+    words = ["loss=option_b", "data.path=${oc.env:ARCVAE_SECRET}", "seed=7"]
+    assert run(*words, name="train") == 0
+    (call,) = calls
+    assert json.loads(json.dumps(call.config)) == call.config
+    assert (call.config["seed"], call.config["data"]["seed"], call.config["data"]["path"]) == (7, 7, "hunter2")
+    assert call.shown == call.config | {"data": call.config["data"] | {"path": "${oc.env:ARCVAE_SECRET}"}}
+    assert "hydra" not in call.config
+    assert call.command == ["python", "-m", "arcvae.train", *words]
+    assert call.folder.parent == tmp_path / "outputs" / "train"
+    assert {path.name for path in call.folder.iterdir()} == {".hydra", "train.log"}
+
+
+def test_folder_is_named_after_the_command(run: Command, calls: list[Call], tmp_path: Path) -> None:
+    assert run() == run(name="sample") == 0
+    assert [call.folder.parent for call in calls] == [tmp_path / "outputs" / name for name in ("evaluate", "sample")]
+
+
+def test_job_given_by_name_is_imported_after_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "late_job.py").write_text("def work(config, shown, folder, command):\n    (folder / 'done').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["arcvae.evaluate"])
+
+    def refuse(_: dict[str, Any]) -> None:
+        raise DataError("no")
+
+    assert run_command("evaluate", "late_job.work", refuse) == 3
+    assert "late_job" not in sys.modules
+    assert not (tmp_path / "outputs").exists()
+    assert run_command("evaluate", "late_job.work", lambda _: None) == 0
+    assert len(list(tmp_path.glob("outputs/evaluate/*/done"))) == 1
+    del sys.modules["late_job"]
+
+
+def test_every_job_of_a_sweep_is_checked_before_the_first_runs(run: Command, calls: list[Call], tmp_path: Path) -> None:
+    def check(config: dict[str, Any]) -> None:
+        if config["seed"] == 3:
+            raise ConfigError("three")
+
+    assert run("-m", "seed=1,2,3", check=check) == 2
+    assert calls == []
+    assert not (tmp_path / "outputs").exists()
+    assert run("-m", "seed=1,2", check=check) == 0
+    assert [call.config["seed"] for call in calls] == [1, 2]
+    assert len({call.folder for call in calls}) == 2
+
+
+def test_sweep_goes_on_after_a_job_that_failed(
+    run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-m", "seed=1,2,3", result=lambda config: DataError("two") if config["seed"] == 2 else None) == 1
+    assert [call.config["seed"] for call in calls] == [1, 2, 3]
+    assert capsys.readouterr().err.splitlines() == ["arcvae: error[E_DATA]: two"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (
+            ConfigError(["a is wrong", "b\n is wrong"]),
+            2,
+            "arcvae: error[E_CONFIG]: a is wrong\narcvae: error[E_CONFIG]: b is wrong",
+        ),
+        (CheckpointError("torn"), 4, "arcvae: error[E_CKPT]: torn"),
+        (OSError(errno.ENOSPC, "No space left", "f"), 5, "No space left: f; choose another output_dir or make room"),
+        (PermissionError(errno.EACCES, "Permission denied"), 5, "Permission denied: a file; choose another"),
+        (MemoryError(), 5, "out of memory; lower data.batch_size"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 5, "out of memory"),
+        (OSError(errno.EINVAL, "odd"), 1, "this is a bug in arcvae; please report the lines above"),
+        (KeyError("x"), 1, "this is a bug in arcvae"),
+    ],
+)
+def test_each_end_has_its_code_and_its_line(
+    run: Command, capsys: pytest.CaptureFixture[str], error: Exception, code: int, line: str
+) -> None:
+    assert run(result=error) == code
+    shown = capsys.readouterr().err
+    assert line in shown
+    assert ("Traceback" in shown) == (code == 1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
+    run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int
+) -> None:
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+
+    def work(_: dict[str, Any]) -> None:
+        last = calls[-1].folder / "checkpoints" / "last.ckpt"
+        last.parent.mkdir()
+        last.touch()
+        os.kill(os.getpid(), number)
+
+    assert run("-m", "seed=1,2", result=work) == code
+    assert len(calls) == 1  # it is no failure of one job, after which the next would run
+    last = calls[0].folder / "checkpoints" / "last.ckpt"
+    assert capsys.readouterr().err == f"arcvae: interrupted by {number.name}; continue with ckpt_path={last}\n"
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+class Returned(Callback):
+    """A Hydra callback that keeps what jobs return."""
+
+    values: list[Any] = []
+
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:  # noqa: ARG002
+        self.values.append(job_return.return_value)
+
+
+@dataclass
+class Record:
+    objective: Any
+
+
+@pytest.mark.parametrize(
+    ("result", "value"),
+    [(0.5, 0.5), (3, 3.0), (Record(0.25), 0.25), (Record(None), None), (None, None), ({"a": 1}, None), (True, None)],
+)
+def test_value_of_a_job_reaches_callbacks_and_sweepers(run: Command, result: Any, value: float | None) -> None:
+    # hydra 2047: `return_value` was None.
+    Returned.values.clear()
+    assert run(f"+hydra.callbacks.keep._target_={__name__}.Returned", result=result) == 0
+    assert Returned.values == [value]
+    assert type(Returned.values[0]) is type(value)
+
+
+SWEEPER = """
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+class SearchingSweeper(BasicSweeper):
+    seen = []
+
+    def sweep(self, arguments):
+        for batch in super().sweep(arguments):
+            self.seen += [result.return_value for result in batch]
+"""
+
+
+def test_sweeper_that_searches_gets_values_and_sees_a_job_fail(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hydra_plugins").mkdir()  # where Hydra wants sweepers to be
+    (tmp_path / "hydra_plugins" / "searching.py").write_text(SWEEPER)
+    monkeypatch.syspath_prepend(tmp_path)
+    sweeper = importlib.import_module("hydra_plugins.searching").SearchingSweeper
+    Plugins.instance().register(sweeper)
+    words = ["-m", "seed=1,2", "hydra.sweeper._target_=hydra_plugins.searching.SearchingSweeper"]
+    assert run(*words, result=lambda config: config["seed"] / 4) == 0
+    assert sweeper.seen == [0.25, 0.5]
+    assert run(*words, result=DataError("bad")) == 3  # and does not take a missing value for one
+    assert "arcvae: error[E_DATA]: bad" in capsys.readouterr().err
+    for name in ("hydra_plugins.searching", "hydra_plugins"):
+        del sys.modules[name]
+
+
+def test_finished_run_is_not_written_over(run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "metrics.json").write_text("{}")
+    assert run("hydra.run.dir=old") == 7
+    assert "old holds a finished run; choose another hydra.run.dir" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize("flag", ["--config-name=evaluate", "--config-path=/tmp", "--experimental-rerun=x"])
+def test_flags_that_would_go_round_the_check_are_refused(
+    run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    assert run(flag) == 2
+    assert "are not supported; use overrides" in capsys.readouterr().err
+    assert calls == []
+
+
+def test_sweep_of_jobs_with_processes_of_their_own_is_refused(run: Command, calls: list[Call]) -> None:
+    assert run("-m", "seed=1,2", "trainer=ddp", name="train") == 2
+    assert run("hydra.mode=MULTIRUN", "trainer=ddp", name="train") == 2
+    assert calls == []
+    assert run("trainer=ddp", name="train") == 0
+
+
+def test_process_of_a_further_device_does_not_check_again(
+    run: Command, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise ConfigError("again")
+
+    assert run(check=refuse) == 2
+    monkeypatch.setenv(CHILD, "1")
+    assert run(check=refuse) == 0
+    assert len(calls) == 1
+
+
+def test_showing_a_config_checks_its_values_alone(run: Command, calls: list[Call], tmp_path: Path, capsys: Any) -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise DataError("no file")
+
+    assert run("seed=5", "--cfg", "job", check=refuse) == 0
+    assert "seed: 5" in capsys.readouterr().out
+    assert run("seed=-5", "--cfg", "job") == 2
+    assert calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_continued_run_takes_over_overrides(
+    run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("loss=option_c", "trainer.max_epochs=3", name="train") == 0
+    last = calls[0].folder / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    capsys.readouterr()
+    assert run(f"ckpt_path={last}", "trainer.max_epochs=5", name="train") == 0
+    assert capsys.readouterr().out.startswith("Continuing with the overrides of that run: loss=option_c\n")
+    config = calls[1].config
+    assert (config["loss"]["class_weights"], config["trainer"]["max_epochs"]) == ("inverse", 5)
+    assert calls[1].command[3:] == ["loss=option_c", f"ckpt_path='{last}'", "trainer.max_epochs=5"]
+    assert calls[1].folder != calls[0].folder
+    assert tmp_path in last.parents
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "message"),
+    [
+        ({"ckpt_path": None, "data": {"path": None}}, ConfigError, "ckpt_path=null: name the checkpoint"),
+        ({"ckpt_path": "no.ckpt"}, CheckpointError, "ckpt_path=no.ckpt: there is no such checkpoint"),
+        ({"ckpt_path": __file__, "prior": {"path": "no.safetensors"}}, CheckpointError, "there is no such prior"),
+        ({"ckpt_path": None, "task": {}, "data": {"path": "no.npz"}}, DataError, r"there is no file /.*/no\.npz"),
+        ({"ckpt_path": None, "task": {}}, None, ""),
+        ({"ckpt_path": __file__, "prior": {"path": __file__}, "data": {"path": __file__}}, None, ""),
+    ],
+)
+def test_files_that_are_not_there_are_found_before_a_run(
+    config: dict[str, Any], error: type[ArcvaeError] | None, message: str
+) -> None:
+    if error is None:
+        check_files(config)
+    else:
+        with pytest.raises(error, match=message):
+            check_files(config)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss.gama=1", "seed=-1"],
+        ["loss=optoin_b", "model._target_=os.system"],
+        ["experiment=audio_cnn", "data.num_clips=889", "trainer.strategy=ddp"],
+        ["data.path=nowhere.npz"],
+        ["ckpt_path=nowhere.ckpt"],
+    ],
+)
+def test_mistake_is_reported_without_importing_what_takes_long(tmp_path: Path, words: list[str]) -> None:
+    # A second and more each; a refusal takes half a second in all.
+    slow = ("torch", "lightning", "torchmetrics", "sklearn", "scipy", "matplotlib", "wandb", "pydantic")
+    code = (
+        f"import sys; sys.argv = ['train', *{words!r}]\n"
+        "from arcvae.train import main\n"
+        "code = main()\n"
+        f"print([name for name in {slow!r} if name in sys.modules])\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+    assert done.returncode in (2, 3, 4)
+    assert all(line.startswith("arcvae: error[E_") for line in done.stderr.splitlines())
+    assert list(tmp_path.iterdir()) == []
