@@ -11,9 +11,10 @@ from torch import Tensor
 
 from arcvae.imbalance.calibration import Calibration, Reliability
 from arcvae.imbalance.confusion import classification_metrics
-from arcvae.imbalance.logit_adjustment import TauTuner, adjust_logits, log_prior
+from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.tau_tuner import TauTuner
 from arcvae.training.findings import Finding
 from arcvae.training.module import ImbalanceModule, StepOutput
 from arcvae.training.task import Results

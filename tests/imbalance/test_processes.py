@@ -15,8 +15,9 @@ from torch import Tensor
 
 from arcvae.imbalance.calibration import Calibration
 from arcvae.imbalance.confusion import classification_metrics
-from arcvae.imbalance.logit_adjustment import TauTuner, log_prior
+from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.tau_tuner import TauTuner
 
 COUNTS = [900, 60, 40]
 

@@ -11,13 +11,9 @@ from typing import Any, Final
 from arcvae.errors import CheckpointError
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.settings import SETTINGS
-from arcvae.io.settings import Flag, ListOf, Number, OneOf, Rule, Text, problem_line
+from arcvae.training.described import build_described
 
 _TARGET: Final = re.compile(r"(arcvae\.grid\.models\.[a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
-
-_NUMBER: Final = Number(-65536, 65536)
-_PLAIN: Final[Rule] = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER)), optional=True)
-"""For values of a model that the settings have no rule for: a file must not demand a layer of any size."""
 
 
 def model_class(target: str) -> type[GridModel] | None:
@@ -58,26 +54,7 @@ def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., Grid
     Raises:
         CheckpointError: A class that is not one of arcvae's, or values out of range.
     """
-    target = str(config.get("_target_"))
-    known = model_class(target)
-    make = model or known
-    if make is None:
-        raise CheckpointError(
-            f"{path} holds a model of class {target}, which is not arcvae's; "
-            "give the class: arcvae.load(..., model=...)"
-        )
-    values = {str(key): value for key, value in config.items() if not str(key).startswith("_")}
-    lines = [
-        problem_line(("model", key), value, SETTINGS.rule(("model", key)) or _PLAIN) for key, value in values.items()
-    ]
-    if known is not None and any(lines):
-        raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(filter(None, lines))}")
-    try:
-        network = make(**values)
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
-        raise CheckpointError(
-            f"{path} describes a model that cannot be built: {' '.join(str(error).split())}"
-        ) from None
+    network = build_described(config, path, model_class(str(config.get("_target_"))), SETTINGS, model)
     if not isinstance(network, GridModel):
         raise CheckpointError(f"{type(network).__name__} is not a GridModel; derive it from arcvae.grid.models.base")
     return network
