@@ -126,6 +126,7 @@ SETTINGS: Final = Settings(
     lower_is_better=("reconstruction", "kl"),
     former={
         "callbacks.beta_annealing": "is gone: beta follows the epochs of any run; leave this override out",
+        "prior.name": "is gone: prior=NAME chooses a prior",
     },
 )
 """What belongs to grids and their codes."""
