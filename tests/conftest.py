@@ -1,7 +1,9 @@
-"""Small corpora and a way to run the commands inside the test process."""
+"""Small corpora and runs that are made once and shared, and ways to run commands and jobs inside the test process."""
 
 from __future__ import annotations
 
+import copy
+import importlib
 import json
 import logging
 import os
@@ -13,15 +15,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
+from arcvae.app.compose import plan
 from arcvae.audio.corpus.files import write_synthetic_corpus
 from arcvae.grid.corpus.files import write_corpus
 
 Command = Callable[..., int]
+NamedCommand = Callable[..., int]
+Job = Callable[..., Any]
 
 # Small models are fastest on one thread, and two test runs side by side do not wait for each other's threads.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+FAST = (
+    "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=64",
+    "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
+)  # fmt: skip
+"""Overrides that make a run on grids last a second."""
+FAST_CLIPS = (
+    "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=16",
+    "callbacks.progress_bar.refresh_rate=0", "experiment=audio_cnn", "model.widths=[4,8]",
+)  # fmt: skip
+"""The same for clips."""
 
 
 @pytest.fixture(autouse=True)
@@ -34,41 +51,119 @@ def _same_start() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that ``make`` fills once for all processes of a test run; the others wait for it.
+
+    Processes of pytest-xdist have temporary folders of their own, in one that they share.
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.with_suffix(".made").exists():
+            folder.mkdir()
+            make(folder)
+            folder.with_suffix(".made").touch()
+    return folder
+
+
+def run_command(name: str, *arguments: str, folder: Path) -> int:
+    """``python -m arcvae.NAME ARGUMENTS`` in a folder, in this process; returns the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [f"arcvae.{name}", *arguments])
+        code: int = importlib.import_module(f"arcvae.{name}").main()
+    return code
+
+
+def run_job(name: str, *overrides: str, folder: Path) -> Any:
+    """What the job NAME returns for a config with these overrides; it writes into ``folder``.
+
+    Everything else goes into ``outputs`` beside ``folder``.
+    """
+    (config,) = plan(name, [f"output_dir='{folder.parent}/outputs'", *overrides])
+    job = getattr(importlib.import_module(f"arcvae.app.jobs.{name}"), name)
+    (folder.parent / "outputs").mkdir(exist_ok=True)
+    return job(config, copy.deepcopy(config), folder, ["python", "-m", f"arcvae.{name}", *overrides])
+
+
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """240 atomic grids: 192 train, 24 val, 24 test."""
-    path = tmp_path_factory.mktemp("corpus") / "tiny.npz"
-    write_corpus(path, "atomic", 240, seed=1)
-    return path
+    make = lambda folder: write_corpus(folder / "tiny.npz", "atomic", 240, seed=1)  # noqa: E731
+    return shared(tmp_path_factory, "corpus", make) / "tiny.npz"
 
 
 @pytest.fixture(scope="session")
 def tiny_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 clips of 4 species."""
-    path = tmp_path_factory.mktemp("clips") / "tiny.npz"
-    write_synthetic_corpus(path, 4, 80, seed=1)
-    return path
+    make = lambda folder: write_synthetic_corpus(folder / "tiny.npz", 4, 80, seed=1)  # noqa: E731
+    return shared(tmp_path_factory, "clips", make) / "tiny.npz"
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
+    """A finished run of two epochs on grids; not to be written into."""
+
+    def make(folder: Path) -> None:
+        assert run_command("train", f"data.path={tiny_corpus}", "loss=option_b", *FAST, folder=folder) == 0
+
+    (found,) = runs(shared(tmp_path_factory, "run", make))
+    return found
+
+
+@pytest.fixture(scope="session")
+def clips_run(tmp_path_factory: pytest.TempPathFactory, tiny_clips: Path) -> Path:
+    """A finished run of two epochs on clips; not to be written into."""
+
+    def make(folder: Path) -> None:
+        assert run_command("train", f"data.path={tiny_clips}", *FAST_CLIPS, folder=folder) == 0
+
+    (found,) = runs(shared(tmp_path_factory, "clips_run", make))
+    return found
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Path:
+    """What an evaluation of the run on grids leaves, with refined codes."""
+
+    def make(folder: Path) -> None:
+        words = (f"ckpt_path={run_folder}/checkpoints/best.ckpt", "importance_samples=4", "refine=3", "accelerator=cpu")
+        assert run_command("evaluate", *words, folder=folder) == 0
+
+    (found,) = shared(tmp_path_factory, "evaluated", make).glob("outputs/evaluate/*")
+    return found
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedCommand:
+    """Run ``python -m arcvae.NAME ARGUMENTS`` in ``tmp_path``; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    return lambda name, *arguments: run_command(name, *arguments, folder=tmp_path)
 
 
 @pytest.fixture
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_corpus: Path) -> Command:
     """Run ``python -m arcvae.train ARGUMENTS`` in ``tmp_path`` on the tiny corpus; returns the exit code."""
-    from arcvae.train import main
 
     def run(*arguments: str, corpus: Path | None = tiny_corpus) -> int:
-        given = [f"data.path={corpus}"] if corpus else []
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["arcvae.train", *given, *arguments])
-        return main()
+        return run_command("train", *([f"data.path={corpus}"] if corpus else []), *arguments, folder=tmp_path)
 
     return run
 
 
-FAST = (
-    "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=64",
-    "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
-)  # fmt: skip
-"""Overrides that make a run last a second."""
+@pytest.fixture
+def job(tmp_path: Path, tiny_corpus: Path) -> Job:
+    """Run the job of a command with overrides in ``tmp_path``; training is on the tiny corpus unless told otherwise.
+
+    Returns what the job returns; it writes into ``tmp_path / NAME`` or ``tmp_path / folder``.
+    """
+
+    def run(name: str, *overrides: str, folder: str | None = None, corpus: Path | None = tiny_corpus) -> Any:
+        given = [f"data.path='{corpus}'"] if corpus and name == "train" else []
+        return run_job(name, *given, *overrides, folder=tmp_path / (folder or name))
+
+    return run
 
 
 def save_arrays(path: Path, **changes: np.ndarray | None) -> Path:
@@ -81,25 +176,31 @@ def save_arrays(path: Path, **changes: np.ndarray | None) -> Path:
 
 
 def runs(folder: Path) -> list[Path]:
+    """Finished runs below a folder that commands were run in."""
     return sorted(path.parent for path in folder.glob("outputs/**/metrics.json"))
 
 
 def metrics(folder: Path) -> dict[str, Any]:
+    """The record in a folder; it has to be strict JSON."""
+
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not strict JSON")
 
     return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
 
 
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
-    """A finished run of two epochs."""
-    from arcvae.train import main
+def same(a: Any, b: Any) -> bool:
+    """Equality of nested states, tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
 
-    folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr("sys.argv", ["arcvae.train", f"data.path={tiny_corpus}", "loss=option_b", *FAST])
-        assert main() == 0
-    (found,) = runs(folder)
-    return found
+
+def fault(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refused command has printed."""
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("arcvae:"))
+    return line

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from arcvae.app.checks import trusted
 from arcvae.errors import ArcvaeError, ConfigError
@@ -51,8 +51,19 @@ def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **a
         raise
     except InstantiationException as error:
         raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
-    except (ValueError, TypeError, MisconfigurationException, ModuleNotFoundError) as error:
+    except _refusals() as error:
         raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What a constructor raises for values that it does not accept.
+
+    Lightning has an exception of its own for that. Only its objects raise it, and they have imported its module by
+    then; to import it here would cost five seconds for every corpus that is made, which needs nothing of Lightning.
+    """
+    refusals: tuple[type[Exception], ...] = (ValueError, TypeError, ModuleNotFoundError)
+    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return refusals if lightning is None else (*refusals, lightning.MisconfigurationException)
 
 
 def _require_trusted_inside(config: Mapping[str, Any], key: str, values: Sequence[Any]) -> None:
