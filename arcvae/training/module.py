@@ -171,18 +171,25 @@ class ImbalanceModule(LightningModule):
             self._accumulate(self.step(batch, stage), stage)
 
     def _accumulate(self, output: StepOutput, stage: str) -> None:
-        size = self._samples(output.target)
         self._metric(stage, "classes").update(output.logits.detach().argmax(1), output.target)
         parts = torch.stack([output.loss.detach(), *(output.parts[name].detach() for name in self.part_names)])
-        self._metric(stage, "parts").update(parts, size)
+        samples, loss_size = self._sizes(output.target)
+        self._metric(stage, "parts").update(parts, loss_size)
         for name, vector in output.vectors.items():
-            self._metric(stage, name).update(vector, size)
+            self._metric(stage, name).update(vector, samples)
 
-    def _samples(self, target: Tensor) -> int:
-        """Samples of a batch that count: without those of which every element is ignored."""
+    def _sizes(self, target: Tensor) -> tuple[int, int]:
+        """By how much a batch counts in the means over an epoch: its samples, and what its loss is a mean over.
+
+        A sample of which every element is ignored does not count. A loss that is a mean over elements counts by those,
+        which are not equally many in all batches as soon as some are ignored.
+        """
         if self.task.ignore_index is None:
-            return len(target)
-        return int(valid_samples(valid_elements(target, self.task.ignore_index)).sum())
+            return len(target), len(target)
+        valid = valid_elements(target, self.task.ignore_index)
+        samples = int(valid_samples(valid).sum())
+        over_elements = self.loss.reduction == "mean" and self.loss.registered.over == "element"
+        return samples, int(valid.sum()) if over_elements else samples
 
     def _metric(self, stage: str, name: str) -> Metric:
         metric = self.metrics[f"{stage}_{name}"]

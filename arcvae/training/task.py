@@ -172,7 +172,7 @@ class Task(Generic[M, D]):
             device: Where to compute.
             **options: What else was given to :func:`arcvae.load`.
         """
-        raise CheckpointError(f"{path} is of the task {self.name!r}, which says nothing of how to load its exports")
+        raise CheckpointError(f"{path} is of the task {self.name!r}, which does not define load() for its exports")
 
     def require_draws(self, checkpoint: Path) -> None:
         """Refuse, before anything is fitted, to draw samples from a model that cannot make any.
