@@ -1,0 +1,143 @@
+"""A model comes back from its checkpoint as it was trained; whatever is no checkpoint is refused before it is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import arcvae
+from arcvae.app.restore import Restored, restore
+from arcvae.audio.corpus.files import write_synthetic_corpus
+from arcvae.audio.task import AudioTask
+from arcvae.errors import CheckpointError, DataError
+from arcvae.grid.task import GridTask
+from arcvae.io.tensors import load_torch, save_torch
+from tests.conftest import metrics, save_arrays
+
+
+def opened(path: Path, folder: Path, **changes: Any) -> Restored:
+    settings = {"data_path": None, "accelerator": "cpu", "output_dir": str(folder)} | changes
+    return restore(str(path), **settings)
+
+
+@pytest.mark.parametrize(("fixture", "task"), [("run_folder", GridTask), ("clips_run", AudioTask)])
+def test_restored_model_is_the_one_that_was_saved(
+    request: pytest.FixtureRequest, tmp_path: Path, fixture: str, task: type
+) -> None:
+    run: Path = request.getfixturevalue(fixture)
+    best = run / "checkpoints" / "best.ckpt"
+    found, record = opened(best, tmp_path), metrics(run)
+    state = load_torch(best)["state_dict"]
+    assert found.module.state_dict().keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in found.module.state_dict().items())
+    assert type(found.task) is type(found.module.task) is task
+    assert not found.module.training
+    assert found.counts == record["class_counts"]
+    assert found.same_corpus
+    assert found.data.content_hash == record["corpus"]["sha256"]
+    weights = found.module.loss.class_weights
+    assert (None if weights is None else weights.tolist()) == pytest.approx(record["class_weights"])
+    assert found.module.clock.epoch == pytest.approx(load_torch(best)["epoch"] + 1, abs=0.5)
+
+
+def test_class_weights_are_those_of_the_run_whatever_the_corpus(run_folder: Path, tmp_path: Path, caplog: Any) -> None:
+    other = save_arrays(tmp_path / "other.npz")  # uniform colours, which would give other weights
+    found = opened(run_folder / "checkpoints" / "best.ckpt", tmp_path, data_path=str(other))
+    assert f"{other} is not the corpus that" in caplog.text
+    assert not found.same_corpus
+    record = metrics(run_folder)
+    assert found.counts == record["class_counts"] != found.data.class_counts.tolist()
+    assert found.module.loss.class_weights is not None
+    assert found.module.loss.class_weights.tolist() == pytest.approx(record["class_weights"])
+
+
+def test_corpus_of_another_kind_is_refused(run_folder: Path, clips_run: Path, tmp_path: Path) -> None:
+    small = {name: np.zeros((4, 8, 8), np.uint8) for name in ("train", "val", "test")}
+    corpus = save_arrays(tmp_path / "small.npz", **small)
+    with pytest.raises(DataError, match=r"small.npz has grid_size 8, .*best.ckpt was trained with 16"):
+        opened(run_folder / "checkpoints" / "best.ckpt", tmp_path, data_path=str(corpus))
+    write_synthetic_corpus(tmp_path / "five.npz", 5, 80, seed=1)
+    with pytest.raises(DataError, match=r"five.npz has num_classes 5, .*best.ckpt was trained with 4"):
+        opened(clips_run / "checkpoints" / "best.ckpt", tmp_path, data_path=str(tmp_path / "five.npz"))
+
+
+def test_corpus_with_other_classes_is_refused(clips_run: Path, tmp_path: Path) -> None:
+    content = load_torch(clips_run / "checkpoints" / "best.ckpt")
+    content["arcvae"]["class_names"][1] = "wren"
+    save_torch(tmp_path / "wrens.ckpt", content)
+    with pytest.raises(DataError, match=r"has a class 'species_01' where .*wrens.ckpt was trained on 'wren'"):
+        opened(tmp_path / "wrens.ckpt", tmp_path)
+
+
+def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
+    """Files that are no checkpoint to restore, and what is said of each."""
+    good = run / "checkpoints" / "best.ckpt"
+    found = {
+        "text": (folder / "text.ckpt", "is not an intact checkpoint"),
+        "truncated": (folder / "truncated.ckpt", "is not an intact checkpoint"),
+        "export": (run / "encoder.pth", "is an export (encoder); give a checkpoint"),
+        "weights": (run / "class_weights.pth", "is the class weights of a run"),
+    }
+    found["text"][0].write_text("not a checkpoint")
+    found["truncated"][0].write_bytes(good.read_bytes()[:-100])
+
+    def changed(name: str, message: str, change: Callable[[dict[str, Any]], object]) -> None:
+        content = load_torch(good)
+        change(content)
+        save_torch(folder / f"{name}.ckpt", content)
+        found[name] = (folder / f"{name}.ckpt", message)
+
+    def model(**values: Any) -> Callable[[dict[str, Any]], object]:
+        return lambda content: content["arcvae"]["config"]["model"].update(values)
+
+    inner = {"_target_": "torch.optim.optimizer.torch.utils.collect_env.run", "command": "touch canary"}
+    shell = {"_target_": "os.system", "command": "touch canary"}
+    changed("newer", "has format 99, this arcvae knows", lambda c: c["arcvae"].update(format=99))
+    changed("foreign", "a Lightning checkpoint of another program", lambda c: c.pop("arcvae"))
+    changed("smaller", "does not fit its architecture", model(hidden=17))
+    changed("missing", "model.encoder.mu.bias is missing", lambda c: c["state_dict"].pop("model.encoder.mu.bias"))
+    changed("huge", "model.latent_dim=1000000000", model(latent_dim=10**9))
+    changed("nan", "not finite", lambda c: c["state_dict"]["model.encoder.mu.bias"].fill_(torch.nan))
+    changed("shell", "is not arcvae's", lambda c: c["arcvae"]["config"].update(model=shell))
+    changed("task", "is not arcvae's", lambda c: c["arcvae"]["config"].update(task=shell))
+    changed("nested", "is more than a value", model(latent_dim=inner))
+    changed("counts", "lacks class_counts", lambda c: c["arcvae"].pop("class_counts"))
+    changed("stranger", "unknown key model.depth", model(depth=3))
+    return found
+
+
+NAMES = [
+    "text", "truncated", "export", "weights", "newer", "foreign",
+    "smaller", "missing", "huge", "nan", "shell", "task", "nested", "counts", "stranger",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bad(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
+    return bad_checkpoints(run_folder, tmp_path_factory.mktemp("bad"))
+
+
+def test_every_bad_checkpoint_is_tested(bad: dict[str, tuple[Path, str]]) -> None:
+    assert list(bad) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_checkpoint_is_refused_and_none_of_its_code_is_run(
+    bad: dict[str, tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a canary would appear
+    path, message = bad[name]
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        opened(path, tmp_path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if name not in ("export", "missing"):  # one is there to be loaded, the other lacks what loading does not need
+        with pytest.raises(CheckpointError, match=path.name):
+            arcvae.load(path)
+    assert list(tmp_path.iterdir()) == []
