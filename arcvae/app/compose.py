@@ -215,7 +215,7 @@ def _unknown_key(override: Override, base: Mapping[str, Any], known: Sequence[st
         return f"unknown key {name}{close}"
     if (target := further_argument(base, name.split("."))) is not None:
         value = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
-        return f"{name} is not among the keys of this config; a further argument of {target} is +{name}={value}"
+        return f"{name} is not among the keys of this config; to add it for {target}, write +{name}={value}"
     groups = [group for group in _options("", search, groups=True) if group != "hydra"]
     return f"unknown key {name}{nearest(name, visible) or nearest(name, groups)}"
 
