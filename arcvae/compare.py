@@ -17,13 +17,15 @@ from arcvae.errors import DataError
 
 
 def check(config: dict[str, Any]) -> None:
-    """Compose every training run, and look for every run folder, before anything is written."""
+    """Compose every run of a study, and look for every folder that is given, before anything is written."""
     for run in config["runs"]:
         if not (Path(run) / "metrics.json").is_file():
             raise DataError(f"{run} holds no metrics.json; give the folder of a finished training run")
     if not config["runs"]:
         for overrides in jobs_of(config).values():
             plan("train", overrides)
+        for prior in config["study"].get("priors") or []:
+            plan("sample", [f"prior={prior}"])
 
 
 def main() -> int:

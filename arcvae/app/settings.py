@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from arcvae.io.settings import Choice, Flag, ListOf, Number, OneOf, Settings, Text
 from arcvae.training.settings import SEED
 
 _NUMBER = Number(-1e9, 1e9)
+
+
+def check_samples(config: Mapping[str, Any]) -> list[str]:
+    """A study that draws samples has to say from which priors."""
+    study = config.get("study")
+    if isinstance(study, Mapping) and study.get("samples") and not study.get("priors"):
+        return ["study.samples needs study.priors: which options of `prior` the samples are drawn with"]
+    return []
+
 
 SETTINGS: Final = Settings(
     rules={
@@ -35,9 +45,11 @@ SETTINGS: Final = Settings(
         "study.curves.*": Text(),
         "study.planes.*": ListOf(Text(), shortest=2),
         "study.samples": Number(1, 1e6, integer=True),
+        "study.priors": ListOf(Text(), shortest=1),
         "study.goals.reference": Text(),
         "study.goals.better": ListOf(Text()),
         "study.goals.above.*": OneOf((_NUMBER, ListOf(_NUMBER, shortest=1))),
     },
+    checks=(check_samples,),
 )
 """What the commands beside ``train`` ask for."""

@@ -307,9 +307,9 @@ def test_finished_or_busy_run_folder_is_refused(job: Job, tmp_path: Path) -> Non
 
 def test_run_is_continued_with_its_own_settings_only(job: Job, run_folder: Path) -> None:
     checkpoint = f"ckpt_path={run_folder}/checkpoints/last.ckpt"
-    with pytest.raises(CheckpointError, match="has 2 epochs behind it; set trainer.max_epochs to more"):
+    with pytest.raises(CheckpointError, match=r"has 2 epochs behind it; set trainer.max_epochs to more"):
         job("train", checkpoint, "loss=option_b", *FAST, "trainer.max_epochs=1", folder="shorter")
-    with pytest.raises(CheckpointError, match="cannot be continued with other settings: .*seed .was 42, now 5.") as one:
+    with pytest.raises(CheckpointError, match=r"cannot be continued with .*seed \(was 42, now 5\)") as one:
         job("train", checkpoint, "loss=option_b", *FAST, "model.latent_dim=3", "seed=5", folder="other")
     assert "model (was {" in str(one.value)
     longer = job("train", checkpoint, "loss=option_b", *FAST, "trainer.max_epochs=3", folder="longer")

@@ -1,0 +1,142 @@
+"""The job of ``arcvae.compare``: a report on runs that are there, or on those that it trains."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import arcvae
+from arcvae.app.compose import CONF_DIR
+from arcvae.errors import DataError
+from arcvae.training.record import RunRecord
+from tests.conftest import FAST, FAST_CLIPS, Job
+
+
+def quoted(values: tuple[str, ...]) -> str:
+    return "[" + ",".join(f"'{value}'" for value in values) + "]"
+
+
+def changed(run: Path, copy: Path, **changes: Any) -> Path:
+    """A copy of a run whose record says something else."""
+    shutil.copytree(run, copy)
+    dataclasses.replace(RunRecord.read(run), run_id=copy.name, **changes).write(copy)
+    return copy
+
+
+def softer(run: Path, copy: Path, **changes: Any) -> Path:
+    """A copy of a run that was made with another loss."""
+    config = RunRecord.read(run).config
+    return changed(run, copy, config=config | {"loss": config["loss"] | {"gamma": 0.5}}, **changes)
+
+
+def test_given_runs_are_compared_without_training(job: Job, run_folder: Path, tmp_path: Path) -> None:
+    record = RunRecord.read(run_folder)
+    better = record.val | {"object_f1": 0.9}
+    healthy = record.verdict | {"mode_collapse": False, "posterior_collapse": False}
+    other = softer(run_folder, tmp_path / "softer", val=better, seed=7, verdict=healthy)
+    results = job("compare", f"runs=[{run_folder},{other}]")
+    written = json.loads((tmp_path / "compare" / "results.json").read_text())
+    assert written.keys() == results.keys()
+    assert written["variants"].keys() == results["variants"].keys()
+    assert results["version"] == arcvae.__version__
+    assert results["recommendation"] == "loss.gamma=0.5"  # validation decides
+    one, two = results["variants"].values()
+    assert (one["runs"], two["runs"]) == ([str(run_folder)], [str(other)])
+    assert (one["seeds"], two["seeds"]) == ([42], [7])
+    assert (two["metrics"]["val/object_f1"]["mean"], two["metrics"]["val/object_f1"]["values"]) == (0.9, (0.9,))
+    for split in ("test", "adjusted"):
+        assert one["metrics"][f"{split}/object_f1"]["mean"] == record.results(split)["object_f1"]
+    assert one["verdicts"] == [record.verdict]
+    report = (tmp_path / "compare" / "results.md").read_text()
+    assert "**Recommendation: loss.gamma=0.5" in report
+    assert record.run_id in report
+    names = {path.name for path in (tmp_path / "compare").iterdir()}
+    assert names == {"results.md", "results.json", "curves.png", "reconstructions.png"}
+    assert not (tmp_path / "outputs" / "train").exists()
+
+
+def test_seeds_of_a_variant_are_averaged(job: Job, run_folder: Path, tmp_path: Path) -> None:
+    record = RunRecord.read(run_folder)
+    config = record.config | {"seed": 7}
+    other = changed(run_folder, tmp_path / "other", config=config, seed=7, val=record.val | {"object_f1": 0.5})
+    (variant,) = job("compare", f"runs=[{run_folder},{other}]")["variants"].values()
+    entry = variant["metrics"]["val/object_f1"]
+    assert list(entry["values"]) == [record.val["object_f1"], 0.5]
+    assert entry["mean"] == pytest.approx((record.val["object_f1"] + 0.5) / 2)
+
+
+def test_runs_on_different_corpora_are_compared_with_a_warning(
+    job: Job, run_folder: Path, tmp_path: Path, caplog: Any
+) -> None:
+    other = softer(run_folder, tmp_path / "other", corpus={"path": "other.npz", "sha256": "0" * 64})
+    job("compare", f"runs=[{run_folder},{other}]")
+    assert "not all made on the same corpus; their figures do not compare" in caplog.text
+
+
+def test_runs_of_different_tasks_have_no_picture_of_one(
+    job: Job, run_folder: Path, clips_run: Path, tmp_path: Path
+) -> None:
+    results = job("compare", f"runs=[{run_folder},{clips_run}]", "study.columns=[f1_macro]", "study.rank=[f1_macro]")
+    assert len(results["variants"]) == 2
+    assert not (tmp_path / "compare" / "reconstructions.png").exists()
+
+
+def test_picture_that_cannot_be_drawn_costs_no_report(job: Job, run_folder: Path, tmp_path: Path) -> None:
+    gone = changed(run_folder, tmp_path / "gone", corpus={"path": "x.npz", "sha256": ""})
+    (gone / "vae_best.pth").write_text("damaged")
+    job("compare", f"runs=[{gone}]")
+    assert (tmp_path / "compare" / "results.md").is_file()
+    assert not (tmp_path / "compare" / "reconstructions.png").exists()
+
+
+def test_what_is_no_record_is_refused(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"scores": {}}')
+    with pytest.raises(DataError, match="is not the record of a training run"):
+        job("compare", f"runs=[{tmp_path}]")
+
+
+def test_variants_are_trained_in_processes_and_reported(job: Job, tmp_path: Path, tiny_clips: Path) -> None:
+    # Two cheap variants stand for any study.
+    words = (f"data.path={tiny_clips}", *FAST_CLIPS, "trainer.max_epochs=1", "logger=none")
+    variants = ("~study.variants.C", "study.variants.A=['loss=cross_entropy']", "study.variants.B=['loss=option_b']")
+    columns = ("study.columns=[f1_macro]", "study.rank=[f1_macro]")
+    results = job("compare", f"overrides={quoted(words)}", *variants, *columns)
+    assert list(results["variants"]) == ["A", "B"]
+    weights = []
+    for variant in results["variants"].values():
+        (run,) = variant["runs"]
+        assert Path(run).parent == tmp_path / "outputs" / "train"
+        record = RunRecord.read(Path(run))
+        weights.append(record.config["loss"]["class_weights"])
+        assert variant["metrics"]["test/f1_macro"]["mean"] == record.results("test")["f1_macro"]
+    assert weights == ["none", "sqrt_inverse"]
+    again = job("compare", f"overrides={quoted(words)}", *variants, *columns, folder="again")
+    assert again["variants"] == results["variants"]  # nothing is trained again
+    assert len(list((tmp_path / "outputs" / "train").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Path, tiny_corpus: Path) -> None:
+    small = (f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "model.maps=2", "model.coarse=2")
+    variants = yaml.safe_load((CONF_DIR / "study" / "frontier.yaml").read_text())["variants"]
+    others = [f"~study.variants.{name}" for name in variants if name != "d4"]
+    words = ["study=frontier", "study.samples=20", f"overrides={quoted(small)}", *others]
+    results = job("compare", *words)
+    assert (tmp_path / "compare" / "frontier.png").stat().st_size > 5_000
+    assert list(results["variants"]) == ["d4"]
+    (run,) = (Path(run) for run in results["variants"]["d4"]["runs"])
+    for prior in ("posterior", "aggregate", "normal"):
+        file = run / f"samples_{prior}_20" / "metrics.json"
+        drawn = json.loads(file.read_text())
+        found = results["variants"]["d4"]["metrics"][f"test/valid_{prior}"]["mean"]
+        assert found == drawn["scores"]["samples"]["valid"]
+    written = file.stat().st_mtime_ns
+    job("compare", *words, folder="again")
+    assert file.stat().st_mtime_ns == written
+    assert len(list((tmp_path / "outputs" / "train").iterdir())) == 1
