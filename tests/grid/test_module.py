@@ -1,51 +1,49 @@
-"""The grid task: its loss, its metrics against a plain loop, and what it says about itself."""
+"""The loss of the grid task, its metrics against a plain loop, and beta following the clock."""
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from sklearn.metrics import f1_score
 
 from arcvae.errors import NonFiniteError
-from arcvae.grid.callbacks import BetaAnnealing, choose, reconstruct
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.elbo import Constant, LinearWarmup, gaussian_kl
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.grid.module import GridModule
+from arcvae.grid.task import GridTask
 from arcvae.imbalance.losses import make_loss
+from arcvae.training.clock import Clock, ClockCallback
 
 
 def make(
-    beta: float = 0.5,
-    *,
-    reduction: str = "sum",
-    weights: list[float] | None = None,
-    free_nats: float = 0.0,
-    **kwargs: object,
-) -> GridModule:
+    beta: float = 0.5, *, reduction: str = "sum", weights: list[float] | None = None, free_nats: float = 0.0,
+    model: Any = None, fade: float = 0.0, seed: int = 0,
+) -> GridModule:  # fmt: skip
+    """A small module."""
     return GridModule(
-        BetaVAE(latent_dim=4, widths=[4, 4, 4], hidden=8),
-        make_loss("focal", class_weights=weights, reduction=reduction),  # type: ignore[arg-type]
+        GridTask(),
+        model or BetaVAE(latent_dim=4, widths=[4, 4, 4], hidden=8),
+        make_loss("focal", class_weights=weights, reduction=reduction, fade=fade),  # type: ignore[arg-type]
         partial(torch.optim.AdamW, lr=1e-3),
         beta=Constant(beta, free_nats),
-        **kwargs,  # type: ignore[arg-type]
+        seed=seed,
     )
 
 
-def trainer_for(tmp_path: Path, **kwargs: object) -> Trainer:
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    return Trainer(default_root_dir=tmp_path, accelerator="cpu", max_epochs=1, **(quiet | kwargs))  # type: ignore[arg-type]
+def trainer_for(folder: Path, **settings: Any) -> Trainer:
+    quiet = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )  # fmt: skip
+    callbacks = [ClockCallback(), *settings.pop("callbacks", ())]
+    words = {"accelerator": "cpu", "max_epochs": 1} | quiet | settings
+    return Trainer(default_root_dir=folder, callbacks=callbacks, **words)
 
 
 GRIDS = torch.randint(10, (6, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -59,6 +57,8 @@ def test_evaluation_loss_is_reconstruction_of_the_mean_plus_beta_kl_in_nats_per_
     reconstruction = module.loss(module.model.decoder(mu), GRIDS)
     assert output.loss.item() == pytest.approx((reconstruction + 0.5 * kl).item(), rel=1e-6)
     assert output.parts["kl"].item() == pytest.approx(kl.item(), rel=1e-6)
+    assert output.vectors["kl_per_dim"].sum().item() == pytest.approx(kl.item(), rel=1e-6)
+    assert torch.equal(output.target, GRIDS)
 
 
 def test_training_decodes_a_sample_of_the_posterior() -> None:
@@ -67,6 +67,12 @@ def test_training_decodes_a_sample_of_the_posterior() -> None:
     assert not torch.equal(first.logits, second.logits)
     draws = torch.stack([module.step(GRIDS, "train").parts["kl"] for _ in range(3)])
     assert len(set(draws.tolist())) == 1  # the KL has no noise
+    torch.manual_seed(5)
+    once = module.step(GRIDS, "train").logits
+    torch.manual_seed(5)
+    mu, logvar = module.model.encoder(GRIDS)
+    expected = module.model.decoder(mu + torch.randn_like(mu) * (0.5 * logvar).exp())
+    assert torch.equal(once, expected)
 
 
 def test_beta_zero_is_an_autoencoder_loss() -> None:
@@ -83,26 +89,45 @@ def test_free_nats_raise_the_loss_but_not_the_reported_kl() -> None:
 
 
 def test_mean_reduction_makes_beta_256_times_as_strong() -> None:
-    assert make(beta=0.1).effective_beta == pytest.approx(0.1)
-    assert make(beta=0.1, reduction="mean").effective_beta == pytest.approx(25.6)
+    assert make(beta=0.1).beta_per_grid == make(beta=0.1).largest_beta_per_grid == pytest.approx(0.1)
+    assert make(beta=0.1, reduction="mean").beta_per_grid == pytest.approx(25.6)
+    # That is: the loss of a mean over cells, times the cells, is that of a sum with so much larger a beta.
+    mean, total = make(beta=0.1, reduction="mean"), make(beta=25.6)
+    total.load_state_dict(mean.state_dict())
+    assert 256 * mean.step(GRIDS, "val").loss.item() == pytest.approx(total.step(GRIDS, "val").loss.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("beta", "reduction", "weights", "warns"),
-    [
-        (0.1, "mean", [1.0] * 10, True),  # the effective beta of the run that collapsed
-        (0.05, "mean", [1.0] * 10, False),
-        (2.0, "sum", [1.0] * 10, False),
-        (1.0, "sum", None, True),  # unweighted, objects mean too little to survive it
-        (0.1, "sum", None, False),
-    ],
-)
-def test_warning_where_runs_collapsed_before(
-    beta: float, reduction: str, weights: list[float] | None, warns: bool
-) -> None:
-    notes = make(beta, reduction=reduction, weights=weights).notes()
-    assert any(line.startswith("WARNING") for line in notes) == warns
-    assert f"effective beta {beta * (256 if reduction == 'mean' else 1):g}" in notes[0]
+def test_beta_is_that_of_the_clock_and_of_the_end_without_one() -> None:
+    module = make()
+    module.schedule = LinearWarmup(hold=0, ramp=4, maximum=0.8)
+    for epoch, beta in ((0.0, 0.0), (1.0, 0.2), (2.5, 0.5), (4.0, 0.8), (9.0, 0.8)):
+        module.set_clock(Clock(epoch=epoch, progress=0.5))
+        assert module.beta == pytest.approx(beta)
+    assert make(0.3).beta == pytest.approx(0.3)
+    assert module.largest_beta_per_grid == pytest.approx(0.8)
+
+
+def test_beta_follows_the_schedule_by_step(tmp_path: Path, tiny_corpus: Path) -> None:
+    module, seen = make(), []
+    module.schedule = LinearWarmup(hold=0, ramp=1, maximum=0.9)
+
+    class Spy(Callback):
+        def on_before_zero_grad(self, _: Any, pl_module: Any, __: Any) -> None:
+            seen.append((pl_module.beta, pl_module.step_scalars["beta"]))
+
+    data = GridDataModule(str(tiny_corpus), batch_size=64, cache_dir=str(tmp_path))
+    trainer_for(tmp_path, callbacks=[Spy()]).fit(module, data)
+    assert [beta for beta, _ in seen] == pytest.approx([0.0, 0.3, 0.6])  # 192 grids: three steps
+    assert all(beta == logged for beta, logged in seen)
+
+
+def test_objective_moves_as_long_as_beta_or_the_loss_does(tmp_path: Path) -> None:
+    module = make(fade=0.5)
+    module.trainer = trainer_for(tmp_path, max_epochs=20)
+    module.schedule = LinearWarmup(hold=2, ramp=3, maximum=1.0)
+    assert module.ramp_epochs == 10  # the loss fades over half of the epochs
+    module.schedule = LinearWarmup(hold=2, ramp=13, maximum=1.0)
+    assert module.ramp_epochs == 15
 
 
 def test_results_of_an_epoch_equal_a_plain_loop_over_all_grids(tmp_path: Path, tiny_corpus: Path) -> None:
@@ -123,82 +148,22 @@ def test_results_of_an_epoch_equal_a_plain_loop_over_all_grids(tmp_path: Path, t
     assert "accuracy" not in results
 
 
-def test_verdict_names_both_collapses() -> None:
-    module = make()
-    black = {"predicted_background_share": 1.0, "object_recall": 0.0, "active_dims": 1}
-    assert module.verdict(black) == {  # type: ignore[arg-type]
-        "mode_collapse": True, "predicted_background_share": 1.0, "object_recall": 0.0,
-        "posterior_collapse": True, "active_dims": 1, "latent_dim": 4,
-    }  # fmt: skip
-    alive = {"predicted_background_share": 0.995, "object_recall": 0.06, "active_dims": 2}
-    verdict = module.verdict(alive)  # type: ignore[arg-type]
-    assert verdict["mode_collapse"] is verdict["posterior_collapse"] is False
-
-
-@pytest.mark.parametrize("collapsed", [True, False])
-def test_collapse_of_packed_codes_is_found_although_their_rate_never_changes(
-    tmp_path: Path, tiny_corpus: Path, collapsed: bool
-) -> None:
-    model = SpatialVAE(8, width=4, patch_width=8, digits=4)
-    if collapsed:
-        torch.nn.init.zeros_(model.encoder.latents.mu.weight)
-    module = GridModule(model, make_loss("focal"), None, beta=Constant(0.1))  # type: ignore[arg-type]
-    trainer_for(tmp_path).test(module, GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path)), verbose=False)
-    results = module.results["test"]
-    assert results["kl"] == pytest.approx(8 * (4 * math.log(8) - 0.176), abs=0.01)
-    assert (results["active_dims"] == 0) if collapsed else (results["active_dims"] > 4)  # type: ignore[operator]
-    assert module.verdict(results)["posterior_collapse"] is collapsed
-    assert bool(module.further_findings(results)) is collapsed
+def test_code_variance_of_packed_codes_is_that_of_their_latents() -> None:
+    module = make(model=SpatialVAE(8, width=4, patch_width=8, digits=2))
+    output = module.step(GRIDS, "val")
+    mu, _ = module.model.encoder(GRIDS)
+    expected = mu.var(0, correction=0).view(-1, 8).mean(0)
+    assert output.vectors["code_variance"].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert "code_variance" not in make().step(GRIDS, "val").vectors
 
 
 @pytest.mark.parametrize("poison", ["loss", "weights"])
 def test_loss_that_is_not_finite_stops_training_and_is_named(tmp_path: Path, tiny_corpus: Path, poison: str) -> None:
     module, data = make(), GridDataModule(str(tiny_corpus), batch_size=64, cache_dir=str(tmp_path))
     if poison == "weights":
-        torch.nn.init.constant_(module.model.decoder.convolutions[-1].bias, float("nan"))  # type: ignore[arg-type]
+        torch.nn.init.constant_(module.model.decoder.convolutions[-1].bias, float("nan"))  # type: ignore[union-attr,index,arg-type]
     else:
-        torch.nn.init.constant_(module.model.encoder.logvar.bias, 1e4)
-    with pytest.raises(
-        NonFiniteError, match=r"at step 0 \(epoch 0; not finite: .*learning rate 0.001\): lower optimizer"
-    ):
+        torch.nn.init.constant_(module.model.encoder.logvar.bias, 1e4)  # type: ignore[union-attr,arg-type]
+    message = r"at step 0 \(epoch 0; not finite: .*learning rate 0.001\): lower optimizer"
+    with pytest.raises(NonFiniteError, match=message):
         trainer_for(tmp_path).fit(module, data)
-
-
-def test_beta_follows_the_schedule_by_step(tmp_path: Path, tiny_corpus: Path) -> None:
-    module = make()
-    module.schedule = LinearWarmup(hold=0, ramp=1, maximum=0.9)
-    seen = []
-
-    class Spy(BetaAnnealing):
-        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
-            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-            seen.append(pl_module.beta)
-
-    data = GridDataModule(str(tiny_corpus), batch_size=64, cache_dir=str(tmp_path))
-    trainer_for(tmp_path, callbacks=[Spy()]).fit(module, data)
-    assert seen == pytest.approx([0.0, 0.3, 0.6])  # 192 grids: three steps
-
-
-def test_reconstruction_is_deterministic_and_leaves_the_mode_alone() -> None:
-    module = make().train()
-    assert torch.equal(reconstruct(module, GRIDS), reconstruct(module, GRIDS))
-    assert module.training
-    assert torch.equal(reconstruct(module, GRIDS), module.model(GRIDS).argmax(1).to(torch.uint8))
-
-
-def test_chosen_grids_are_different_ones_and_depend_on_the_seed() -> None:
-    numbered = torch.arange(100)[:, None, None]
-    assert torch.equal(choose(numbered, 10, 0), choose(numbered, 10, 0))
-    assert not torch.equal(choose(numbered, 10, 0), choose(numbered, 10, 1))
-    assert len(choose(numbered, 10, 0).unique()) == 10
-    assert len(choose(numbered, 1000, 0)) == 100
-
-
-def test_exports_rebuild_the_networks() -> None:
-    module = make()
-    exports = module.exports()
-    assert set(exports) == {"encoder", "decoder", "vae_best"}
-    fresh = BetaVAE(latent_dim=4, widths=[4, 4, 4], hidden=8)
-    fresh.encoder.load_state_dict(exports["encoder"])
-    fresh.decoder.load_state_dict(exports["decoder"])
-    assert torch.equal(fresh(GRIDS), module.model(GRIDS))
