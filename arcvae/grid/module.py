@@ -53,7 +53,7 @@ class GridModule(ImbalanceModule):
             scheduler,
             num_classes=model.num_colors,
             seed=seed,
-            vector_sizes=dict.fromkeys(vectors, model.latent_dim),
+            vector_sizes=dict.fromkeys(vectors, len(model.kl_names)),
         )
         # Channels last in memory: 1.3 times faster to train on a CPU, and an argmax over colours 8 times.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -94,10 +94,10 @@ class GridModule(ImbalanceModule):
         z = self.model.sample_posterior(mu, logvar, torch.randn_like(mu)) if stage == "train" else mu
         logits = decoder(z)  # (N, C, S, S)
         reconstruction = self.loss(logits, batch)
-        kl_per_dim = self.model.kl(mu, logvar).mean(0).view(-1, self.model.latent_dim).sum(0)  # (D,)
+        kl_per_dim = self.model.kl(mu, logvar).mean(0).view(-1, len(self.model.kl_names)).sum(0)  # (D,)
         loss = reconstruction + self.beta * free_bits(kl_per_dim, self.schedule.free_nats)
         parts = {"reconstruction": reconstruction, "kl": kl_per_dim.sum()}
         vectors = {"kl_per_dim": kl_per_dim}
         if "code_variance" in self.vector_names:
-            vectors["code_variance"] = mu.var(0, correction=0).view(-1, self.model.latent_dim).mean(0)  # (D,)
+            vectors["code_variance"] = mu.var(0, correction=0).view(-1, len(self.model.kl_names)).mean(0)  # (D,)
         return StepOutput(loss, logits, batch, parts, vectors)

@@ -71,7 +71,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
             f"KL weight: beta up to {schedule.maximum:g} ({type(schedule).__name__}) against a {module.loss.reduction} "
             f"over {module.model.grid_size**2} cells: {beta:g} against nats per grid"
         )
-        free = schedule.free_nats * module.model.latent_dim
+        free = schedule.free_nats * len(module.model.kl_names)
         if free:
             lines.append(f"KL floor: {free:g} nats per grid cost nothing; dimensions count as active at that already")
         limit = COLLAPSED_UNWEIGHTED if unweighted else COLLAPSED
@@ -95,16 +95,17 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
     def trivial_results(self, module: GridModule) -> Results:
         """The code of a predictor that looks at nothing."""
-        return {"kl": 0.0, "kl_per_dim": [0.0] * module.model.latent_dim, "active_dims": 0}
+        return {"kl": 0.0, "kl_per_dim": [0.0] * len(module.model.kl_names), "active_dims": 0}
 
     def verdict(self, results: Results, module: GridModule) -> dict[str, Any]:
         """Mode collapse, and posterior collapse: fewer than half of the dimensions carry information."""
         active = results["active_dims"]
+        dimensions = len(module.model.kl_names)
         assert isinstance(active, int)
         return super().verdict(results, module) | {
-            "posterior_collapse": 2 * active < module.model.latent_dim,
+            "posterior_collapse": 2 * active < dimensions,
             "active_dims": active,
-            "latent_dim": module.model.latent_dim,
+            "latent_dim": dimensions,
         }
 
     def findings(

@@ -74,6 +74,11 @@ class GridModel(nn.Module):
         return height == width == self.grid_size
 
     @property
+    def kl_names(self) -> tuple[str, ...]:
+        """Names of the entries in which the KL is told; number d of a code belongs to entry ``d % len(kl_names)``."""
+        return tuple(f"z{number}" for number in range(self.latent_dim))
+
+    @property
     def num_latents(self) -> int:
         """L = K D, latents of a code: what refinement moves and priors describe."""
         return self.digits * self.latent_dim
