@@ -1,0 +1,79 @@
+"""A run folder: held by one run at a time, never written over once it is finished, linked as the latest."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from arcvae.errors import BusyError, FileSystemError
+from arcvae.training.run_folder import held_run_folder, link_latest
+
+
+def test_folder_is_made_and_free_again_afterwards(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "run"
+    for _ in range(2):
+        with held_run_folder(folder):
+            assert folder.is_dir()
+    with pytest.raises(ZeroDivisionError), held_run_folder(folder):
+        raise ZeroDivisionError
+    with held_run_folder(folder):
+        pass
+
+
+def test_folder_of_a_running_run_is_refused(tmp_path: Path) -> None:
+    with held_run_folder(tmp_path):
+        with pytest.raises(BusyError, match="another run is going on in"), held_run_folder(tmp_path):
+            raise AssertionError("two runs hold one folder")
+        with held_run_folder(tmp_path / "other"):  # another folder may be held beside it
+            pass
+
+
+def test_finished_run_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
+    with (
+        pytest.raises(BusyError, match=r"holds a finished run; choose another hydra\.run\.dir"),
+        held_run_folder(tmp_path),
+    ):
+        raise AssertionError("a finished run is written over")
+    assert (tmp_path / "metrics.json").read_text() == "{}"
+
+
+def test_further_processes_of_a_run_leave_the_folder_to_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held_run_folder(tmp_path):
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with held_run_folder(tmp_path):
+            pass
+        monkeypatch.setenv("LOCAL_RANK", "0")
+        with pytest.raises(BusyError), held_run_folder(tmp_path):
+            pass
+
+
+def test_folder_that_cannot_be_made_is_an_error_of_files(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileSystemError, match="cannot write to the run folder"), held_run_folder(tmp_path / "file"):
+        pass
+
+
+def test_latest_is_a_relative_link_to_the_newest_run(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run = tmp_path / "outputs" / "train" / name
+        run.mkdir(parents=True)
+        link_latest(run, tmp_path / "outputs")
+        assert (tmp_path / "outputs" / "latest").resolve() == run
+    moved = (tmp_path / "outputs").rename(tmp_path / "elsewhere")
+    assert (moved / "latest").resolve() == moved / "train" / "two"
+    assert sorted(path.name for path in moved.iterdir()) == ["latest", "train"]  # nothing temporary is left
+
+
+def test_latest_that_cannot_be_linked_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "latest").mkdir()  # a folder of the user's
+    (tmp_path / "latest" / "mine").write_text("")
+    with caplog.at_level(logging.WARNING):
+        link_latest(tmp_path / "run", tmp_path)
+    assert "latest does not point to this run: " in caplog.text
+    assert {path.name for path in tmp_path.iterdir()} == {"latest"}
+    assert (tmp_path / "latest" / "mine").is_file()
