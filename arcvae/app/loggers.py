@@ -43,7 +43,7 @@ def build_logger(config: Mapping[str, Any], folder: Path) -> Any:
 
 
 def _wandb_answers(seconds: float = 10.0) -> bool:
-    """Whether a connection to the W&B server can be made; behind a proxy nobody can tell.
+    """Whether a connection to the W&B server can be made; assumed behind a proxy, where asking proves nothing.
 
     Asked first because a W&B that failed to go online does not go offline either.
     """

@@ -64,11 +64,11 @@ def restore(
 
     Raises:
         CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
-        DataError: A corpus that cannot be read or has grids of another size.
+        DataError: A corpus that cannot be read, or whose samples or classes are of another kind than those of the run.
     """
     checkpoint = read_checkpoint(ckpt_path)
     stamp = checkpoint["arcvae"]
-    task = _foreign_task(stamp["config"], plugins, ckpt_path)
+    task = _task_of(stamp["config"], plugins, ckpt_path)
     config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "seed", *task.parts)}
     config |= {"plugins": list(plugins)}
     _require_buildable(config, ckpt_path)
@@ -90,8 +90,8 @@ def restore(
     return Restored(config, task, data, module, counts, same)
 
 
-def _foreign_task(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:
-    """The task that a checkpoint names."""
+def _task_of(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:
+    """The task of a checkpoint, once its plugins are there and it is known to be one that may be built."""
     node = {"task": config["task"], "plugins": list(plugins)}
     import_plugins(node)
     _require_buildable(node, ckpt_path)

@@ -1,4 +1,4 @@
-"""What is wrong with a model of grids: objects painted fat or left out, and a code that says nothing."""
+"""What is wrong with a model of grids: objects painted too large or left out, and a code that says nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ ACTIVE_VARIANCE = 0.01
 """A number of a packed code, whose KL is the same for any grid, does if its variance over grids is above this."""
 LOPSIDED = 1.5
 """Recall and precision of objects this far apart, with the lower one below one half, are a finding."""
-
 HARDLY_LEARNED = 0.2
 """With recall and precision of objects below this, a model has not learned to paint at all."""
 
 
 def painting(recall: float, precision: float, weight_ratio: float | None, tau: float | None) -> list[Finding]:
-    """Whether objects are painted fat, left out, or not learned at all.
+    """Whether objects are painted too large, left out, or not learned at all.
 
     Args:
         recall: Of the cells of objects.
@@ -42,7 +41,7 @@ def painting(recall: float, precision: float, weight_ratio: float | None, tau: f
         return [
             Finding(
                 "over-painting",
-                f"object recall {recall:.3f} is high, precision {precision:.3f} low: objects are painted fat",
+                f"object recall {recall:.3f} is high, precision {precision:.3f} low: objects are painted too large",
                 cause,
                 f"train longer{smaller}{tuned}",
             )

@@ -112,7 +112,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         self, results: Results, module: GridModule, verdict: Mapping[str, Any], *,
         weight_ratio: float | None, tau: float | None,
     ) -> list[Finding]:  # fmt: skip
-        """Mode collapse, or else objects painted fat or left out; and posterior collapse."""
+        """Mode collapse, or else objects painted too large or left out; and posterior collapse."""
         found = super().findings(results, module, verdict, weight_ratio=weight_ratio, tau=tau)
         recall, precision = results["object_recall"], results["object_precision"]
         if not found:

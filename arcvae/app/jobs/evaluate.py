@@ -1,4 +1,4 @@
-"""The job of ``arcvae.evaluate``: what a trained model is worth on a split, in figures, words and pictures."""
+"""The job of ``arcvae.evaluate``: measure a trained model on a split, in figures, words and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawing grids from a model, and what the draw is worth."""
+"""Drawing grids from a model, and scoring what was drawn."""
 
 from __future__ import annotations
 
