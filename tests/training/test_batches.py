@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
-from arcvae.training.seeding import derive_seed
 
 
 def epoch(indices: BatchIndices, number: int = 0) -> list[int]:
@@ -93,11 +92,6 @@ def test_transform_draws_by_batch_number_whatever_the_workers(workers: int) -> N
     assert torch.equal(draws(1, 1), expected)
     assert not torch.equal(draws(1, 0), expected)
     assert not torch.equal(draws(2, 1), expected)
-
-
-def test_seeds_of_streams_and_steps_do_not_collide() -> None:
-    seeds = {derive_seed(seed, stream, i) for seed in (0, 1) for stream in ("order", "noise") for i in range(500)}
-    assert len(seeds) == 2000
 
 
 def test_targets_come_with_their_samples_and_are_not_transformed() -> None:
