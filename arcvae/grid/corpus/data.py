@@ -17,6 +17,7 @@ from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
 from arcvae.grid.corpus.files import Corpus, default_corpus_path, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import NUM_COLORS, generate_grids
+from arcvae.grid.corpus.shape_batches import ShapeBatches
 from arcvae.grid.corpus.shapes import SIZE
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
@@ -29,6 +30,8 @@ COLOR_NAMES: Final = (
     "background", "blue", "red", "green", "yellow", "grey", "magenta", "orange", "azure", "maroon",
 )  # fmt: skip
 """The colours of ARC, by number."""
+SHAPE_FRAME, SHAPE_CELLS = 8, 15
+"""Largest height and width, and most cells, of the shapes that are trained on."""
 CHUNK: Final = 8192
 """Grids that are generated at once, 20 times as fast as batch by batch."""
 
@@ -78,6 +81,8 @@ class GridDataModule(ImbalanceDataModule):
             ``overfit_grids``.
         symmetries: Turn and mirror each training grid at random.
         permute_colors: Permute the colours of each training grid at random.
+        shape_power: Train on the shapes of the train split instead of its grids, drawn with probability proportional
+            to this power of their counts; see :mod:`arcvae.grid.corpus.shape_batches`. None trains on the grids.
         max_bytes: Refuse a corpus that declares more.
         overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class counts
             are still those of the whole train split.
@@ -102,6 +107,7 @@ class GridDataModule(ImbalanceDataModule):
         fresh: bool = False,
         symmetries: bool = False,
         permute_colors: bool = False,
+        shape_power: float | None = None,
         max_bytes: float = 4e9,
         overfit_grids: int = 0,
         overfit_repeats: int = 50,
@@ -117,6 +123,7 @@ class GridDataModule(ImbalanceDataModule):
         self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
+        self.shape_power = shape_power
         self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
         self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
 
@@ -194,6 +201,16 @@ class GridDataModule(ImbalanceDataModule):
     def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Tensor]:
         return self._loader(self.splits[split][:limit], self.eval_batch_size, training=False)
 
+    @cached_property
+    def _shape_batches(self) -> ShapeBatches:
+        log.info("Looking for the shapes of %s training grids", f"{len(self.splits['train']):,}")
+        batches = ShapeBatches(
+            self.splits["train"], num_colors=NUM_COLORS, frame=SHAPE_FRAME, max_cells=SHAPE_CELLS,
+            power=self.shape_power or 0.0, seed=self.seed,
+        )  # fmt: skip
+        log.info("Training on %s different shapes", f"{len(batches.shapes):,}")
+        return batches
+
     def _loader(self, grids: Tensor, batch_size: int, *, training: bool) -> DataLoader[Tensor]:
         trainer = self.trainer
         indices = BatchIndices(
@@ -209,6 +226,8 @@ class GridDataModule(ImbalanceDataModule):
         if training and (self.symmetries or self.permute_colors):
             transform = partial(augment, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)
         batches: Dataset[Tensor] = TensorBatches(grids, transform, self.seed)
-        if training and self.fresh and not self.overfit_grids:
+        if training and self.shape_power is not None and not self.overfit_grids:
+            batches = self._shape_batches
+        elif training and self.fresh and not self.overfit_grids:
             batches = GeneratedBatches(self.kind, batch_size, transform, self.seed)
         return batch_loader(batches, indices, num_workers=self.num_workers, pin_memory=on_gpu)

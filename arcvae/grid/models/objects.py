@@ -1,9 +1,9 @@
 """A code in which things stay things: a grid is a set of objects, each with its place, its colour and its shape.
 
-A code is K slots of ``3 + S`` numbers, ``row, column, color, shape 1 .. shape S``. Row and column are the centre of the
-bounding box in cells, the top left cell at 0, so that adding 1 moves the object by one cell; an even extent has its
-centre on a half. A colour of 0 marks an empty slot. The numbers of the shape are N(0, I) a priori, and a symmetry of the
-square permutes them (:mod:`arcvae.grid.models.shapes`). The order of the slots means nothing.
+A code is K slots of ``3 + S`` numbers, ``row, column, color, shape 1 .. shape S``. Row and column are the centre of
+the bounding box in cells, the top left cell at 0, so that adding 1 moves the object by one cell; an even extent has its
+centre on a half. A colour of 0 marks an empty slot. The numbers of the shape are N(0, I) a priori, and a symmetry of
+the square permutes them (:mod:`arcvae.grid.models.shapes`). The order of the slots means nothing.
 
 Which objects a grid has is found, not learned (:mod:`arcvae.grid.models.parsing`); the networks code and draw shapes,
 wherever and in whichever colour they are. So a model knows no grid size. A grid with more objects than slots loses its
@@ -248,7 +248,7 @@ class ObjectsVAE(GridModel):
         return torch.where(moving, mu + noise * (0.5 * logvar).exp(), mu)
 
     def kl(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Nats of each number ``(N, K (3 + S))``: of a shape its KL from N(0, I), of place and colour what a choice costs.
+        """Nats of each number, ``(N, K (3 + S))``: of a shape its KL from N(0, I), of place and colour their code length.
 
         A place is one of H x W cells, a colour one of C - 1, the number of objects one of K + 1, and the n objects of a
         grid may come in n! orders, which is taken off. The costs of number and order stand with the first colour.

@@ -59,10 +59,11 @@ def find_objects(grids: NDArray[np.integer], num_colors: int, frame: int, max_ce
         frame: F, largest height and width of an object; even.
         max_cells: Most cells of an object.
     """
-    labels = np.zeros(grids.shape, dtype=np.int64)
+    labels, count = np.zeros(grids.shape, dtype=np.int64), 0
     for color in range(1, num_colors):
-        found, _ = ndimage.label(grids == color, _TOUCHING)
-        labels[found > 0] = found[found > 0] + labels.max()
+        found, here = ndimage.label(grids == color, _TOUCHING)
+        labels[found > 0] = found[found > 0] + count
+        count += here
     cells = np.nonzero(labels)
     label = labels[cells]
     dropped = _cut_what_does_not_fit(cells, label, len(grids), frame, max_cells)

@@ -1,9 +1,9 @@
 """Encoder and decoder of small shapes, exact under the eight symmetries of the square by construction.
 
-Both see a shape in one orientation alone. The encoder turns it into its canonical orientation, codes that, and turns the
-code back; the decoder turns a code until its largest number comes first, draws the shape of that, and turns the drawing
-back. So the code of a turned shape is the turned code, whatever the networks have learned, a turned code draws the
-turned drawing, and the networks have an eighth of the shapes to learn.
+Both see a shape in one orientation alone. The encoder turns it into its canonical orientation, codes that, and turns
+the code back; the decoder turns a code until its largest number comes first, draws the shape of that, and turns the
+drawing back. So, whatever the networks have learned, the code of a turned shape is the turned code and a turned code
+draws the turned shape; and there is an eighth of the shapes to learn.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class ShapeEncoder(nn.Module):
     """Shape to Gaussian posterior.
 
     Args:
-        numbers: S, numbers of a code, >= 8; eight for each copy of the regular representation, those beyond do not change
-            under symmetries.
+        numbers: S, numbers of a code, >= 8; eight for each copy of the regular representation, those beyond the last
+            copy do not change under symmetries.
         frame: Where shapes lie.
         width: Features of the dense layers.
         blocks: Residual blocks, >= 0.

@@ -1,0 +1,198 @@
+"""Codes of objects: named numbers that move, recolour and turn things exactly, on grids of any size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.models.dihedral import frame_of, turn_code
+from arcvae.grid.models.objects import COLOR, COLUMN, PLACE, ROW, ObjectsVAE
+
+GRIDS = torch.from_numpy(generate_grids("atomic", 40, seed=2)[0])
+
+
+class Perfect(torch.nn.Module):
+    """A decoder of shapes that knows by heart what some codes stand for."""
+
+    def __init__(self, codes: Tensor, parity: Tensor, shapes: Tensor) -> None:
+        super().__init__()
+        self.codes, self.parity, self.shapes, self.frame = codes, parity, shapes, frame_of(8)
+
+    def forward(self, codes: Tensor, parity: Tensor) -> Tensor:
+        distance = torch.cdist(codes, self.codes) + 1e3 * (parity[:, None] != self.parity)
+        return 12 * (2 * self.shapes[distance.argmin(1)].float() - 1)
+
+
+@pytest.fixture(scope="module")
+def vae() -> ObjectsVAE:
+    """A model that reconstructs GRIDS, and what symmetries make of them, exactly."""
+    torch.manual_seed(0)
+    model = ObjectsVAE(width=16)
+    views = torch.cat([turned for k in range(4) for turned in (GRIDS.rot90(k, (1, 2)), GRIDS.rot90(k, (1, 2)).mT)])
+    found = model.encoder.find(views)
+    shapes, parity = torch.from_numpy(found.shapes), torch.from_numpy(found.parity)
+    with torch.no_grad():
+        codes, _ = model.encoder.shape(shapes, parity)
+    model.decoder.shape = Perfect(codes, parity, shapes)  # type: ignore[assignment]
+    return model.eval()
+
+
+@torch.no_grad()
+def codes_of(vae: ObjectsVAE, grids: Tensor) -> Tensor:
+    return vae.slot_numbers(vae.encoder(grids)[0]).clone()
+
+
+@torch.no_grad()
+def drawn(vae: ObjectsVAE, slots: Tensor, size: int = 16) -> Tensor:
+    return vae.decoder.draw(slots.flatten(1), size, size).argmax(1).to(torch.uint8)
+
+
+def test_code_draws_the_grid_whatever_the_order_of_its_slots(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    assert torch.equal(drawn(vae, slots), GRIDS)
+    order = torch.randperm(slots.shape[1], generator=torch.Generator().manual_seed(0))
+    assert torch.equal(drawn(vae, slots[:, order]), GRIDS)
+
+
+def test_adding_one_moves_every_object_by_one_cell(vae: ObjectsVAE) -> None:
+    room = torch.zeros(len(GRIDS), 24, 24, dtype=torch.uint8)
+    room[:, 4:20, 4:20] = GRIDS
+    slots = codes_of(vae, room)
+    for down, right in ((1, 0), (0, -1), (-3, 4)):
+        moved = slots.clone()
+        moved[..., ROW] += down
+        moved[..., COLUMN] += right
+        moved = torch.where(slots[..., COLOR:PLACE] > 0, moved, slots)
+        assert torch.equal(drawn(vae, moved, 24), room.roll((down, right), (1, 2)))
+
+
+def test_what_leaves_the_grid_is_clipped(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    slots[..., ROW] -= 5
+    expected = torch.zeros_like(GRIDS)
+    expected[:, :-5] = GRIDS[:, 5:]
+    assert torch.equal(drawn(vae, slots), expected)
+
+
+def test_colour_is_a_number_of_its_own(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    slots[..., COLOR] = torch.where(slots[..., COLOR] > 0, 10 - slots[..., COLOR], 0)
+    assert torch.equal(drawn(vae, slots), torch.where(GRIDS > 0, 10 - GRIDS, 0))
+
+
+def test_emptied_slot_draws_nothing(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    slots[..., COLOR] = 0
+    assert not drawn(vae, slots).any()
+
+
+def test_quarter_turn_of_the_code_is_the_quarter_turn_of_the_grid(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    turned = slots.clone()
+    turned[..., ROW], turned[..., COLUMN] = 15 - slots[..., COLUMN], slots[..., ROW]
+    numbers = slots[..., PLACE:].flatten(0, 1)
+    turned[..., PLACE:] = turn_code(numbers, torch.ones(len(numbers), dtype=torch.long)).view_as(slots[..., PLACE:])
+    turned = torch.where(slots[..., COLOR:PLACE] > 0, turned, slots)
+    assert torch.equal(drawn(vae, turned), GRIDS.rot90(1, (1, 2)))
+
+
+@pytest.mark.parametrize("size", [10, 30])
+def test_grids_of_other_sizes_are_encoded_and_drawn(vae: ObjectsVAE, size: int) -> None:
+    grids = torch.zeros(len(GRIDS), size, size, dtype=torch.uint8)
+    part = min(size, 16)
+    grids[:, :part, :part] = GRIDS[:, :part, :part]
+    if size > 16:
+        assert torch.equal(vae(grids).argmax(1), grids)
+    assert vae(grids).shape == (len(GRIDS), 10, size, size)
+
+
+def test_more_objects_than_slots_lose_the_smallest() -> None:
+    grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    for index, length in enumerate((2, 5, 3, 4)):
+        grid[0, 3 * index, :length] = index + 1
+    vae = ObjectsVAE(slots=2, width=8)
+    slots = codes_of(vae, grid)[0]
+    assert slots[:, COLOR].tolist() == [2, 4]  # the longest two, in the order of the grid
+
+
+def test_padding_belongs_to_no_object(vae: ObjectsVAE) -> None:
+    padded = torch.full((len(GRIDS), 20, 20), 255, dtype=torch.uint8)
+    padded[:, :16, :16] = GRIDS
+    assert torch.equal(codes_of(vae, padded), codes_of(vae, GRIDS))
+
+
+def test_posterior_draws_move_shapes_alone_and_cost_their_kl(vae: ObjectsVAE) -> None:
+    mu, logvar = vae.encoder(GRIDS)
+    z = vae.sample_posterior(mu, logvar, torch.randn_like(mu))
+    moved = vae.slot_numbers((z != mu).float())
+    filled = vae.slot_numbers(mu)[..., COLOR] > 0
+    assert not moved[..., :PLACE].any()
+    assert moved[filled][:, PLACE:].all()
+    assert not moved[~filled].any()
+
+
+def test_nats_of_a_code_are_those_of_its_choices_and_shapes(vae: ObjectsVAE) -> None:
+    mu, logvar = vae.encoder(GRIDS)
+    nats = vae.kl(mu, logvar).sum(1)
+    slots, log_variances = vae.slot_numbers(mu), vae.slot_numbers(logvar)
+    for grid in range(len(GRIDS)):
+        objects = [k for k in range(6) if slots[grid, k, COLOR] > 0]
+        # 7 numbers of objects, 16 x 16 places and 9 colours each, in any order; and the Gaussians in closed form.
+        expected = math.log(7) - math.lgamma(len(objects) + 1) + len(objects) * math.log(16 * 16 * 9)
+        for k in objects:
+            m, v = slots[grid, k, PLACE:], log_variances[grid, k, PLACE:]
+            expected += float(0.5 * (m**2 + v.exp() - 1 - v).sum())
+        assert float(nats[grid]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_mean_log_weight_is_minus_the_kl(vae: ObjectsVAE) -> None:
+    mu, logvar = (part[:4].repeat_interleave(4000, 0) for part in vae.encoder(GRIDS))
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
+    weight = vae.log_weight(vae.sample_posterior(mu, logvar, noise), logvar, noise).view(4, -1)
+    torch.testing.assert_close(-weight.mean(1), vae.kl(mu, logvar).sum(1).view(4, -1)[:, 0], rtol=0.02, atol=0.3)
+
+
+def test_logits_have_a_gradient_in_place_and_shape() -> None:
+    torch.manual_seed(0)
+    vae = ObjectsVAE(width=16)
+    z = vae.encoder(GRIDS)[0].detach().requires_grad_()
+    torch.nn.functional.cross_entropy(vae.decoder(z), GRIDS.long()).backward()
+    gradient = vae.slot_numbers(z.grad)[vae.slot_numbers(z.detach())[..., COLOR] > 0]
+    assert (gradient[:, [ROW, COLUMN]].abs().sum(0) > 0).all()
+    assert (gradient[:, PLACE:].abs().sum(0) > 0).all()
+
+
+def test_a_shift_within_a_cell_lowers_the_loss_in_the_direction_of_its_gradient(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS[:8])
+    slots[..., ROW] += 0.2 * (slots[..., COLOR] > 0)
+    z = slots.flatten(1).requires_grad_()
+    torch.nn.functional.cross_entropy(vae.decoder(z), GRIDS[:8].long(), reduction="sum").backward()
+    gradient = vae.slot_numbers(z.grad)[..., ROW][slots[..., COLOR] > 0]
+    assert (gradient > 0).all()  # back to where it was
+
+
+def test_prior_draws_are_codes_that_decode() -> None:
+    vae = ObjectsVAE(width=16)
+    codes = vae.sample_prior(200, torch.Generator().manual_seed(0))
+    slots = vae.slot_numbers(codes)
+    filled = slots[..., COLOR] > 0
+    assert set(filled.sum(1).tolist()) == set(range(7))
+    assert not slots[~filled].any()
+    assert slots[filled][:, PLACE:].std().item() == pytest.approx(1, abs=0.05)
+    assert vae.decoder(codes).shape == (200, 10, 16, 16)
+
+
+def test_fewer_numbers_than_symmetries_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape_numbers=7 must be at least 8"):
+        ObjectsVAE(shape_numbers=7)
+
+
+def test_encoding_does_not_depend_on_the_batch(vae: ObjectsVAE) -> None:
+    whole = codes_of(vae, GRIDS)
+    one_by_one = torch.cat([codes_of(vae, grid[None]) for grid in GRIDS])
+    np.testing.assert_allclose(whole.numpy(), one_by_one.numpy(), atol=1e-5)
