@@ -36,11 +36,16 @@ def load_classifier(
         CheckpointError: Of another architecture, or not a classifier; nothing in the export is run.
     """
     known = MODELS.get(str(export["model"].get("_target_")))
-    network = build_described(export["model"], path, known, SETTINGS, model)
+    network: MfccNet = build_described(export["model"], path, known, SETTINGS, model)
     fill(network, export["state_dict"], path)
+    channels, coefficients, _ = network.mean.shape
+    shapes: list[tuple[int | str, ...]] = [(channels, coefficients, "T")]
+    if channels == 1:
+        shapes.insert(0, (coefficients, "T"))
     return Predictor(
         network.to(device),
         export.get("class_names"),
         logit_adjustment=export.get("logit_adjustment"),
+        sample_shapes=shapes if model is None else None,
         path=path,
     )

@@ -30,7 +30,8 @@ class Predictor:
         class_names: Names of the C classes; None numbers them.
         logit_adjustment: Class counts of the train split and ``tau``, as tuned on the validation split; None allows the
             plain argmax only.
-        sample_shapes: Shapes that one sample may have; None leaves that to the model.
+        sample_shapes: Shapes that one sample may have, with a letter for a length that is free, such as ``(20, "T")``;
+            None leaves that to the model.
         path: File it is from, for messages.
 
     Example:
@@ -46,7 +47,7 @@ class Predictor:
         class_names: Sequence[str] | None = None,
         *,
         logit_adjustment: Mapping[str, Any] | None = None,
-        sample_shapes: Sequence[tuple[int, ...]] | None = None,
+        sample_shapes: Sequence[tuple[int | str, ...]] | None = None,
         path: str | os.PathLike[str] = "this model",
     ) -> None:
         self.model, self.path = model.eval(), Path(path)
@@ -106,12 +107,19 @@ class Predictor:
             raise DataError(f"samples have dtype {array.dtype}, expected floating point")
         if not len(array):
             raise DataError("there are no samples")
-        if self.sample_shapes is not None and tuple(array.shape[1:]) not in self.sample_shapes:
+        if self.sample_shapes is not None and not any(_fits(array.shape[1:], shape) for shape in self.sample_shapes):
             wanted = " or ".join(f"(N, {', '.join(map(str, shape))})" for shape in self.sample_shapes)
             raise DataError(f"samples have shape {tuple(array.shape)}, expected {wanted}")
         if not torch.isfinite(array).all():
             raise DataError("samples must be finite")
         return array.float()
+
+
+def _fits(found: Sequence[int], expected: Sequence[int | str]) -> bool:
+    """Whether a shape is an expected one, in which a letter stands for any length."""
+    return len(found) == len(expected) and all(
+        isinstance(wanted, str) or wanted == size for size, wanted in zip(found, expected, strict=True)
+    )
 
 
 def _like(example: Any, result: Tensor) -> Tensor | NDArray[Any]:

@@ -1,43 +1,35 @@
-"""Which variant is recommended, how steady a curve is, and what is wrong with a model, by hand."""
+"""Which variant is recommended, by a stated rule, and how steady a curve is; worked by hand."""
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from arcvae.errors import DataError
-from arcvae.grid.elbo import Constant
-from arcvae.grid.models.beta_vae import BetaVAE
-from arcvae.grid.module import GridModule
-from arcvae.imbalance.losses import make_loss
 from arcvae.training.comparison import (
     Summary,
+    collapses,
     effects,
     goal_lines,
-    read_record,
     recommend,
     stabilities,
     stability,
+    summary,
     within_noise,
 )
-from arcvae.training.comparison_report import markdown
-from arcvae.training.diagnosis import diagnose
+from arcvae.training.record import RunRecord
 
 RANK = ["object_f1", "exact_match"]
 
 
-def record(f1: float, exact: float = 0.0, *, collapsed: bool = False, **changes: Any) -> dict[str, Any]:
+def record(f1: float, exact: float = 0.0, *, collapsed: bool = False, **changes: Any) -> RunRecord:
     figures = {"object_f1": f1, "exact_match": exact, "pixel_accuracy": 0.93}
-    return {
-        "run_id": f"run-{f1}", "seed": 1, "val": figures, "test": figures, "at_tuned_decision": figures,
+    given: dict[str, Any] = {
+        "run_id": f"run-{f1}", "config_hash": "", "seed": 1, "val": figures, "test": figures, "adjusted": figures,
         "verdict": {"mode_collapse": collapsed, "object_recall": f1}, "baseline": {"pixel_accuracy": 0.93},
-        "train_seconds": 100.0, "epochs": 5, "parameters": 7, "diagnosis": [], "config_hash": "", **changes,
     }  # fmt: skip
+    return RunRecord(**given | changes)
 
 
 def test_highest_f1_is_recommended() -> None:
@@ -100,8 +92,9 @@ def test_stability_worked_by_hand(values: list[float], lower: bool, window: int,
 
 
 def test_stability_of_a_loss_counts_rises_and_the_worst_run_is_shown() -> None:
-    def run(*losses: float) -> dict[str, Any]:
-        return {"history": [{"val/loss": loss, "val/beta": 0.1, "val/kl_per_dim/0": 1.0} for loss in losses]}
+    def run(*losses: float) -> RunRecord:
+        rows = [{"val/loss": loss, "val/beta": 0.1, "val/kl_per_dim/0": 1.0} for loss in losses]
+        return record(0.1, history=rows)
 
     found = stabilities([run(3, 2, 1), run(1, 2, 3)], ["val/loss", "val/beta", "val/kl_per_dim/*", "train/loss"])
     assert list(found) == ["val/loss"]
@@ -110,25 +103,14 @@ def test_stability_of_a_loss_counts_rises_and_the_worst_run_is_shown() -> None:
 
 def test_figure_that_some_epochs_lack_is_left_out_of_them() -> None:
     values = [None, 0.1, 0.3]
-    runs = [{"history": [{"val/f1_tail": value} for value in values]}]
+    runs = [record(0.1, history=[{"val/f1_tail": value} for value in values])]
     assert stabilities(runs, ["val/f1_tail"])["val/f1_tail"]["worse_share"] == 0
-    assert stabilities([{"history": [{"val/f1_tail": None}]}], ["val/f1_tail"]) == {}
-
-
-def test_report_names_a_collapse_although_its_accuracy_is_high() -> None:
-    study = {"columns": ["pixel_accuracy", *RANK], "rank": RANK, "curves": {}}
-    report = markdown({"A": [record(0.0, collapsed=True)], "B": [record(0.4)]}, study)
-    row = next(line for line in report.splitlines() if line.startswith("| A "))
-    assert "MODE COLLAPSE" in row
-    assert "0.930" in row
-    assert "| trivial predictor | 0.930 |" in report
-    assert "**Recommendation: B.**" in report
+    assert stabilities([record(0.1, history=[{"val/f1_tail": None}])], ["val/f1_tail"]) == {}
 
 
 def test_goals_are_checked_one_by_one() -> None:
     goals = {"reference": "base", "better": ["pixel_accuracy"], "above": {"object_f1": [0.15, 0.2]}}
-    better = record(0.18)
-    better["test"] = better["test"] | {"pixel_accuracy": 0.95}
+    better = record(0.18, test={"object_f1": 0.18, "pixel_accuracy": 0.95})
     lines = goal_lines({"base": [record(0.3)], "same": [record(0.3)], "new": [better], "dead": [record(0.1)]}, goals)
     assert [line.split("**")[1] for line in lines] == ["GO", "NO-GO", "GO", "NO-GO"]
     assert "object_f1 above 0.2: no" in lines[2]
@@ -145,56 +127,16 @@ def test_effects_of_two_choices_worked_by_hand() -> None:
     assert effects({"A": [record(0.1)], "B": [record(0.2)]}, "object_f1") is None
 
 
-def test_folder_without_metrics_or_with_others_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no metrics\.json; give the folder of a finished training run"):
-        read_record(tmp_path)
-    (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match="cannot read"):
-        read_record(tmp_path)
-    (tmp_path / "metrics.json").write_text(json.dumps({"test": {}}))
-    with pytest.raises(DataError, match="is not the record of a training run"):
-        read_record(tmp_path)
+def test_summary_of_a_metric_leaves_out_runs_that_lack_it() -> None:
+    runs = [record(0.2), record(0.4), record(0.9, test=None), record(0.9, test={"object_f1": None})]
+    assert summary(runs, "test", "object_f1").values == (0.2, 0.4)
+    assert summary(runs, "test", "nothing").values == ()
 
 
-def findings(recall: float, precision: float, active: int = 10, weights: list[float] | None = None, **loss: Any) -> str:
-    model = BetaVAE(widths=[4, 4, 4], hidden=8)
-    tensor = None if weights is None else torch.tensor(weights)
-    module = GridModule(model, make_loss("focal", class_weights=tensor, **loss), None, beta=Constant(0.5))
-    share = 0.995 if recall < 0.05 else 0.9
-    results: dict[str, Any] = {
-        "object_recall": recall, "object_precision": precision, "predicted_background_share": share,
-        "pixel_accuracy": 0.93, "active_dims": active, "kl": 3.0 * active,
-    }  # fmt: skip
-    return "\n".join(map(str, diagnose(module, results, module.verdict(results), strength=0.1)))
-
-
-def test_healthy_model_has_no_finding() -> None:
-    assert findings(0.7, 0.6) == ""
-
-
-@pytest.mark.parametrize(
-    ("recall", "precision", "words"),
-    [
-        (0.01, 0.9, ["MODE COLLAPSE", "99.5 %", "no class weights", "loss=option_b"]),
-        (0.8, 0.2, ["OVER-PAINTING", "recall 0.800", "precision 0.200"]),
-        (0.3, 0.7, ["OMISSION", "left out", "model.latent_dim"]),
-        (0.1, 0.1, ["LITTLE LEARNED", "overfit_batch"]),
-    ],
-)
-def test_each_fault_is_named_with_evidence_cause_and_remedy(recall: float, precision: float, words: list[str]) -> None:
-    found = findings(recall, precision)
-    assert all(word in found for word in words)
-    assert "Cause: " in found
-    assert "Remedy: " in found
-    assert len(found.splitlines()) == 1
-
-
-def test_cause_is_drawn_from_the_loss() -> None:
-    assert "ratio 11 : 1" in findings(0.8, 0.2, weights=[0.1] + [1.1] * 9)
-    assert "class weights are on (ratio 11 : 1)" in findings(0.01, 0.9, weights=[0.1] + [1.1] * 9)
-    collapsed = findings(0.7, 0.6, active=4)
-    assert "POSTERIOR COLLAPSE: 4 of 10" in collapsed
-    assert "effective beta of 0.5 " in collapsed
-    averaged = findings(0.7, 0.6, active=4, reduction="mean")
-    assert "effective beta of 128 " in averaged
-    assert "use loss.reduction=sum" in averaged
+def test_every_collapse_among_the_runs_is_named_once() -> None:
+    runs = [
+        record(0.1, verdict={"mode_collapse": True, "posterior_collapse": False, "active_dims": 1}),
+        record(0.1, verdict={"mode_collapse": True, "posterior_collapse": True, "active_dims": 0}),
+    ]
+    assert collapses(runs) == ["mode collapse", "posterior collapse"]
+    assert collapses([record(0.1)]) == []

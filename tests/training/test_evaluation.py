@@ -94,8 +94,7 @@ def test_decisions_equal_scikit_learn_over_the_elements_that_count(
 ) -> None:
     module, data = trained
     logits, target = elements(module, data, "test")
-    _, other = 1.0, log_prior(data.class_counts)
-    _, found = decide(module, data.test_dataloader(), [1.0, tau], other)
+    _, found = decide(module, data.test_dataloader(), [1.0, tau], log_prior(data.class_counts))
     decided = decisions(logits, data.class_counts, tau)
     results = found.results(module)
     assert results["accuracy"] == pytest.approx(accuracy_score(target, decided))
@@ -142,7 +141,7 @@ def test_trivial_predictor_is_scored_on_the_elements_that_count() -> None:
     assert trivial["balanced_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_padding_changes_no_gradient(tmp_path: Path) -> None:
+def test_padding_changes_no_gradient() -> None:
     # The same elements, once as a padded string and once as a short one.
     module, short = build(PaddedTask()), build()
     features, target = torch.randn(4, 3, 5), torch.randint(3, (4, 5))

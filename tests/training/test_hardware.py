@@ -13,7 +13,9 @@ from arcvae.training.hardware import flush_denormals, keep_freed_memory, pick_de
 Patch = pytest.MonkeyPatch
 
 
-def machine(patch: Patch, *, cuda: bool = False, mps: bool = False, bf16: bool = False, cpu: tuple[str, ...] = ()) -> None:
+def machine(
+    patch: Patch, *, cuda: bool = False, mps: bool = False, bf16: bool = False, cpu: tuple[str, ...] = ()
+) -> None:
     patch.setattr(torch.cuda, "is_available", lambda: cuda)
     patch.setattr(torch.backends.mps, "is_available", lambda: mps)
     patch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import struct
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
-from tests.conftest import FAST, Command, runs
+from arcvae.training.callbacks import PerClassRecall
+from arcvae.training.loggers import log_picture, log_run_files, log_table, shows_pictures
+from tests.conftest import FAST, run_command
+from tests.training.tiny import TinyData, build, trainer
 
 PICTURES = {"reconstructions", "samples", "codes"}
 
@@ -46,16 +57,19 @@ def wandb_files(folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
     """A sweep of two jobs with W&B, offline."""
-    from arcvae.train import main
-
     folder = tmp_path_factory.mktemp("sweep")
+    arguments = (
+        "-m",
+        "loss.gamma=0,2",
+        "logger=wandb",
+        "tags=[one,two]",
+        "trainer.log_every_n_steps=1",
+        "trainer.max_epochs=1",
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name in ("WANDB_API_KEY", "WANDB_MODE"):
             patch.delenv(name, raising=False)
-        patch.chdir(folder)
-        arguments = ["-m", "loss.gamma=0,2", "logger=wandb", "tags=[one,two]", "trainer.log_every_n_steps=1"]
-        patch.setattr("sys.argv", ["arcvae.train", f"data.path={tiny_corpus}", *FAST, *arguments])
-        assert main() == 0
+        assert run_command("train", f"data.path={tiny_corpus}", *FAST, *arguments, folder=folder) == 0
     return folder
 
 
@@ -80,7 +94,7 @@ def test_run_carries_config_figures_pictures_table_and_files(sweep: Path) -> Non
     names: dict[str, Any] = {}
     for row in found["history"]:
         names |= {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in row.item}
-    step = {"loss", "reconstruction", "kl", "beta", "effective_beta", "learning_rate", "gradient_norm", "epoch"}
+    step = {"loss", "reconstruction", "kl", "beta", "beta_per_grid", "learning_rate", "gradient_norm", "epoch"}
     assert {f"step/{name}" for name in step} <= names.keys()
     assert {"val/object_f1", "val/balanced_accuracy", "val/exact_match", "test/object_f1"} <= names.keys()
     assert {f"val/kl_per_dim/{index}" for index in range(10)} <= names.keys()
@@ -99,39 +113,58 @@ def test_run_carries_config_figures_pictures_table_and_files(sweep: Path) -> Non
     assert found["exit"][0].exit_code == 0
 
 
-def test_tensorboard_shows_the_same_scalars_and_pictures(train: Command, tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def tensorboard(folder: Path) -> tuple[Trainer, TensorBoardLogger]:
+    logger = TensorBoardLogger(folder, name="", version="")
+    return trainer(folder, PerClassRecall(), logger=logger), logger
 
-    assert train("logger=tensorboard", *FAST, "trainer.log_every_n_steps=1") == 0
-    (folder,) = runs(tmp_path)
-    events = EventAccumulator(str(folder / "tensorboard"))
+
+def test_tensorboard_shows_scalars_pictures_and_the_table_of_classes(tmp_path: Path) -> None:
+    fit, logger = tensorboard(tmp_path)
+    assert shows_pictures(fit)
+    fit.fit(build(), TinyData())
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    log_picture(fit, "tiny", png.getvalue())
+    logger.experiment.flush()
+    events = EventAccumulator(str(tmp_path))
     events.Reload()
-    tags = events.Tags()
-    assert set(tags["images"]) == PICTURES
-    assert {"step/loss", "step/beta", "val/object_f1", "val/kl_per_dim/0", "test/exact_match"} <= set(tags["scalars"])
-    assert any("per_class" in tag for tag in tags["tensors"])
+    (picture,) = events.Images("tiny")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(picture.encoded_image_string))), pixels)
+    assert {"train/loss", "val/accuracy", "val/per_class_recall/2"} <= set(events.Tags()["scalars"])
+    (name,) = [tag for tag in events.Tags()["tensors"] if "per_class" in tag]
+    first, last = events.Tensors(name)  # one for each epoch
+    rows = last.tensor_proto.string_val[0].decode().splitlines()
+    assert rows[0] == "| class | name | recall | f1 | iou |"
+    assert [row.split(" | ")[1] for row in rows[2:]] == ["0", "1", "2"]
+    assert first.step < last.step
 
 
-def test_server_that_does_not_answer_leaves_an_offline_run(
-    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.delenv("HTTPS_PROXY", raising=False)
-    monkeypatch.delenv("https_proxy", raising=False)
-    assert train("logger=wandb", *FAST, "trainer.max_epochs=1") == 0
-    assert "W&B does not answer: this run stays offline" in capsys.readouterr().out
-    assert len(wandb_files(tmp_path)) == 1
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.parametrize("failing", ["add_image", "add_text"])
 def test_logger_that_fails_costs_a_warning(
-    train: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failing: str
 ) -> None:
-    from torch.utils.tensorboard import SummaryWriter
-
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(SummaryWriter, "add_image", full)
-    assert train("logger=tensorboard", *FAST, "trainer.max_epochs=1") == 0
-    assert "TensorBoardLogger did not take samples: no space left on device" in capsys.readouterr().out
+    monkeypatch.setattr(SummaryWriter, failing, full)
+    fit, _ = tensorboard(tmp_path)
+    png = io.BytesIO()
+    Image.new("L", (2, 2)).save(png, "PNG")
+    log_picture(fit, "tiny", png.getvalue())
+    log_table(fit, "rows", ("a", "b"), [(1, 2.5)])
+    name = "tiny" if failing == "add_image" else "rows"
+    assert warnings(caplog) == [f"TensorBoardLogger did not take {name}: no space left on device"]
+
+
+def test_loggers_that_show_nothing_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fit = trainer(tmp_path, logger=CSVLogger(tmp_path))
+    assert not shows_pictures(fit)
+    log_picture(fit, "tiny", b"no picture at all")
+    log_table(fit, "rows", ("a",), [(1,)])
+    log_run_files(fit, tmp_path)
+    assert warnings(caplog) == []

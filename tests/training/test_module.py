@@ -29,7 +29,9 @@ def evaluated_on_test(folder: Path, task: TinyTask, data: TinyData, **loss: Any)
 @pytest.mark.parametrize("batch_size", [2, 4, 9])  # nine samples: the last batch is smaller
 def test_results_of_an_epoch_equal_one_computation_over_the_whole_split(tmp_path: Path, batch_size: int) -> None:
     data = TinyData(batch_size=batch_size)
-    module = evaluated_on_test(tmp_path, BackgroundTask(), data, name="focal", class_weights=torch.tensor([0.3, 1.0, 2.0]))
+    module = evaluated_on_test(
+        tmp_path, BackgroundTask(), data, name="focal", class_weights=torch.tensor([0.3, 1.0, 2.0])
+    )
     features, target = data.features["test"], data.targets("test")
     with torch.no_grad():
         logits = module.model(features)
@@ -42,9 +44,7 @@ def test_results_of_an_epoch_equal_one_computation_over_the_whole_split(tmp_path
     assert results["accuracy"] == pytest.approx(accuracy_score(right.ravel(), found.ravel()))
     assert results["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(right.ravel(), found.ravel()))
     assert results["f1_macro"] == pytest.approx(f1_score(right.ravel(), found.ravel(), average="macro"))
-    assert results["object_f1"] == pytest.approx(
-        f1_score(right.ravel(), found.ravel(), labels=[1, 2], average="micro")
-    )
+    assert results["object_f1"] == pytest.approx(f1_score(right.ravel(), found.ravel(), labels=[1, 2], average="micro"))
     assert results["exact_match"] == pytest.approx((right == found).all(1).mean())
 
 

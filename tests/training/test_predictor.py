@@ -93,10 +93,16 @@ def test_samples_that_cannot_be_are_refused(samples: np.ndarray, message: str) -
         predictor(sample_shapes=[(4,), (1, 4)]).predict(samples)
 
 
+def test_length_that_is_free_may_be_any() -> None:
+    found = Predictor(nn.Conv1d(3, 5, 1), sample_shapes=[(3, "T")])
+    for length in (1, 8):
+        assert found.predict(np.zeros((2, 3, length), np.float32)).shape == (2, length)
+    with pytest.raises(DataError, match=r"shape \(2, 4, 8\), expected \(N, 3, T\)"):
+        found.predict(np.zeros((2, 4, 8), np.float32))
+
+
 def test_decisions_that_cannot_be_made_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"here\.pth has no tuned logit adjustment; use decision='argmax'"):
         predictor().predict(SAMPLES, decision="adjusted")
     with pytest.raises(ValueError, match="decision must be 'argmax' or 'adjusted', got 'corrected'"):
         predictor(logit_adjustment=ADJUSTMENT).predict(SAMPLES, decision="corrected")  # type: ignore[arg-type]
-
-

@@ -120,7 +120,9 @@ def build(task: TinyTask | None = None, *, seed: int = 0, scheduler: Any = None,
     task = task or TinyTask()
     torch.manual_seed(7)
     made = make_loss(loss.pop("name", "cross_entropy"), ignore_index=task.ignore_index, **loss)
-    return task.build_module(nn.Conv1d(CLASSES, CLASSES, 1), made, partial(torch.optim.SGD, lr=0.1), scheduler, seed=seed)
+    return task.build_module(
+        nn.Conv1d(CLASSES, CLASSES, 1), made, partial(torch.optim.SGD, lr=0.1), scheduler, seed=seed
+    )
 
 
 def trainer(folder: Path, *callbacks: Callback, clock: bool = True, **options: Any) -> Trainer:
