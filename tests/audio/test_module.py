@@ -82,7 +82,8 @@ def test_dropout_draws_by_seed_and_batch(tmp_path: Path, tiny_clips: Path) -> No
         module = AudioModule(AudioTask(), model, loss, optimizer, seed=seed)
         torch.rand(3 * seed)
         trainer(tmp_path, max_epochs=1).fit(module, AudioDataModule(str(tiny_clips), cache_dir=str(tmp_path)))
-        return module.state_dict()["model.classifier.1.weight"]
+        found: torch.Tensor = module.state_dict()["model.classifier.1.weight"]
+        return found
 
     assert torch.equal(losses(1), losses(1))
     assert not torch.equal(losses(1), losses(2))

@@ -88,7 +88,7 @@ def test_transform_draws_by_batch_number_whatever_the_workers(workers: int) -> N
         return torch.cat(list(batch_loader(TensorBatches(torch.zeros(12), noisy, seed), indices, num_workers=workers)))
 
     alone = TensorBatches(torch.zeros(12), noisy, 1)
-    expected = torch.cat([alone[(4 + n, torch.arange(3 * n, 3 * n + 3))] for n in range(4)])
+    expected = torch.cat([alone[(4 + n, torch.arange(3 * n, 3 * n + 3))] for n in range(4)])  # type: ignore[misc]
     assert torch.equal(draws(1, 1), expected)
     assert not torch.equal(draws(1, 0), expected)
     assert not torch.equal(draws(2, 1), expected)

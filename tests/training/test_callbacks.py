@@ -36,7 +36,7 @@ class Scored(TinyTask):
     def __init__(self, scores: Sequence[float]) -> None:
         self.scores = scores
 
-    def further_results(self, results: Results, module: ImbalanceModule) -> Results:  # type: ignore[override]
+    def further_results(self, results: Results, module: ImbalanceModule) -> Results:
         return {"score": self.scores[module.current_epoch]}
 
 
@@ -96,7 +96,7 @@ def fit_scored(
     folder: Path, scores: Sequence[float], *, epochs: int, resumed: Path | None = None
 ) -> tuple[TinyModule, Checkpoint]:
     module, checkpoint = build(Scored(scores)), checkpointing(folder)
-    options = {"enable_checkpointing": True, "plugins": [AtomicCheckpointIO()], "max_epochs": epochs}
+    options: dict[str, Any] = {"enable_checkpointing": True, "plugins": [AtomicCheckpointIO()], "max_epochs": epochs}
     trainer(folder, checkpoint, **options).fit(module, TinyData(), ckpt_path=resumed)
     return module, checkpoint
 

@@ -21,6 +21,7 @@ from arcvae.grid.task import GridTask
 from arcvae.imbalance.losses import make_loss
 from arcvae.io.tensors import load_torch
 from arcvae.training.clock import Clock
+from arcvae.training.module import ImbalanceModule
 from tests.training.tiny import TinyData, build, trainer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "0.1.0"
@@ -36,9 +37,10 @@ class Watch(Callback):
         self.betas: list[float] = []
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        self.clocks.append((pl_module.clock.epoch, pl_module.clock.progress))  # type: ignore[union-attr]
-        self.progress.append(pl_module.loss.progress)  # type: ignore[union-attr,arg-type]
-        self.betas.append(float(pl_module.step_scalars.get("beta", 0)))  # type: ignore[union-attr,operator]
+        assert isinstance(pl_module, ImbalanceModule)
+        self.clocks.append((pl_module.clock.epoch, pl_module.clock.progress))
+        self.progress.append(pl_module.loss.progress)
+        self.betas.append(float(pl_module.step_scalars.get("beta", 0)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from torch.utils.tensorboard import SummaryWriter
 
 from arcvae.training.callbacks import PerClassRecall
@@ -42,7 +42,7 @@ def records(path: Path) -> dict[str, list[Any]]:
         message += content[position + header : position + header + length]
         position += header + length
         if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
+            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
             record.ParseFromString(message)
             name = record.WhichOneof("record_type")
             found[name].append(getattr(record, name))
@@ -85,7 +85,7 @@ def test_jobs_of_a_sweep_are_runs_of_one_group(sweep: Path) -> None:
 def test_run_carries_config_figures_pictures_table_and_files(sweep: Path) -> None:
     path = next(path for path in wandb_files(sweep) if "/0/" in str(path))
     found = records(path)
-    config = {}
+    config: dict[str, Any] = {}
     for update in [found["run"][0].config, *found["config"]]:
         config |= {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in update.update}
     assert config["loss"]["gamma"] == 0

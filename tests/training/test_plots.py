@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from arcvae.training.comparison import Summary
@@ -46,7 +47,7 @@ def test_picture_that_cannot_be_drawn_costs_a_warning(tmp_path: Path, caplog: py
 def test_bars_are_the_recalls_and_the_line_the_trivial_predictor() -> None:
     recalls = {"argmax": [1.0, 0.5, math.nan], "adjusted": [0.9, 0.6, 0.3]}
     (axes,) = recall_figure(NAMES, recalls, [1.0, 0.0, math.nan], "").axes
-    assert [[bar.get_height() for bar in bars] for bars in axes.containers] == [[1.0, 0.5, 0.0], [0.9, 0.6, 0.3]]  # type: ignore[union-attr]
+    assert [[bar.get_height() for bar in bars] for bars in axes.containers] == [[1.0, 0.5, 0.0], [0.9, 0.6, 0.3]]
     assert list(axes.lines[0].get_ydata()) == [1.0, 0.0, 0.0, 0.0]  # type: ignore[arg-type]
     assert [text.get_text() for text in axes.get_xticklabels()] == NAMES
     legend = axes.get_legend()
@@ -57,7 +58,7 @@ def test_bars_are_the_recalls_and_the_line_the_trivial_predictor() -> None:
 def test_confusion_shows_shares_of_the_targets_with_targets_as_rows() -> None:
     confusion = np.array([[90, 10, 0], [1, 2, 1], [0, 0, 0]])
     axes = confusion_figure(confusion, NAMES, "").axes[0]
-    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+    shown: NDArray[np.float64] = np.ma.filled(np.ma.asarray(axes.images[0].get_array()), np.nan)
     np.testing.assert_allclose(shown, [[0.9, 0.1, 0], [0.25, 0.5, 0.25], [np.nan] * 3])
     texts = {(text.get_position(), text.get_text()) for text in axes.texts}
     assert texts == {((0, 0), ".90"), ((1, 0), ".10"), ((0, 1), ".25"), ((1, 1), ".50"), ((2, 1), ".25")}
@@ -93,7 +94,7 @@ def test_curves_of_one_variant_share_a_colour_and_a_label() -> None:
     np.testing.assert_allclose(a.get_xydata(), [[1, 0.1], [2, 0.3]])  # type: ignore[arg-type]
     assert a.get_color() == again.get_color() != b.get_color()
     assert [a.get_label(), b.get_label()] == ["A", "B"]
-    assert math.isnan(gap.get_ydata()[0])  # type: ignore[index]
+    np.testing.assert_equal(np.asarray(gap.get_ydata()), [math.nan])
     assert len(kl.lines) == 2 * 3  # an entry each, of the three runs that have them
     assert all(not axes.axison for axes in empty)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from arcvae.training.report import baseline, table, trivial_results
+from arcvae.training.task import Results
 from tests.training.tiny import BackgroundTask, TinyTask, build
 
 
@@ -33,10 +35,10 @@ def test_trivial_predictor_is_the_background_or_the_majority_of_the_train_split(
 class Adding(TinyTask):
     further_names = ("twice",)
 
-    def further_results(self, results, module):  # type: ignore[no-untyped-def]
+    def further_results(self, results: Results, module: Any) -> Results:
         return {"twice": 2 * results["accuracy"]}
 
-    def trivial_results(self, module):  # type: ignore[no-untyped-def]
+    def trivial_results(self, module: Any) -> Results:
         return {"norm": 0.0}
 
 
@@ -46,7 +48,10 @@ def test_trivial_predictor_has_what_the_task_adds() -> None:
 
 
 def test_table_shows_a_dash_for_what_is_not_known() -> None:
-    columns = {"ours": {"f1": 0.25, "active": 7, "list": [1.0]}, "trivial": {"f1": math.nan, "active": 0}}
+    columns: dict[str, Results] = {
+        "ours": {"f1": 0.25, "active": 7, "list": [1.0]},
+        "trivial": {"f1": math.nan, "active": 0},
+    }
     lines = table(columns, ["f1", "active", "list", "absent"]).splitlines()
     assert [line.split() for line in lines] == [
         ["ours", "trivial"], ["f1", "0.2500", "—"], ["active", "7", "0"], ["list", "—", "—"], ["absent", "—", "—"],

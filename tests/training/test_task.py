@@ -14,7 +14,7 @@ from arcvae.errors import CheckpointError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.training.evaluation import assess, decide, tune_adjustment
 from arcvae.training.report import baseline
-from arcvae.training.task import Task
+from arcvae.training.task import Results, Task
 from tests.training.tiny import BackgroundTask, TinyData, TinyTask, build, trainer
 
 
@@ -34,7 +34,8 @@ def test_task_with_nothing_but_a_module_trains_and_is_judged(tmp_path: Path) -> 
     taus = [0.0, adjustment["tau"]]
     plain, adjusted = decide(module, data.val_dataloader(), taus, log_prior(data.class_counts))
     assert adjusted.results(module)["f1_macro"] >= plain.results(module)["f1_macro"]  # type: ignore[operator]
-    assert module.task.exports(module) == module.task.comparison_pictures({}, {}) == {}
+    assert module.task.exports(module) == {}
+    assert module.task.comparison_pictures({}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_task_with_nothing_but_a_module_trains_and_is_judged(tmp_path: Path) -> 
 )
 def test_verdict_at_the_edges_of_mode_collapse(share: float, recall: float, collapsed: bool) -> None:
     module = build()
-    results = {"predicted_majority_share": share, "balanced_accuracy": recall}
+    results: Results = {"predicted_majority_share": share, "balanced_accuracy": recall}
     verdict = module.task.verdict(results, module)
     assert verdict["mode_collapse"] is collapsed
     assert verdict.keys() == {"mode_collapse", "predicted_majority_share", "balanced_accuracy"}
@@ -58,7 +59,7 @@ def test_verdict_at_the_edges_of_mode_collapse(share: float, recall: float, coll
 
 def test_verdict_reads_the_figures_that_the_task_names() -> None:
     module = build(BackgroundTask())
-    results = {
+    results: Results = {
         "predicted_majority_share": 0.1, "balanced_accuracy": 0.9, "predicted_background_share": 1.0,
         "object_recall": 0.0, "accuracy": 0.6,
     }  # fmt: skip

@@ -128,7 +128,7 @@ def build(task: TinyTask | None = None, *, seed: int = 0, scheduler: Any = None,
 def trainer(folder: Path, *callbacks: Callback, clock: bool = True, **options: Any) -> Trainer:
     """A Trainer that is quiet and writes nothing unless it is told to."""
     moved: Sequence[Callback] = (ClockCallback(), *callbacks) if clock else callbacks
-    quiet = {
+    quiet: dict[str, Any] = {
         "max_epochs": 2, "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
         "enable_model_summary": False, "num_sanity_val_steps": 0, "accelerator": "cpu",
     }  # fmt: skip
