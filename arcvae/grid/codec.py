@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcvae.errors import CheckpointError, DataError
+from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.prior import CodePrior, load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.models import build_model
@@ -134,6 +135,8 @@ class Codec:
         batch, single = self._grids(grids, ignore_index)
         if refine:
             self._require("decoder", "refine")
+            if batch.shape[1:] != (self.grid_size, self.grid_size):
+                raise DataError(f"refining takes grids of {self.grid_size} x {self.grid_size} cells; leave it at 0")
         means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]
@@ -156,7 +159,7 @@ class Codec:
         """
         codes, _ = self._codes(z)
         empty = torch.zeros(0, self.num_colors, self.grid_size, self.grid_size)
-        return _like(z, torch.cat(list(self._decoded(codes, decision)) or [empty]))
+        return _like(z, torch.cat(list(self._decoded(codes, decision, (self.grid_size, self.grid_size))) or [empty]))
 
     def latents(self, z: Array) -> Array:
         """The numbers in which the decoder is smooth: the latents in packed codes, or else the codes themselves.
@@ -184,26 +187,48 @@ class Codec:
         numbers, single = self._codes(latents, self.model.num_latents)
         return _like(latents, self.model.pack(numbers), single)
 
+    def codes(self, grids: Array, refine: int = 0) -> ObjectCodes:
+        """Codes of objects, with names for their numbers; takes the arguments of :meth:`encode`.
+
+        Raises:
+            CheckpointError: A model whose codes are not made of objects.
+        """
+        if self.model.slots is None:
+            raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
+        mu = torch.as_tensor(self.encode(grids, refine)[0])
+        return ObjectCodes(self.model.slot_numbers(torch.atleast_2d(mu)).numpy(force=True))
+
     @torch.no_grad()
-    def decode(self, z: Array, decision: Decision = "argmax") -> Array:
+    def decode(
+        self, z: Array | ObjectCodes, decision: Decision = "argmax", size: tuple[int, int] | None = None
+    ) -> Array:
         """The grids that codes stand for.
 
         Args:
-            z: Codes, ``(N, D)`` or ``(D,)``, finite.
+            z: Codes, ``(N, D)`` or ``(D,)``, finite; or what :meth:`codes` gives.
             decision: ``"argmax"``: the colour with the highest logit. ``"adjusted"``: the same after the logit
                 adjustment that was tuned on the validation split, which undoes the bias that class weights cause.
+            size: Height and width of the grids; None: those that the model was trained on.
 
         Returns:
             ``(N, H, W)`` (or ``(H, W)``) uint8.
+
+        Raises:
+            DataError: Codes of another type or shape, or a size that the model does not draw.
         """
-        codes, single = self._codes(z)
-        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision)]
-        empty = torch.zeros((0, self.grid_size, self.grid_size), dtype=torch.uint8)
-        return _like(z, torch.cat(pieces or [empty]), single)
+        given: Any = z.flat if isinstance(z, ObjectCodes) else z
+        codes, single = self._codes(given)
+        height, width = size or (self.grid_size, self.grid_size)
+        if not self.model.accepts(height, width):
+            raise DataError(f"size=({height}, {width}): this model draws grids of {self.grid_size} x {self.grid_size}")
+        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, (height, width))]
+        found: Array = _like(given, torch.cat(pieces or [torch.zeros((0, height, width), dtype=torch.uint8)]), single)
+        return found
 
     def reconstruct(self, grids: Array, decision: Decision = "argmax", refine: int = 0) -> Array:
         """Encode grids ``(N, H, W)`` uint8, as :meth:`encode` does, and decode the mean codes."""
-        return self.decode(self.encode(grids, refine)[0], decision)
+        height, width = grids.shape[-2:]
+        return self.decode(self.encode(grids, refine)[0], decision, (int(height), int(width)))
 
     def sample(
         self, count: int, seed: int = 0, decision: Decision = "argmax", temperature: float = 1.0
@@ -232,14 +257,14 @@ class Codec:
         drawn: NDArray[np.float32] = codes.numpy()
         return drawn
 
-    def _decoded(self, codes: Tensor, decision: Decision) -> Iterator[Tensor]:
+    def _decoded(self, codes: Tensor, decision: Decision, size: tuple[int, int]) -> Iterator[Tensor]:
         self._require("decoder", "decode")
         if decision not in ("argmax", "adjusted"):
             raise ValueError(f"decision must be 'argmax' or 'adjusted' (formerly 'corrected'), got {decision!r}")
         if decision == "adjusted" and self.log_prior is None:
             raise CheckpointError(f"{self.path} has no tuned logit adjustment; use decision='argmax'")
         for start in range(0, len(codes), BATCH):
-            logits = self.model.decoder(codes[start : start + BATCH].to(self.device)).float()
+            logits = self.model.draw(codes[start : start + BATCH].to(self.device), *size).float()
             if decision == "adjusted" and self.log_prior is not None:
                 logits = adjust_logits(logits, self.log_prior, self.tau)
             yield logits.cpu()

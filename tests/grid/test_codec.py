@@ -22,6 +22,7 @@ from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.layers import one_hot
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.separable import SeparableVAE
 from arcvae.grid.models.spatial import SpatialVAE
 
@@ -317,3 +318,26 @@ def test_export_that_holds_no_codes_is_refused() -> None:
         load_codec(export_of(model, "encoder"), Path("x.pth"), prior="prior.safetensors")
     with pytest.raises(CheckpointError, match="does not fit its architecture"):
         load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))
+
+
+def test_codes_of_objects_have_names_and_decode_on_any_size() -> None:
+    torch.manual_seed(0)
+    codec = Codec(ObjectsVAE(width=16))
+    grids = generate_grids("atomic", 5, seed=0)[0]
+    codes = codec.codes(grids)
+    assert np.array_equal(codes.flat, codec.encode(grids)[0])
+    assert np.array_equal(codec.decode(codes), codec.decode(codes.flat))
+    assert codec.codes(grids[0]).numbers.shape == (1, 6, 11)
+    big = codec.decode(codes, size=(20, 30))
+    assert big.shape == (5, 20, 30)
+    assert np.array_equal(big[:, :16, :16], codec.decode(codes))
+    assert codec.reconstruct(np.zeros((2, 7, 9), dtype=np.uint8)).shape == (2, 7, 9)
+
+
+def test_flat_codes_have_no_objects_and_one_size() -> None:
+    codec = Codec(BetaVAE(widths=(8, 8), hidden=8))
+    grids = np.zeros((2, 16, 16), dtype=np.uint8)
+    with pytest.raises(CheckpointError, match="has codes without objects"):
+        codec.codes(grids)
+    with pytest.raises(DataError, match=r"size=\(10, 10\): this model draws grids of 16 x 16"):
+        codec.decode(codec.encode(grids)[0], size=(10, 10))

@@ -47,6 +47,8 @@ class GridModel(nn.Module):
         torch.Size([5, 3, 2, 2])
     """
 
+    slots: int | None = None
+    """K, objects of a code that is a set of objects, ``(N, K, D / K)``; None for other codes."""
     encoder: nn.Module
     """Grids ``(N, H, W)`` of any integer type to mean and log-variance of the code, each ``(N, D)``. A cell whose value
     is not in ``[0, C)`` is one that is ignored: it has no colour, not even the background's."""
@@ -69,6 +71,11 @@ class GridModel(nn.Module):
         logits: Tensor = self.decoder(mu)
         return logits
 
+    def draw(self, z: Tensor, height: int, width: int) -> Tensor:
+        """Logits ``(N, C, H, W)`` of codes ``(N, D)`` on grids of a size that :meth:`accepts` allows."""
+        logits: Tensor = self.decoder(z)
+        return logits
+
     def accepts(self, height: int, width: int) -> bool:
         """Whether it encodes grids of this size: here, of the one that it is trained on."""
         return height == width == self.grid_size
@@ -77,6 +84,11 @@ class GridModel(nn.Module):
     def kl_names(self) -> tuple[str, ...]:
         """Names of the entries in which the KL is told; number d of a code belongs to entry ``d % len(kl_names)``."""
         return tuple(f"z{number}" for number in range(self.latent_dim))
+
+    def slot_numbers(self, z: Tensor) -> Tensor:
+        """Codes ``(N, D)`` as slots ``(N, K, D / K)``; of a code without slots, the whole is one."""
+        slots = self.slots or 1
+        return z.view(len(z), slots, self.latent_dim // slots)
 
     @property
     def num_latents(self) -> int:

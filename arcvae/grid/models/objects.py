@@ -59,7 +59,7 @@ class SlotEncoder(nn.Module):
             grids: ``(N, H, W)``, any integer type, any size; cells that are not in [0, C) belong to nothing.
 
         Returns:
-            Mean and log-variance of the code, each ``(N, K (3 + S))`` float32.
+            Mean and log-variance of the code, each ``(N, K (3 + S))``, float32 at least.
         """
         found, device = self.find(grids), grids.device
         grid, color, row, column, parity, shapes = (
@@ -68,12 +68,12 @@ class SlotEncoder(nn.Module):
         )
         slot, kept = self._slots(grid, shapes.sum(1), len(grids))
         size = PLACE + self.shape.numbers
-        mu = torch.zeros(len(grids), self.slots, size, device=device)
+        mu = torch.zeros(len(grids), self.slots, size, device=device, dtype=self.shape.dtype)
         logvar = torch.full_like(mu, EXACT_LOGVAR)
         logvar[..., PLACE:] = 0.0  # an empty slot says nothing about a shape
         if len(kept):
             means, logvars = self.shape(shapes[kept], parity[kept])
-            place = torch.stack([row, column, color.float()], 1)[kept]
+            place = torch.stack([row, column, color], 1)[kept].to(mu.dtype)
             mu[grid[kept], slot] = torch.cat([place, means], 1)
             logvar[grid[kept], slot, PLACE:] = logvars
         return mu.flatten(1), logvar.flatten(1)
@@ -115,13 +115,13 @@ class SlotDecoder(nn.Module):
             z: Codes, ``(N, K (3 + S))``.
 
         Returns:
-            Logits, ``(N, C, H, W)`` float32, 0 for the background.
+            Logits, ``(N, C, H, W)``, 0 for the background; float32 at least.
         """
         return self.draw(z, self.grid_size, self.grid_size)
 
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:
         """As :meth:`forward`, on a grid of any size."""
-        slots = z.float().unflatten(1, (self.slots, -1))  # (N, K, 3 + S)
+        slots = z.to(self.shape.dtype).unflatten(1, (self.slots, -1))  # (N, K, 3 + S)
         color = slots[..., COLOR].round().long()
         grid, slot = ((color > 0) & (color < self.num_colors)).nonzero(as_tuple=True)  # (M,) each
         filled = slots[grid, slot]  # (M, 3 + S)
@@ -137,7 +137,7 @@ class SlotDecoder(nn.Module):
         canvas = _placed(scores.unflatten(1, (frame, frame)), tops, lefts, height, width)  # (M, H, W)
         canvas = _shifted(canvas, *offset).clamp_min(_FLOOR)
         # Log-odds of each colour: those of its objects, added up as odds, so that one object alone keeps its own.
-        odds = torch.full((len(z) * self.num_colors, height * width), math.exp(_FLOOR), device=z.device)
+        odds = canvas.new_full((len(z) * self.num_colors, height * width), math.exp(_FLOOR))
         odds = odds.index_add(0, grid * self.num_colors + color[grid, slot], canvas.clamp_max(-_FLOOR).exp().flatten(1))
         logits = odds.log().view(len(z), self.num_colors, height, width)
         return torch.cat([torch.zeros_like(logits[:, :1]), logits[:, 1:]], 1)
@@ -209,7 +209,8 @@ class ObjectsVAE(GridModel):
         if shape_numbers < ORDER:
             raise ValueError(f"shape_numbers={shape_numbers} must be at least {ORDER}, one for each symmetry")
         super().__init__(slots * (PLACE + shape_numbers), num_colors, grid_size)
-        self.slots, self.shape_numbers = slots, shape_numbers
+        self.slots: int = slots
+        self.shape_numbers = shape_numbers
         where = frame_of(frame)
         self.encoder = SlotEncoder(
             slots, num_colors, where, max_cells, ShapeEncoder(shape_numbers, where, width, encoder_blocks)
@@ -223,6 +224,10 @@ class ObjectsVAE(GridModel):
         mu, _ = self.encoder(grids)
         return self.decoder.draw(mu, *grids.shape[1:])
 
+    def draw(self, z: Tensor, height: int, width: int) -> Tensor:
+        """Logits ``(N, C, H, W)`` of codes ``(N, K (3 + S))`` on grids of any size."""
+        return self.decoder.draw(z, height, width)
+
     def accepts(self, height: int, width: int) -> bool:
         """Grids of any size."""
         return True
@@ -231,10 +236,6 @@ class ObjectsVAE(GridModel):
     def kl_names(self) -> tuple[str, ...]:
         """Numbers of a slot: the KL is told for each, summed over slots."""
         return ("row", "column", "color", *(f"shape {index}" for index in range(1, self.shape_numbers + 1)))
-
-    def slot_numbers(self, z: Tensor) -> Tensor:
-        """Codes ``(N, K (3 + S))`` as slots ``(N, K, 3 + S)``."""
-        return z.view(len(z), self.slots, PLACE + self.shape_numbers)
 
     def latent_steps(self) -> tuple[Tensor, Tensor]:
         """Refinement moves the numbers of shapes alone."""
@@ -248,7 +249,7 @@ class ObjectsVAE(GridModel):
         return torch.where(moving, mu + noise * (0.5 * logvar).exp(), mu)
 
     def kl(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """Nats of each number, ``(N, K (3 + S))``: of a shape its KL from N(0, I), of place and colour their code length.
+        """Nats of each number, ``(N, K (3 + S))``: the KL of shapes from N(0, I), the code length of place and colour.
 
         A place is one of H x W cells, a colour one of C - 1, the number of objects one of K + 1, and the n objects of a
         grid may come in n! orders, which is taken off. The costs of number and order stand with the first colour.
@@ -284,9 +285,9 @@ class ObjectsVAE(GridModel):
 
     def _cost_of_choices(self, z: Tensor) -> Tensor:
         """Nats of row, column and colour of each slot, ``(N, K, 3)``."""
-        filled = self._filled(z).float()
+        filled = self._filled(z).to(z.dtype)
         size, colors = math.log(self.grid_size), math.log(self.num_colors - 1)
-        costs = filled[..., None] * torch.tensor([size, size, colors], device=z.device)
+        costs = filled[..., None] * z.new_tensor([size, size, colors])
         objects = filled.sum(1)
         costs[:, 0, COLOR] += math.log(self.slots + 1) - torch.lgamma(objects + 1)
         return costs

@@ -48,6 +48,10 @@ def _network(inputs: int, width: int, blocks: int, outputs: int) -> nn.Sequentia
     )
 
 
+def _dtype_of(network: nn.Module) -> torch.dtype:
+    return torch.promote_types(next(network.parameters()).dtype, torch.float32)
+
+
 def _parity_planes(parity: Tensor, like: Tensor) -> Tensor:
     return nn.functional.one_hot(parity, 4).to(like)
 
@@ -68,6 +72,11 @@ class ShapeEncoder(nn.Module):
         self.numbers, self.frame = numbers, frame
         self.network = _network(frame.size**2 + 4, width, blocks, 2 * numbers)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what it returns: that of its weights, float32 at least."""
+        return _dtype_of(self.network)
+
     def forward(self, shapes: Tensor, parity: Tensor) -> tuple[Tensor, Tensor]:
         """
         Args:
@@ -75,12 +84,12 @@ class ShapeEncoder(nn.Module):
             parity: ``(M,)`` int64, see :mod:`arcvae.grid.models.dihedral`.
 
         Returns:
-            Mean and log-variance of the posterior, each ``(M, S)`` float32.
+            Mean and log-variance of the posterior, each ``(M, S)``, float32 at least.
         """
         g, stabiliser = self.frame.canonical(shapes, parity)
         upright, classes = self.frame.turn(shapes, parity, g)
         cells = upright.to(next(self.network.parameters()).dtype)
-        found = self.network(torch.cat([cells, _parity_planes(classes, cells)], 1)).float()
+        found = self.network(torch.cat([cells, _parity_planes(classes, cells)], 1)).to(self.dtype)
         # A symmetric shape is left as it is by some symmetries, and so is its code.
         back = INVERSE.to(g.device)[g]
         mu, logvar = (turn_code(average_over(part, stabiliser), back) for part in found.chunk(2, 1))
@@ -95,6 +104,11 @@ class ShapeDecoder(nn.Module):
         self.numbers, self.frame = numbers, frame
         self.network = _network(numbers + 4, width, blocks, frame.size**2)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what it takes and returns: that of its weights, float32 at least."""
+        return _dtype_of(self.network)
+
     def forward(self, codes: Tensor, parity: Tensor) -> Tensor:
         """
         Args:
@@ -102,7 +116,7 @@ class ShapeDecoder(nn.Module):
             parity: ``(M,)`` int64.
 
         Returns:
-            Log-odds that each cell of the frame is of the shape, ``(M, F F)`` float32; meaningless where the parity
+            Log-odds that each cell of the frame is of the shape, ``(M, F F)``; meaningless where the parity
             class leaves a cell unused.
         """
         # Number h of the turned code is number g^-1 h: with g the inverse of the largest one's index, it comes first.
@@ -110,6 +124,6 @@ class ShapeDecoder(nn.Module):
         g = INVERSE.to(codes.device)[first]
         upright = turn_code(codes, g)
         classes = self.frame.parity.to(codes.device)[parity, g]
-        scores = self.network(torch.cat([upright, _parity_planes(classes, upright)], 1)).float()
+        scores = self.network(torch.cat([upright, _parity_planes(classes, upright)], 1)).to(self.dtype)
         drawn, _ = self.frame.turn(scores, classes, first)
         return drawn

@@ -38,6 +38,9 @@ MODELS: Final = sorted(
 
 
 def pytest_generate_tests(metafunc: Any) -> None:
-    """Give every test that takes ``make_model`` each of the models."""
+    """Give every test that takes ``make_model`` each of the models, and ``make_flat`` those without slots."""
     if "make_model" in metafunc.fixturenames:
         metafunc.parametrize("make_model", [model_from(name) for name in MODELS], ids=MODELS)
+    if "make_flat" in metafunc.fixturenames:
+        flat = [name for name in MODELS if model_from(name)().slots is None]
+        metafunc.parametrize("make_flat", [model_from(name) for name in flat], ids=flat)

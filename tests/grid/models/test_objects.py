@@ -23,6 +23,8 @@ class Perfect(torch.nn.Module):
         super().__init__()
         self.codes, self.parity, self.shapes, self.frame = codes, parity, shapes, frame_of(8)
 
+    dtype = torch.float32
+
     def forward(self, codes: Tensor, parity: Tensor) -> Tensor:
         distance = torch.cdist(codes, self.codes) + 1e3 * (parity[:, None] != self.parity)
         return 12 * (2 * self.shapes[distance.argmin(1)].float() - 1)

@@ -1,0 +1,99 @@
+"""Codes of objects with names for their numbers; printed, they are a table of objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float32]
+
+_SHOWN: Final = 20
+"""Objects in a printed table."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectCodes:
+    """Codes of N grids, K slots each.
+
+    Args:
+        numbers: ``(N, K, 3 + S)`` float32: row, column, colour (0 for an empty slot) and S numbers of the shape; see
+            :mod:`arcvae.grid.models.objects`.
+
+    Example:
+        >>> codes = ObjectCodes(np.array([[[2.5, 6, 3, *[0.5] * 8], [0] * 11]], dtype=np.float32))
+        >>> print(codes)
+        grid slot    row column color  shape
+           0    0    2.5    6.0     3  +0.50 +0.50 +0.50 +0.50 +0.50 +0.50 +0.50 +0.50
+        >>> codes.replace(column=codes.column + 1).column[0, 0]
+        np.float32(7.0)
+    """
+
+    numbers: Numbers
+
+    @property
+    def row(self) -> Numbers:
+        """``(N, K)``, centre of each object in cells."""
+        return self.numbers[..., 0]
+
+    @property
+    def column(self) -> Numbers:
+        """``(N, K)``, centre of each object in cells."""
+        return self.numbers[..., 1]
+
+    @property
+    def color(self) -> Numbers:
+        """``(N, K)``, 0 for an empty slot."""
+        return self.numbers[..., 2]
+
+    @property
+    def shape(self) -> Numbers:
+        """``(N, K, S)``."""
+        return self.numbers[..., 3:]
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """``(N, K)``, which slots hold an object."""
+        found: NDArray[np.bool_] = self.color.round() > 0
+        return found
+
+    @property
+    def flat(self) -> Numbers:
+        """``(N, K (3 + S))``, as a model's encoder gives them."""
+        return self.numbers.reshape(len(self.numbers), -1)
+
+    def replace(
+        self,
+        *,
+        row: Numbers | None = None,
+        column: Numbers | None = None,
+        color: Numbers | None = None,
+        shape: Numbers | None = None,
+    ) -> ObjectCodes:
+        """Codes with some numbers replaced, each of the shape of its property; empty slots stay as they are."""
+        numbers = self.numbers.copy()
+        for index, values in ((0, row), (1, column), (2, color), (slice(3, None), shape)):
+            if values is not None:
+                numbers[..., index] = values
+        return ObjectCodes(np.where(self.filled[..., None], numbers, self.numbers))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, grids: slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> ObjectCodes:
+        return ObjectCodes(self.numbers[grids])
+
+    def __str__(self) -> str:
+        lines = ["grid slot    row column color  shape"]
+        places = np.argwhere(self.filled)
+        for grid, slot in places[:_SHOWN]:
+            row, column, color, *shape = self.numbers[grid, slot].tolist()
+            numbers = " ".join(f"{value:+.2f}" for value in shape)
+            lines.append(f"{grid:>4} {slot:>4} {row:>6.1f} {column:>6.1f} {color:>5.0f}  {numbers}")
+        if len(places) > _SHOWN:
+            lines.append(f"... and {len(places) - _SHOWN} more objects")
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,82 @@
+"""Grids that are tiled with the shapes of a corpus: whole, in all orientations, rare ones more often."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.corpus.shape_batches import ShapeBatches
+from arcvae.grid.models.dihedral import frame_of
+from arcvae.grid.models.parsing import find_objects
+
+GRIDS = torch.from_numpy(generate_grids("atomic", 300, seed=5)[0])
+FRAME = frame_of(8)
+
+
+def batches(power: float, grids: Tensor = GRIDS) -> ShapeBatches:
+    return ShapeBatches(grids, num_colors=10, frame=8, max_cells=15, power=power, seed=1)
+
+
+def shapes_of(grids: Tensor) -> Counter[bytes]:
+    """How often each shape occurs, whatever its orientation."""
+    found = find_objects(grids.numpy(), 10, 8, 15)
+    cells, parity = torch.from_numpy(found.shapes), torch.from_numpy(found.parity)
+    upright, classes = FRAME.turn(cells, parity, FRAME.canonical(cells, parity)[0])
+    return Counter(a.numpy().tobytes() + bytes([int(b)]) for a, b in zip(upright, classes, strict=True))
+
+
+def test_batches_hold_the_shapes_of_the_corpus_and_no_others() -> None:
+    drawn = batches(0.5)[(0, torch.arange(500))]
+    assert drawn.shape == (500, 16, 16)
+    assert drawn.dtype == torch.uint8
+    assert set(shapes_of(drawn)) <= set(shapes_of(GRIDS))
+    assert sum(shapes_of(drawn).values()) == 500 * 4  # none touches another of its colour
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_shapes_are_drawn_by_a_power_of_their_counts(power: float) -> None:
+    counts = shapes_of(GRIDS)
+    drawn: Counter[bytes] = Counter()
+    for number in range(10):
+        drawn += shapes_of(batches(power)[(number, torch.arange(500))])
+    expected = {shape: count**power for shape, count in counts.items()}
+    total = sum(expected.values())
+    frequent = counts.most_common(5)
+    for shape, _ in frequent:
+        share = expected[shape] / total
+        assert drawn[shape] / 20_000 == pytest.approx(share, abs=4 * (share / 20_000) ** 0.5)
+
+
+def test_orientations_are_equally_frequent() -> None:
+    line = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    line[0, 3, 3:7] = 2
+    drawn = batches(1.0, line)[(0, torch.arange(1000))]
+    found = find_objects(drawn.numpy(), 10, 8, 15)
+    upright = (found.parity == 2 * 0 + 1).mean()  # four rows, one column
+    assert upright == pytest.approx(0.5, abs=0.03)
+    assert set(found.parity) == {1, 2}
+
+
+def test_batch_depends_on_its_number_alone() -> None:
+    some = batches(0.5)
+    first = some[(7, torch.arange(20))]
+    some[(8, torch.arange(20))]
+    assert torch.equal(some[(7, torch.arange(20))], first)
+    assert torch.equal(batches(0.5)[(7, torch.arange(20))], first)
+    assert not torch.equal(some[(8, torch.arange(20))], first)
+
+
+@pytest.mark.parametrize("grids", [torch.zeros(3, 16, 16, dtype=torch.uint8), GRIDS[:, :6, :6]], ids=["empty", "small"])
+def test_grids_without_shapes_or_room_are_refused(grids: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"grids of \d+ x \d+ cells have no shapes for frames of 8 x 8"):
+        batches(0.5, grids)
+
+
+def test_colours_of_a_grid_differ() -> None:
+    drawn = batches(0.5)[(0, torch.arange(100))].numpy()
+    assert all(len(np.unique(grid[grid > 0])) == 4 for grid in drawn)
