@@ -1,11 +1,10 @@
-"""``python -m arcvae.corpus kind=audio``: what it writes, what it refuses, and what it does not import."""
+"""``arcvae.corpus kind=audio`` and a training on what it writes; what it refuses, and what it does not import."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +12,13 @@ import pytest
 
 from arcvae.audio.corpus.files import default_audio_path, read_audio_corpus
 from tests.audio.corpus.test_recordings import tone
-
-Door = Callable[..., int]
-
-
-@pytest.fixture
-def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
-    """Run ``python -m arcvae.corpus kind=audio ARGUMENTS`` in ``tmp_path``; returns the exit code."""
-    from arcvae.corpus import main
-
-    def run(*arguments: str) -> int:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["arcvae.corpus", "kind=audio", *arguments])
-        return main()
-
-    return run
+from tests.conftest import NamedCommand
 
 
 def test_without_a_source_the_corpus_of_training_is_written(
-    corpus: Door, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert corpus("num_clips=30", "num_species=3", "seed=5") == 0
+    assert command("corpus", "kind=audio", "num_clips=30", "num_species=3", "seed=5") == 0
     (path,) = (tmp_path / "outputs" / "corpora").iterdir()
     assert path.name == default_audio_path("", 3, 30, 5).name
     assert f"Wrote outputs/corpora/{path.name}: 30 synthetic clips of 3 species (seed 5)" in capsys.readouterr().out
@@ -41,7 +26,7 @@ def test_without_a_source_the_corpus_of_training_is_written(
 
 
 def test_recordings_become_a_corpus_that_trains(
-    corpus: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, hertz, count in (("owl", 300, 20), ("robin", 900, 10), ("wren", 4000, 7)):
         for index in range(count):
@@ -49,24 +34,20 @@ def test_recordings_become_a_corpus_that_trains(
                 tmp_path / "birds" / name / f"{index}.wav", hertz + 5 * index, 3.0, (16_000, 22_050, 44_100)[index % 3]
             )
     (tmp_path / "birds" / "wren" / "torn.mp3").write_bytes(b"torn")
-    assert corpus("source=birds", "out=birds.npz") == 0
+    assert command("corpus", "kind=audio", "source=birds", "out=birds.npz") == 0
     shown = capsys.readouterr().out
     assert "Left out wren/torn.mp3: cannot be read" in shown
     assert "Wrote birds.npz: 37 recordings of 3 species, 1 left out (seed 42)" in shown
     assert {path.name for path in tmp_path.iterdir()} == {"birds", "birds.npz"}
 
-    from arcvae.train import main
-
     words = ["experiment=audio_cnn", "data.path=birds.npz", "trainer=quick_test", "trainer.accelerator=cpu"]
     words += ["model.widths=[16,32]", "data.batch_size=8", "trainer.max_epochs=15", "callbacks.progress_bar=null"]
-    monkeypatch.setattr("sys.argv", ["arcvae.train", *words, "callbacks.early_stopping=null", "optimizer.lr=0.01"])
-    assert main() == 0
-
+    assert command("train", *words, "callbacks.early_stopping=null", "optimizer.lr=0.01") == 0
     (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("outputs/train/*/metrics.json"))
     assert record["class_counts"] == [14, 6, 5]
     assert record["config"]["model"]["num_classes"] == 3
     assert record["baseline"]["accuracy"] == 0.5  # 3 of 3 + 2 + 1 held-out recordings
-    assert record["test"]["accuracy"] == record["test"]["f1_macro"] == 1.0  # three pure tones are no riddle
+    assert record["test"]["accuracy"] == record["test"]["f1_macro"] == 1.0  # pure tones are easily told apart
 
 
 @pytest.mark.parametrize(
@@ -82,11 +63,16 @@ def test_recordings_become_a_corpus_that_trains(
     ],
 )
 def test_what_cannot_be_done_ends_in_one_line(
-    corpus: Door, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+    command: NamedCommand,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "there.npz").write_bytes(b"mine")
-    assert corpus(*arguments) == code
+    assert command("corpus", "kind=audio", *arguments) == code
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert message in lines[0]
