@@ -1,4 +1,4 @@
-"""Opening a trained classifier of clips, with what it says of itself checked before anything is built."""
+"""Loading a trained classifier of clips; what the file says of it is checked before anything is built."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from arcvae.training.predictor import Predictor
 MODELS: Final[Mapping[str, Callable[..., MfccNet]]] = {
     f"{model.__module__}.{model.__qualname__}": model for model in (AudioCNN, AudioCNNv2)
 }
-"""Classifiers that a file may name."""
+"""Classes that a file may name."""
 
 
 def load_classifier(
@@ -26,14 +26,14 @@ def load_classifier(
     Args:
         export: What :func:`arcvae.io.exports.read_export` returns.
         path: File that it is from, for messages.
-        model: Class of the model, if it is one of yours; called with the ``model`` values of the export.
-        device: Where to compute, for example ``"cuda"``.
+        model: Class of the model, if it is your own; called with the values of the export's ``model`` node.
+        device: Device to compute on, for example ``"cuda"``.
 
     Returns:
         A predictor of features as a corpus holds them, ``(N, 20, T)``, or ``(N, 3, 20, T)`` with both deltas.
 
     Raises:
-        CheckpointError: Of another architecture, or not a classifier; nothing in the export is run.
+        CheckpointError: Weights of another architecture, a class that is not known, or values out of range.
     """
     known = MODELS.get(str(export["model"].get("_target_")))
     network: MfccNet = build_described(export["model"], path, known, SETTINGS, model)

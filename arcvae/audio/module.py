@@ -18,10 +18,9 @@ from arcvae.training.task import Task
 
 
 class AudioModule(ImbalanceModule):
-    """The loss of a clip's logits against its species, nothing else.
+    """The loss of each clip's logits against its species.
 
-    Statistics and clip counts of the train split are taken from the data when a fit begins, and travel with the
-    checkpoint.
+    Normalisation and class counts are taken from the train split when a fit begins, and are part of the checkpoint.
 
     Args:
         task: See :class:`ImbalanceModule`.
@@ -50,14 +49,14 @@ class AudioModule(ImbalanceModule):
         self.register_buffer("train_counts", torch.zeros(model.num_classes, dtype=torch.long))
 
     def setup(self, stage: str) -> None:
-        """Take over what training needs to know of the train split; a checkpoint, if any, is loaded after this."""
+        """Take normalisation and class counts from the train split; a checkpoint, if any, is loaded after this."""
         data = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and isinstance(data, AudioDataModule):
             self.model.normalise_by(*data.statistics)
             self.train_counts.copy_(torch.from_numpy(data.class_counts))
 
     def step(self, batch: tuple[Tensor, Tensor], stage: str) -> StepOutput:
-        """Batch: features ``(N, 20, 500)`` or ``(N, 3, 20, 500)`` and labels ``(N,)``."""
+        """Classify a batch: features ``(N, 20, 500)`` or ``(N, 3, 20, 500)``, and labels ``(N,)``."""
         features, labels = batch
         logits = self.model(features)  # (N, C)
         return StepOutput(self.loss(logits, labels), logits, labels)

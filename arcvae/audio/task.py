@@ -18,22 +18,23 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked befo
 HEAD = 200
 """A species with at least this many training clips belongs to the head."""
 TAIL = 50
-"""A species with fewer training clips belongs to the tail; what lies between is the middle."""
+"""A species with fewer training clips belongs to the tail; those between belong to the middle."""
 
 
 class AudioTask(Task["AudioModule", "AudioDataModule"]):
     """A classifier of clips.
 
-    Beside the results of all tasks, ``minority_recall`` is the mean recall over all species but the most frequent one
-    of the train split, and ``f1_head``, ``f1_middle`` and ``f1_tail`` are means of F1 over the species of each group
-    that the split holds (NaN if it holds none), grouped by their clips in the train split (:data:`HEAD`, :data:`TAIL`).
+    Further results are ``minority_recall``, the mean recall over all species but the most frequent one of the train
+    split, and ``f1_head``, ``f1_middle`` and ``f1_tail``, the mean F1 over frequent, less frequent and rare species.
+    Species are grouped by their number of clips in the train split (:data:`HEAD`, :data:`TAIL`); those without clips
+    in the evaluated split are left out, and a group without any species is NaN.
     """
 
     name = "clips"
     sample_unit = "clips"
     element_unit = "clips"
     further_names = ("f1_head", "f1_middle", "f1_tail", "minority_recall")
-    # Not balanced accuracy: of four species, a guess of one and the same scores .25.
+    # Not balanced accuracy: with four species, predicting the same one always scores 0.25.
     collapse_metrics = ("predicted_majority_share", "minority_recall")
     headline = (
         "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "f1_head", "f1_middle", "f1_tail",
@@ -54,14 +55,14 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
         return AudioModule(self, model, loss, optimizer, scheduler, seed=seed, **parts)
 
     def further_results(self, results: Results, module: AudioModule) -> Results:
-        """F1 of frequent and rare species, and the recall of all but the most frequent one."""
+        """F1 of frequent and rare species, and the mean recall of all but the most frequent one."""
         import torch
 
         f1 = torch.tensor(results["per_class_f1"], dtype=torch.float64)
         recall = torch.tensor(results["per_class_recall"], dtype=torch.float64)
         counts = module.train_counts.cpu()
         if not counts.any():
-            recall, f1 = recall * math.nan, f1 * math.nan  # without a train split, nobody knows who is rare
+            recall, f1 = recall * math.nan, f1 * math.nan  # without a train split, no species is known to be rare
         return {
             "f1_head": f1[counts >= HEAD].nanmean().item(),
             "f1_middle": f1[(counts >= TAIL) & (counts < HEAD)].nanmean().item(),
@@ -70,11 +71,11 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
         }
 
     def exports(self, module: AudioModule) -> dict[str, dict[str, Any]]:
-        """The network with its normalisation."""
+        """The network, normalisation included."""
         return {"classifier": module.model.state_dict()}
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Predictor:
-        """A classifier of features, as the corpus holds them; takes ``model``, a class of yours."""
+        """A classifier of features as they are in the corpus. Option ``model``: a class of your own to build."""
         from arcvae.audio.classifier import load_classifier
 
         return load_classifier(export, path, device=device, **options)

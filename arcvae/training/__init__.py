@@ -1,1 +1,1 @@
-"""What any task needs to train: module, data, callbacks, checkpoints, the record of a run."""
+"""What every task trains with: module, data, callbacks, checkpoints, evaluation, the record of a run."""

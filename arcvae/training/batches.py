@@ -16,17 +16,17 @@ Batch = tuple[int, Tensor]
 
 
 class BatchIndices(Sampler[Batch]):
-    """Numbers and index tensors of whole batches, in an order that depends on seed and epoch alone.
+    """Numbers and index tensors of whole batches, in an order that depends on seed and epoch only.
 
-    Each of ``world_size`` processes gets its own share. When shuffling (training) the shares have as many batches
-    each, at the cost of fewer than ``world_size`` samples per epoch; otherwise every sample is seen exactly once.
+    Each of ``world_size`` processes gets its own share. When shuffling (training), all shares have the same number of
+    batches, for which fewer than ``world_size`` samples per epoch are left out; otherwise every sample is seen once.
 
     Args:
         size: Number of samples, >= 1.
         batch_size: Samples per batch and process; the last batch may be smaller.
-        seed: Seed of the order; None keeps the samples in theirs.
-        repeats: How often an epoch goes through the samples.
-        rank: This process, in [0, world_size).
+        seed: Seed of the order; None keeps the order of the samples.
+        repeats: Passes through the samples in an epoch.
+        rank: Number of this process, in [0, world_size).
         world_size: Number of processes.
     """
 
@@ -73,23 +73,23 @@ class BatchIndices(Sampler[Batch]):
 
 
 Transform = Callable[[Tensor, torch.Generator], Tensor]
-"""A change of a whole batch that draws from a generator of its own."""
+"""An augmentation of a whole batch, given the generator that it draws from."""
 
 
 def transformed(samples: Tensor, transform: Transform, seed: int, number: int) -> Tensor:
-    """A batch after a transform whose draws depend on ``seed`` and the number of the batch alone."""
+    """Apply a transform whose random draws depend on ``seed`` and the number of the batch only."""
     return transform(samples, torch.Generator().manual_seed(derive_seed(seed, "augmentation", number)))
 
 
 class TensorBatches(Dataset[Any]):
-    """Samples in one tensor, taken a batch at a time; with targets, a batch is ``(samples, targets)``.
+    """Samples in one tensor, indexed by whole batches; with targets, a batch is ``(samples, targets)``.
 
     Args:
         samples: ``(N, *)``.
         transform: Applied to each batch, with a generator that depends on ``seed`` and the number of the batch
             alone: the same draws in a resumed run, and with any number of worker processes.
         seed: Seed of the transform.
-        targets: ``(N, *)``, where the samples are not their own targets; the transform does not see them.
+        targets: ``(N, *)``, if the samples are not their own targets; they are not transformed.
     """
 
     def __init__(

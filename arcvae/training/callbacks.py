@@ -1,4 +1,4 @@
-"""Callbacks that any task uses."""
+"""Callbacks for runs of any task: figures of steps and epochs, checkpoints, early stopping, a target to overfit to."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from arcvae.training.module import ImbalanceModule
 log = logging.getLogger(__name__)
 
 READABLE = 20
-"""More classes than this do not fit into a line of the log."""
+"""The recall of each class is written to the log for up to this many classes; more do not fit into a line."""
 
 
 class StepLog(Callback):
-    """Hands the figures of a training step to the loggers as ``step/*``, every ``log_every_n_steps`` steps."""
+    """Logs the scalars of a training step as ``step/*``, every ``log_every_n_steps`` optimizer steps."""
 
     def __init__(self) -> None:
         self._logged = 0
@@ -35,7 +35,7 @@ class StepLog(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log, when it is time; once for a step that several batches share."""
+        """Log at every n-th step; once for a step that accumulates several batches."""
         assert isinstance(pl_module, ImbalanceModule)
         step = trainer.global_step
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -49,10 +49,10 @@ class StepLog(Callback):
 
 
 class PerClassRecall(Callback):
-    """After each epoch, what every class scores on the validation split: a line in the log, a table for the loggers."""
+    """Recall, F1 and IoU of each class on the validation split, after each epoch: a line in the log and a table."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log, after an epoch of training."""
+        """Log after an epoch of training, not after a sanity check or a validation by itself."""
         assert isinstance(pl_module, ImbalanceModule)
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
@@ -71,19 +71,19 @@ class PerClassRecall(Callback):
 class Checkpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint, except that it always writes the last epoch and keeps the best one when resumed.
 
-    Lightning writes the last checkpoint only when the best one changes: a run that is killed long after its best
-    epoch would lose everything since. And a resumed run writes into a folder of its own, where Lightning would forget
-    how good the best checkpoint so far was, and call the first one after the resumption the best.
+    Lightning writes the last checkpoint only when the best one changes, so a run that is killed long after its best
+    epoch would lose everything since. And a resumed run writes into a folder of its own, for which Lightning discards
+    the best score so far, so that the first epoch after resuming would count as the best.
     """
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the best checkpoint, if this is it, and the last one in any case."""
+        """Write ``best`` if this epoch is the best so far, and ``last`` in any case."""
         super().on_train_epoch_end(trainer, pl_module)
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state, with a copy of the best checkpoint so far, and its picture, in this run's folder."""
+        """Restore the state, and copy the best checkpoint so far and its picture into the folder of this run."""
         if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath"):
             state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._copied(state_dict)
         super().load_state_dict(state_dict)
@@ -92,7 +92,7 @@ class Checkpoint(ModelCheckpoint):
         best, folder = Path(state_dict["best_model_path"]), Path(str(self.dirpath))
         score = state_dict["best_model_score"]
         if not best.is_file():
-            log.warning("The best checkpoint so far, %s, is gone: the next one counts as the best", best)
+            log.warning("The best checkpoint so far, %s, is missing: the next epoch counts as the best", best)
             return {"best_model_path": "", "best_model_score": None, "kth_best_model_path": "", "best_k_models": {}}
         if os.environ.get("LOCAL_RANK", "0") == "0":
             for path in (best, *best.parent.glob("*_best.png")):
@@ -102,28 +102,35 @@ class Checkpoint(ModelCheckpoint):
 
 
 class PatientEarlyStopping(EarlyStopping):
-    """Lightning's EarlyStopping, whose patience starts when the objective has stopped changing by plan."""
+    """Lightning's EarlyStopping, except that epochs count only once the objective no longer changes by schedule.
+
+    While beta rises or a loss fades, a falling metric says nothing about convergence; see
+    :attr:`ImbalanceModule.ramp_epochs`.
+    """
 
     def _settled(self, trainer: Trainer, module: LightningModule) -> bool:
         ramp = module.ramp_epochs if isinstance(module, ImbalanceModule) else 0.0
         return trainer.current_epoch + 1 > ramp
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check, once the ramp is over."""
+        """Check for improvement, once the ramp is over."""
         if self._settled(trainer, pl_module):
             super().on_validation_end(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check, once the ramp is over."""
+        """Check for improvement, once the ramp is over."""
         if self._settled(trainer, pl_module):
             super().on_train_epoch_end(trainer, pl_module)
 
 
 class OverfitTarget(Callback):
-    """Stop as soon as a handful of samples is memorised, and say so.
+    """Stop training as soon as metrics reach their targets: a model that can memorise a few samples is able to learn.
 
     Args:
-        targets: Metric names and the value that each must reach.
+        targets: The value that each metric must reach, by its name, such as ``val/accuracy``.
+
+    Raises:
+        ConfigError: In the first validation, if a metric is not logged.
     """
 
     def __init__(self, targets: dict[str, float]) -> None:
@@ -135,7 +142,7 @@ class OverfitTarget(Callback):
         return ", ".join(f"{name} {float(figures[name]):.4f} (target {goal:g})" for name, goal in self.targets.items())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare with the targets."""
+        """Compare the metrics of this epoch with the targets."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         figures = trainer.callback_metrics
@@ -147,16 +154,16 @@ class OverfitTarget(Callback):
             log.info("Overfit target reached in epoch %d: %s", trainer.current_epoch + 1, self._shown(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say so when the targets were missed."""
+        """Warn if the targets were not reached."""
         if not self.reached:
             log.warning("Overfit target MISSED after %d epochs: %s", trainer.current_epoch, self._shown(trainer))
 
 
 class EpochRecord(LightningCheckpoint):
-    """``metrics.csv``: a row for each epoch with all train and validation figures.
+    """Writes ``metrics.csv``: a row for each epoch with all train and validation metrics.
 
-    The rows travel with the checkpoint, so the file of a resumed run starts at epoch 1. (A ``Checkpoint`` in
-    Lightning's sense because only those are called after the module has logged its epoch.)
+    The rows are part of the checkpoint, so that the file of a resumed run starts at epoch 1. The class derives from
+    Lightning's ``Checkpoint`` because Lightning calls such callbacks last, when the module has logged its epoch.
     """
 
     def __init__(self) -> None:
@@ -169,7 +176,7 @@ class EpochRecord(LightningCheckpoint):
 
     @property
     def samples_per_second(self) -> float:
-        """Training samples per second, validation and checkpoints included."""
+        """Training samples per second of wall time, in which validation and checkpoints are included."""
         return self.samples / self.seconds if self.seconds else 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -177,18 +184,18 @@ class EpochRecord(LightningCheckpoint):
         return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds, "samples": self.samples}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of the run that is resumed."""
+        """Continue after the rows of the run that is resumed."""
         self.rows = [dict(row) for row in state_dict["rows"]]
         self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start to measure time."""
         self._started = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count samples; a batch is a tensor of samples or a tuple that starts with one."""
+        """Count samples; a batch is a tensor of samples, or a tuple or list whose first entry is one."""
         self._seen += len(batch[0] if isinstance(batch, tuple | list) else batch) * trainer.world_size
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

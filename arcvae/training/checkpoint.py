@@ -1,4 +1,4 @@
-"""Lightning's checkpoints: written and read as plain data, with what it takes to use one without its run folder."""
+"""Checkpoints: written atomically, read as plain data, with the facts that it takes to use one by itself."""
 
 from __future__ import annotations
 
@@ -17,28 +17,36 @@ from arcvae.io.tensors import load_torch, save_torch
 class AtomicCheckpointIO(CheckpointIO):
     """Lightning's checkpoints through :func:`save_torch` and :func:`load_torch`.
 
-    Lightning's own writer leaves a torn file after a crash and nothing, without a word, in a read-only folder.
+    Lightning's own writer leaves a truncated file after a crash, and silently writes nothing into a read-only folder.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
-        """Write a checkpoint, or raise."""
+        """Write a checkpoint.
+
+        Raises:
+            FileSystemError: It cannot be written.
+        """
         save_torch(path, checkpoint)
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint as plain data, whatever ``weights_only`` says."""
+        """Read a checkpoint as plain data, whatever the value of ``weights_only``.
+
+        Raises:
+            CheckpointError: Missing, damaged, or not plain data.
+        """
         return load_torch(path, map_location or "cpu")
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Delete a checkpoint if it is there."""
+        """Delete a checkpoint if it exists."""
         Path(path).unlink(missing_ok=True)
 
 
 class RunStamp(Callback):
-    """Adds to each checkpoint what it takes to use it without its run folder.
+    """Adds facts about the run to each checkpoint, so that it can be used without its run folder.
 
     Args:
         facts: Plain types and tensors: the resolved config, class counts and weights, the hash of the corpus.
@@ -48,7 +56,7 @@ class RunStamp(Callback):
         self.facts = {"format": CHECKPOINT_FORMAT} | facts
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the facts."""
+        """Add the facts under ``"arcvae"``."""
         checkpoint["arcvae"] = self.facts
 
 

@@ -1,4 +1,4 @@
-"""Comparing runs: means over seeds, how steadily they learned, and which variant to take, by a stated rule."""
+"""Comparing runs: means over seeds, how steadily they learned, and which variant to choose by a fixed rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BETTER_LOW = ("loss", "reconstruction", "kl")
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean over seeds and its spread."""
+    """Values of a metric over seeds, with their mean and spread; as text ``mean ± spread``."""
 
     values: tuple[float, ...]
 
@@ -43,10 +43,10 @@ class Summary:
 
 
 def summary(records: Sequence[RunRecord], split: str, metric: str) -> Summary:
-    """A scalar metric over runs; those that lack it are left out.
+    """A scalar metric over runs; runs without it are left out.
 
     Args:
-        records: Of the runs.
+        records: Records of the runs.
         split: See :meth:`RunRecord.results`.
         metric: Name of the metric.
     """
@@ -70,7 +70,15 @@ def collapses(records: Sequence[RunRecord]) -> list[str]:
 
 
 def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) -> tuple[str | None, str]:
-    """The variant to take, by :data:`RULE`, and the reason in a sentence."""
+    """The variant to choose by :data:`RULE`, and the reason in a sentence.
+
+    Args:
+        variants: Records by name of the variant.
+        rank: Names of the metric that decides and, if given, of the one that decides among variants within noise.
+
+    Returns:
+        None instead of a name if every variant collapsed or none has the metric.
+    """
     first, second = rank[0], rank[1] if len(rank) > 1 else rank[0]
     rule = f"Rule: {RULE.format(first=first, second=second)}."
     alive = {name: records for name, records in variants.items() if not collapses(records)}

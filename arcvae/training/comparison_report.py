@@ -1,4 +1,4 @@
-"""The report of a comparison, as Markdown."""
+"""The report of a comparison, in Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COSTS = ("training (s)", "per epoch (s)", "memory (MiB)", "parameters")
 
 
 def markdown(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, Any]) -> str:
-    """Figures, verdicts, recommendation, what stands out, stability, runs.
+    """The report: table of metrics, recommendation, goals, findings, stability, and the list of runs.
 
     Args:
         variants: Records of the runs of each variant.

@@ -1,4 +1,4 @@
-"""What a training run asks of its data, whatever the task."""
+"""The contract of the data: everything that a training run of any task asks of its data module."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from torch.utils.data import DataLoader
 
 
 class ImbalanceDataModule(LightningDataModule):
-    """A LightningDataModule that knows its classes. A task defines the methods."""
+    """A LightningDataModule that knows its classes. Each task implements the methods that raise NotImplementedError."""
 
     corpus_path: Path
-    """The file that the data are from."""
+    """File of the corpus."""
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """Number of classes, C."""
         raise NotImplementedError
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, C of them."""
+        """Names of the C classes; their numbers by default."""
         return tuple(map(str, range(self.num_classes)))
 
     @property
     def model_settings(self) -> dict[str, int]:
-        """What a model must be told about the samples: a setting of this name that is null is filled in."""
+        """Settings of the model that follow from the corpus, such as its number of classes.
+
+        A setting of that name which is null in the config is filled in; one that differs is an error.
+        """
         return {}
 
     @property
@@ -49,17 +52,17 @@ class ImbalanceDataModule(LightningDataModule):
         raise NotImplementedError
 
     def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader[Any]:
-        """The first ``limit`` samples of a split, or all, in their order and as they are."""
+        """Loads the first ``limit`` samples of a split, or all, in their order and without augmentation."""
         raise NotImplementedError
 
     def size(self, split: str) -> int:
-        """Samples of a split: "train", "val" or "test"."""
+        """Number of samples of a split: "train", "val" or "test"."""
         return len(self.targets(split))
 
     def targets(self, split: str) -> Tensor:
-        """What a model has to predict in a split, ``(N, *)``, any integer type."""
+        """Targets of a split, ``(N, *)``, any integer type."""
         raise NotImplementedError
 
     def describe(self) -> str:
-        """What the class counts were made from."""
+        """What the class counts were computed from, for the log."""
         raise NotImplementedError

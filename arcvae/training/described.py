@@ -1,4 +1,4 @@
-"""Building the model that a file describes: with checked values, and nothing but what the task knows."""
+"""Building the model that a file describes, from checked values and known classes only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N = TypeVar("N", bound=nn.Module)
 
 _NUMBER: Final = Number(-65536, 65536)
 _PLAIN: Final = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER)), optional=True)
-"""For values that the settings have no rule for: a file must not demand a layer of any size."""
+"""Rule for values without a rule in the settings: a file must not be able to ask for a layer of any size."""
 
 
 def build_described(
@@ -30,12 +30,12 @@ def build_described(
     Args:
         config: ``_target_`` and the arguments of the model.
         path: File that it is from, for messages.
-        known: The class that ``_target_`` names if it is one of the task's, else None.
-        settings: Rules for the arguments of such a class.
-        model: Class of the model instead of that of ``_target_``, for a class of the user's.
+        known: The class that ``_target_`` names, if it is one of the task's own; None otherwise.
+        settings: Rules for the arguments of such a class; values of a user's class are left to it.
+        model: Class of the user's to build instead of the one that ``_target_`` names.
 
     Raises:
-        CheckpointError: A class that is not one of arcvae's, or values out of range.
+        CheckpointError: Neither class is given, or the values are out of range.
     """
     make = model or known
     if make is None:

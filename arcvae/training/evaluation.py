@@ -1,4 +1,4 @@
-"""What a trained model scores beyond the plain argmax: with logit adjustment, and how well calibrated it is."""
+"""Evaluating a trained model: logit adjustment, metrics at any strength of it, calibration, and a verdict."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from arcvae.training.task import Results
 
 
 def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
-    """Choose the tau of the logit adjustment whose predictions score best on the validation split.
+    """Choose the tau of the logit adjustment with the best predictions on the validation split.
 
-    In a run of several processes each of them has to call this, with its share of the split; all get the same.
+    In a distributed run every process has to call this with its share of the split; all get the same result.
 
     Args:
         module: Trained; the metric is the ``adjustment_metric`` of its task.
@@ -46,17 +46,17 @@ def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iter
 
 @dataclass(frozen=True)
 class Decided:
-    """How the decisions on a split turned out, summed up over all processes of a run."""
+    """Decisions on a split compared with its targets, over all processes of a distributed run."""
 
     found: Results
-    """What :class:`~arcvae.imbalance.metrics.ClassificationMetrics` computes."""
+    """The metrics of :class:`~arcvae.imbalance.metrics.ClassificationMetrics`, under their general names."""
     confusion: Tensor
     """``(C, C)`` int64 on the CPU, row = target, column = decision; of this process alone."""
     calibrations: dict[str, Reliability]
-    """Of all decisions and, where there is a background, of those for another class ("objects")."""
+    """Of all decisions (``"all"``) and, where there is a background, of those for any other class (``"objects"``)."""
 
     def results(self, module: ImbalanceModule) -> Results:
-        """Metrics, under the names that the task gives them, what it derives from them, and the calibration errors."""
+        """Metrics under the names of the task, further results that it computes from them, and calibration errors."""
         found = module.task.rename(self.found)
         return found | module.task.further_results(found, module) | self.calibration_errors
 
@@ -68,7 +68,7 @@ class Decided:
 
 
 class _Decisions:
-    """Adds up the decisions at one tau."""
+    """Accumulates the decisions at one tau."""
 
     def __init__(self, module: ImbalanceModule, log_prior: Tensor, tau: float) -> None:
         task = module.task
@@ -96,14 +96,14 @@ class _Decisions:
 
 
 def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float], log_prior: Tensor) -> list[Decided]:
-    """Decide for every element of a split, once for each tau of the logit adjustment.
+    """Classify every element of a split, once for each tau of the logit adjustment.
 
-    In a run of several processes each of them has to call this, with its share of the split; all get the same results.
+    In a distributed run every process has to call this with its share of the split; all get the same metrics.
 
     Args:
         module: Trained.
         loader: Batches of the split.
-        taus: 0 is the plain argmax.
+        taus: Strengths of the logit adjustment; 0 is the plain argmax.
         log_prior: ``(C,)``, nats; see :func:`arcvae.imbalance.logit_adjustment.log_prior`.
     """
     found = [_Decisions(module, log_prior, tau) for tau in taus]
@@ -114,11 +114,11 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float]
 
 
 def assess(module: ImbalanceModule, results: Results, tau: float | None) -> tuple[dict[str, Any], list[Finding]]:
-    """The verdict of the module's task on results at the plain argmax, and what stands out.
+    """The verdict of the task on results at the plain argmax, and its findings.
 
     Args:
         module: With the loss that it was trained with.
-        results: Of a split.
+        results: Results of a split.
         tau: Tuned strength of logit adjustment, if known.
     """
     weights, task = module.loss.class_weights, module.task

@@ -1,4 +1,4 @@
-"""What is wrong with a model, in words: the evidence, the likely cause, and what to do."""
+"""Faults of a model in words: the evidence, the likely cause, and the remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a model."""
+    """One fault of a model; as text, a line."""
 
     name: str
     evidence: str
@@ -19,12 +19,12 @@ class Finding:
 
 
 def mode_collapse(share: float, recall: float, accuracy: float, weight_ratio: float | None) -> Finding:
-    """The finding that a model names the majority class and hardly anything else.
+    """The finding that a model predicts the majority class almost everywhere.
 
     Args:
-        share: Share of the predictions that name the majority class.
-        recall: Recall of all other classes.
-        accuracy: Share of elements that are right.
+        share: Share of the predictions that are the majority class, in [0, 1].
+        recall: Recall of all other classes, in [0, 1].
+        accuracy: Share of correct predictions, in [0, 1].
         weight_ratio: Largest class weight over the smallest, or None for a loss without weights.
     """
     cause = "the loss has no class weights, so the majority class outvotes all others"
@@ -34,7 +34,7 @@ def mode_collapse(share: float, recall: float, accuracy: float, weight_ratio: fl
         remedy = "lower optimizer.lr, train longer, or raise the weight ratio (loss.class_weights=inverse)"
     return Finding(
         "mode collapse",
-        f"{100 * share:.1f} % of the predictions name the majority class and the recall of the others is {recall:.3f}; "
+        f"{100 * share:.1f} % of the predictions are the majority class and the recall of the others is {recall:.3f}; "
         f"the accuracy of {accuracy:.3f} is that of the trivial predictor",
         cause,
         remedy,

@@ -1,4 +1,4 @@
-"""What this machine computes on and how: device, precision, and two settings that make a CPU faster."""
+"""Device and precision on this machine, and two settings that make training on a CPU faster."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from arcvae.errors import ConfigError
 
 
 def pick_device(accelerator: str) -> torch.device:
-    """The device that an ``accelerator`` of the config means here.
+    """The device that ``accelerator`` in a config stands for on this machine.
 
     Raises:
-        ConfigError: There is no such device.
+        ConfigError: This machine has no such device.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
     if not there[wanted]:
-        raise ConfigError(f"accelerator={accelerator}: there is no such device here; use accelerator=cpu")
+        raise ConfigError(f"accelerator={accelerator}: this machine has no such device; use accelerator=cpu")
     return torch.device(wanted)
 
 
 def resolve_precision(precision: str, accelerator: str) -> str:
-    """What ``precision=auto`` means here: bfloat16 where the processor computes with it, else float32."""
+    """The precision that ``precision=auto`` stands for: bfloat16 if the hardware supports it natively, else float32."""
     if precision != "auto":
         return precision
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
@@ -35,10 +35,10 @@ def resolve_precision(precision: str, accelerator: str) -> str:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what training frees instead of giving it back after every step.
+    """Make glibc keep freed memory instead of returning it to the system after every step.
 
-    Each step would otherwise touch its activations as fresh pages again: about 2,400 page faults, a tenth of the
-    time of a step of the reference model on two cores. A no-op on other systems.
+    Otherwise each step allocates its activations on fresh pages: about 2,400 page faults, a tenth of the time of a
+    step of the reference model on two cores. Does nothing on other systems.
     """
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
     try:
@@ -50,10 +50,10 @@ def keep_freed_memory() -> None:
 
 
 def flush_denormals() -> None:
-    """Have the processor take numbers below 1e-38 for 0, which they are for all that training does with them.
+    """Make the CPU treat denormal numbers, those below 1e-38, as 0; training does not need them.
 
-    Adam's averages of a gradient that has become 0 shrink through that range for thousands of steps, and arithmetic
-    on them is 40 times slower on a CPU: a run became twice as slow within ten epochs. Threads that torch has started
-    before do not notice; call it early.
+    Adam's running averages of a gradient that has become 0 decay through that range for thousands of steps, and
+    arithmetic on denormal numbers is 40 times slower: a run became twice as slow within ten epochs. Threads that torch
+    has already started are not affected, so call this early.
     """
     torch.set_flush_denormal(True)

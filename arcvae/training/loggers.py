@@ -1,4 +1,4 @@
-"""What Lightning's loggers do not share a call for: pictures, tables and files, for W&B and TensorBoard."""
+"""Pictures, tables and files for W&B and TensorBoard, for which Lightning's loggers have no common method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ def shows_pictures(trainer: Trainer) -> bool:
 
 
 def log_picture(trainer: Trainer, name: str, png: bytes) -> None:
-    """Hand a picture to every logger that can show one; one that fails costs a warning."""
+    """Log a picture with every logger that can show one; a logger that fails causes a warning only.
+
+    Args:
+        trainer: Has the loggers.
+        name: Name of the picture.
+        png: Content of a PNG file.
+    """
     for logger in trainer.loggers:
         with _forgiving(logger, name):
             if isinstance(logger, WandbLogger):
@@ -34,7 +40,14 @@ def log_picture(trainer: Trainer, name: str, png: bytes) -> None:
 
 
 def log_table(trainer: Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Hand a table to every logger that can show one; one that fails costs a warning."""
+    """Log a table with every logger that can show one; a logger that fails causes a warning only.
+
+    Args:
+        trainer: Has the loggers.
+        name: Name of the table.
+        columns: Heading of each column.
+        rows: Cells, as many in each row as there are columns.
+    """
     for logger in trainer.loggers:
         with _forgiving(logger, name):
             if isinstance(logger, WandbLogger):
@@ -50,9 +63,9 @@ def _shown(cell: Any) -> str:
 
 
 def log_run_files(trainer: Trainer, folder: Path) -> None:
-    """Give W&B the checkpoints, exports and figures of a finished run as artifacts.
+    """Log the checkpoints, exports and records of a finished run to W&B as artifacts.
 
-    ``checkpoint-RUN`` with the aliases ``best`` and ``latest``, ``exports-RUN`` with both.
+    Two versions of ``checkpoint-RUN``, with the aliases ``best`` and ``latest``, and ``exports-RUN`` with both.
     """
     exports = [path for path in folder.iterdir() if path.suffix in (".pth", ".safetensors", ".json")]
     sets = (
@@ -76,8 +89,8 @@ def log_run_files(trainer: Trainer, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _forgiving(logger: Logger, name: str) -> Iterator[None]:
-    """What a logger cannot take is a warning: no picture is worth a model."""
+    """Turn an error of a logger into a warning: a run must not fail for a picture."""
     try:
         yield
-    except Exception as error:  # whatever the logger ran into
-        log.warning("%s did not take %s: %s", type(logger).__name__, name, error)
+    except Exception as error:  # loggers raise anything: errors of files, of the network, of types
+        log.warning("%s could not log %s: %s", type(logger).__name__, name, error)

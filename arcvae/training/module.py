@@ -1,4 +1,4 @@
-"""What every task trains: a loss for imbalanced classes, metrics over whole epochs, and a guard against NaN."""
+"""Base of the LightningModules: a loss for imbalanced classes, metrics over whole epochs, and a guard against NaN."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STAGES = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a task makes of one batch.
+    """Result of a step on one batch.
 
     Args:
         loss: Scalar to minimise.
@@ -69,20 +69,21 @@ class RunningMean(Metric):
 
 
 class ImbalanceModule(LightningModule):
-    """Base of the modules. One defines :meth:`step`; everything else is the same for all tasks.
+    """Base of the modules. A task implements :meth:`step`; everything else is shared.
 
-    Logged are ``train/*``, ``val/*``, ``test/*`` for each epoch; the results of the last epoch of a stage are kept
-    whole in ``results[stage]``. The scalars of the last training step are in ``step_scalars``, for the ``StepLog``
-    callback: calling ``self.log`` for each of them in each step would cost a tenth of the training time.
+    Metrics are logged as ``train/*``, ``val/*`` and ``test/*`` for each epoch; ``results[stage]`` keeps those of the
+    last epoch of a stage, lists included. The scalars of the last training step are in ``step_scalars``, which the
+    ``StepLog`` callback logs: calling ``self.log`` for each of them in each step would cost a tenth of the training
+    time.
 
     Args:
-        task: Says what metrics are called and what follows from them.
+        task: Knows the names of the metrics, and which further results follow from them.
         loss: Scores logits ``(N, C, *)`` against a target ``(N, *)``.
         optimizer: Makes an optimizer from parameters; None for a model that is only evaluated.
         scheduler: Makes a per-step scheduler from (optimizer, steps in all, epochs in all), or None.
         num_classes: C.
         seed: Seed of the noise drawn in training.
-        vector_sizes: Lengths of the ``vectors`` of a step.
+        vector_sizes: Lengths K of the ``vectors`` of a step, by name.
     """
 
     part_names: ClassVar[tuple[str, ...]] = ()
@@ -122,22 +123,22 @@ class ImbalanceModule(LightningModule):
 
     @property
     def ramp_epochs(self) -> float:
-        """Epochs in which the objective still changes by plan; early stopping does not count them."""
+        """Epochs in which the objective still changes by schedule; early stopping does not count them."""
         return self.loss.fade * (self.trainer.max_epochs or 0)
 
     def set_clock(self, clock: Clock) -> None:
-        """Take over where the run stands; see :class:`~arcvae.training.clock.ClockCallback`."""
+        """Set how far the run is, for this module and its loss; see :class:`~arcvae.training.clock.ClockCallback`."""
         self.clock = clock
         self.loss.progress = clock.progress
 
     def result_names(self) -> list[str]:
-        """Names of the scalar results of an epoch; one of them chooses the best checkpoint."""
+        """Names of the scalar results of an epoch: those that ``monitor`` may name, after ``val/``."""
         example = classification_metrics(torch.eye(self.num_classes), self.task.background)
         names = self.task.rename({name: 0.0 for name, value in example.items() if not value.ndim})
         return sorted(["loss", *self.part_names, *names, "exact_match", *self.task.further_names])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the clock: without it, the loss of this epoch cannot be computed again."""
+        """Store the clock, without which the loss of this epoch could not be computed again."""
         checkpoint["clock"] = self.clock.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -145,12 +146,14 @@ class ImbalanceModule(LightningModule):
         self.set_clock(Clock.from_checkpoint(checkpoint))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        # The noise of a batch depends on seed and batch alone: a resumed run draws what the whole one would have.
+        # The noise of a batch depends on seed and batch only: a resumed run draws the same as an uninterrupted one.
         number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
         index = number * self.trainer.world_size + self.global_rank
         seed_step(derive_seed(self.seed, "noise", index), self.device)
         if self.clock != Clock.of(self.trainer, batch_idx):
-            raise RuntimeError("the clock stands still; add arcvae.training.clock.ClockCallback() to the callbacks")
+            raise RuntimeError(
+                "the clock was not set before this batch; add arcvae.training.clock.ClockCallback() to the callbacks"
+            )
         output = self.step(batch, "train")
         self._require_finite(output)
         self._accumulate(output, "train")
@@ -166,7 +169,7 @@ class ImbalanceModule(LightningModule):
         self._evaluation_step(batch, "test")
 
     def _evaluation_step(self, batch: Any, stage: str) -> None:
-        # In full precision, whatever trained: a figure must not depend on how fast it was computed.
+        # In full precision, also after training in half: metrics must not depend on the precision of training.
         with torch.autocast(self.device.type, enabled=False):
             self._accumulate(self.step(batch, stage), stage)
 
@@ -179,10 +182,10 @@ class ImbalanceModule(LightningModule):
             self._metric(stage, name).update(vector, samples)
 
     def _sizes(self, target: Tensor) -> tuple[int, int]:
-        """By how much a batch counts in the means over an epoch: its samples, and what its loss is a mean over.
+        """Weights of a batch in the means over an epoch: its number of samples, and the weight of its loss.
 
-        A sample of which every element is ignored does not count. A loss that is a mean over elements counts by those,
-        which are not equally many in all batches as soon as some are ignored.
+        Samples of which every element is ignored do not count. A loss that is a mean over elements is weighted by the
+        number of elements that count, which differs between batches where some are ignored.
         """
         if self.task.ignore_index is None:
             return len(target), len(target)
@@ -221,7 +224,7 @@ class ImbalanceModule(LightningModule):
         self._finish("test")
 
     def on_train_epoch_start(self) -> None:
-        self._reset("train")  # what an interrupted epoch left behind
+        self._reset("train")  # an interrupted epoch may have left something
 
     def _reset(self, stage: str) -> None:
         for name, metric in self.metrics.items():
@@ -238,8 +241,8 @@ class ImbalanceModule(LightningModule):
             results[name] = self._metric(stage, name).compute().reshape(-1).tolist()
         results |= self.task.further_results(results, self)
         if stage == "val" and not math.isfinite(parts[0].item()):
-            # The last step of an epoch can ruin the weights after its loss was found finite; argmax of NaN is a
-            # class like any other, and the ruin would be saved.
+            # The last step of an epoch can make the weights NaN after its loss was found finite. The argmax of NaN is
+            # a class like any other, so that without this check such weights would be saved.
             raise NonFiniteError(
                 f"the validation loss is {parts[0].item()} after epoch {self.current_epoch}: lower optimizer.lr"
             )
@@ -267,9 +270,9 @@ class ImbalanceModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip; Lightning's own clipping refuses fused optimizers even where no gradient is scaled.
+        """Clip gradients; Lightning's own method refuses fused optimizers even where gradients are not scaled.
 
-        Where one is (``16-mixed``), the config check refuses fused optimizers.
+        Where they are (``16-mixed``), the check of the config refuses fused optimizers.
         """
         if gradient_clip_val and gradient_clip_algorithm == "value":
             nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)

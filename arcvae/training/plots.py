@@ -1,4 +1,4 @@
-"""Pictures of figures that any task has: recall per class, confusion, calibration, curves of runs."""
+"""Plots of metrics that every task has: recall per class, confusion, calibration, curves of runs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 OURS, TUNED, TRIVIAL = "#0074D9", "#2ECC40", "#444444"
 LABELLED = 30
-"""With more classes than this, a confusion matrix shows no figures and not every label."""
+"""With more classes than this, a confusion matrix shows no numbers and only every fourth label."""
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """An empty figure of ``width`` x ``height`` inches that leaves no state behind."""
+    """An empty figure of ``width`` x ``height`` inches, outside of the global state of pyplot."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     if title:
@@ -43,7 +43,13 @@ def to_png(figure: Figure, dpi: int = 100) -> bytes:
 
 
 def draw_picture(folder: Path, name: str, draw: Callable[[], Figure]) -> None:
-    """Draw and save; a picture that fails is never worth the figures."""
+    """Draw a figure and save it as ``NAME.png``; an error causes a warning only.
+
+    Args:
+        folder: Existing folder.
+        name: Name of the file without suffix.
+        draw: Returns the figure.
+    """
     try:
         write_atomic(folder / f"{name}.png", to_png(draw()))
         log.info("[VISUALIZATION] Saved: %s.png", name)
@@ -61,7 +67,7 @@ def recall_figure(
 
     Args:
         names: Class names, ``(C,)``.
-        recalls: Recall of each class by name of the decision, ``(C,)`` each; NaN for a class without targets.
+        recalls: Recall of each class, ``(C,)``, by the name of the decision rule; NaN for a class without targets.
         trivial: The same for the trivial predictor.
         title: Heading.
     """
@@ -125,22 +131,22 @@ def calibration_figure(
     errors: Mapping[str, float],
     title: str,
 ) -> Figure:
-    """Hit rate against confidence, with the share of decisions below.
+    """Reliability diagram: accuracy against confidence, with the share of decisions below.
 
     Args:
-        curves: See :meth:`arcvae.imbalance.calibration.Reliability.curve`, by name of the decision.
-        errors: Calibration error, by the same names.
+        curves: See :meth:`arcvae.imbalance.calibration.Reliability.curve`, by the name of the decision rule.
+        errors: Expected calibration error, by the same names.
         title: Heading.
     """
     figure = new_figure(5.6, 5.6, title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="as right as sure")
+    upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="perfectly calibrated")
     for (name, (confidence, hits, shares)), color in zip(
         curves.items(), (OURS, TUNED, "#FF851B", "#F012BE"), strict=False
     ):
         upper.plot(confidence, hits, marker="o", markersize=4, color=color, label=f"{name}: error {errors[name]:.3f}")
         lower.plot(confidence, shares, marker="o", markersize=3, color=color)
-    upper.set(ylabel="hit rate", ylim=(0, 1.02), xlim=(0, 1.02))
+    upper.set(ylabel="accuracy", ylim=(0, 1.02), xlim=(0, 1.02))
     upper.legend(fontsize=8)
     lower.set(xlabel="confidence", ylabel="share", yscale="log")
     return figure
@@ -149,11 +155,11 @@ def calibration_figure(
 def curves_figure(
     histories: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], panels: Mapping[str, str], title: str
 ) -> Figure:
-    """Figures of several runs over training steps, a panel for each; runs of one name share a colour.
+    """Metrics of several runs over training steps, a panel for each metric; runs of one variant share a colour.
 
     Args:
         histories: Rows of ``metrics.csv`` (with ``step``) of each run, by the name of the variant.
-        panels: Heading of each panel, by column; a column that ends with ``/*`` shows one thin line per entry.
+        panels: Heading of each panel, by column of the rows; ``NAME/*`` shows a thin line for each column ``NAME/...``.
         title: Heading of the picture.
     """
     columns = min(3, len(panels))
@@ -171,7 +177,7 @@ def curves_figure(
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=7)
     handles, labels = cells[0].get_legend_handles_labels()
-    if len(panels) < len(cells):  # there is room beside the panels
+    if len(panels) < len(cells):  # there is an empty cell for it
         cells[-1].legend(handles, labels, fontsize=8, loc="center left", frameon=False)
     else:
         cells[0].legend(handles, labels, fontsize=7 if len(histories) <= 4 else 5)
@@ -182,8 +188,8 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
     """Variants as points in the plane of two metrics.
 
     Args:
-        points: Both metrics of each variant, with bars of one standard deviation over its seeds; those that lack one
-            are left out.
+        points: Both metrics of each variant, drawn with bars of one standard deviation over its seeds; a variant that
+            lacks one of them is left out.
         x: Label of the horizontal axis.
         y: Label of the vertical axis.
         title: Heading of the picture.
@@ -197,7 +203,7 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
     for name, (right, up) in zip(there, means, strict=True):
         axes.annotate(name, (right, up), xytext=(5, -10), textcoords="offset points", fontsize=8)
     axes.set(xlabel=x, ylabel=y)
-    axes.margins(0.2, 0.12)  # names stand to the right of their points
+    axes.margins(0.2, 0.12)  # room for the names to the right of the points
     return figure
 
 

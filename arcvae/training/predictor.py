@@ -1,4 +1,4 @@
-"""A trained classifier to compute with: samples to classes and probabilities. Lightning and Hydra are not imported."""
+"""A trained classifier in use: samples to classes and probabilities. Imports neither Lightning nor Hydra."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BATCH: Final = 256
 
 
 class Predictor:
-    """A network that gives each element of a sample a class.
+    """A network that classifies samples, or each element of a sample.
 
     Takes NumPy arrays or torch tensors, in batches of any size, and returns the same kind.
 
     Args:
         model: Samples ``(N, *)`` to logits ``(N, C, *)``.
-        class_names: Names of the C classes; None numbers them.
-        logit_adjustment: Class counts of the train split and ``tau``, as tuned on the validation split; None allows the
-            plain argmax only.
+        class_names: Names of the C classes; their numbers if None.
+        logit_adjustment: ``class_counts`` of the train split and ``tau``, as tuned on the validation split; without it,
+            only the plain argmax is possible.
         sample_shapes: Shapes that one sample may have, with a letter for a length that is free, such as ``(20, "T")``;
             None leaves that to the model.
-        path: File it is from, for messages.
+        path: File that the model is from, for messages.
 
     Example:
         >>> predictor = Predictor(nn.Linear(4, 3), ["robin", "wren", "owl"])
@@ -58,7 +58,7 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model."""
         return next(self.model.parameters()).device
 
     def predict(self, samples: Any, decision: Decision = "argmax") -> Any:
@@ -67,7 +67,7 @@ class Predictor:
         Args:
             samples: ``(N, *)``, finite floating point.
             decision: ``"argmax"``: the class with the highest score. ``"adjusted"``: the same after the logit
-                adjustment that was tuned on the validation split, which undoes what class weights bias.
+                adjustment tuned on the validation split, which corrects the bias of class weights.
 
         Returns:
             ``(N, *)`` int64 in [0, C).
@@ -80,12 +80,12 @@ class Predictor:
         return _like(samples, self._logits(samples, decision).argmax(1))
 
     def names(self, samples: Any, decision: Decision = "argmax") -> list[str]:
-        """The name of the class of each sample; takes the arguments of :meth:`predict`, for one class a sample."""
+        """The name of each sample's class; arguments as for :meth:`predict`, with one class for each sample."""
         classes = self._logits(samples, decision).argmax(1).tolist()
         return [str(index) if self.class_names is None else self.class_names[index] for index in classes]
 
     def probabilities(self, samples: Any, decision: Decision = "argmax") -> Any:
-        """``(N, C, *)`` float32, summing to 1 over the classes; takes the arguments of :meth:`predict`."""
+        """Probabilities ``(N, C, *)``, float32, which sum to 1 over the classes; arguments as for :meth:`predict`."""
         return _like(samples, self._logits(samples, decision).softmax(1))
 
     @torch.no_grad()
@@ -123,5 +123,5 @@ def _fits(found: Sequence[int], expected: Sequence[int | str]) -> bool:
 
 
 def _like(example: Any, result: Tensor) -> Tensor | NDArray[Any]:
-    """``result`` as the kind of array that the caller uses."""
+    """``result`` as the type of ``example``: a tensor on its device, or an array."""
     return result.to(example.device) if isinstance(example, Tensor) else result.numpy()

@@ -1,4 +1,4 @@
-"""The record of a training run, ``metrics.json``: enough to redo, reload and compare it."""
+"""The record of a training run, ``metrics.json``: enough to repeat, reload and compare the run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from arcvae.io.files import write_json
 RECORD: Final = "metrics.json"
 """Name of the file in a run folder."""
 RECORD_FORMAT: Final = 2
-"""Version of the file. Format 1 is that of arcvae 0.1.0."""
+"""Version of the format. Format 1 is that of arcvae 0.1.0."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything that is known of a finished training run; results are plain numbers and lists, by metric.
+    """Everything known about a finished training run. Results are numbers and lists, by metric.
 
-    ``val`` and ``test`` hold the results at the plain argmax (``test`` is None without a test split), ``adjusted``
-    those after logit adjustment and ``baseline`` those of the trivial predictor, both on ``baseline_split``.
+    ``val`` and ``test`` are the results at the plain argmax (``test`` is None without a test split), ``adjusted`` those
+    with logit adjustment and ``baseline`` those of the trivial predictor, both on ``baseline_split``.
     """
 
     run_id: str
@@ -53,24 +53,24 @@ class RunRecord:
     best: float | None = None
     """The monitored metric of the best checkpoint."""
     wall_seconds: float | None = None
-    """Of the command that wrote this; a resumed run has trained longer."""
+    """Wall time of the command that wrote the record; a resumed run has trained for longer."""
     train_seconds: float | None = None
     sample_unit: str = "samples"
     samples_per_second: float | None = None
     peak_memory_mib: float | None = None
     pictures_not_saved: list[str] = field(default_factory=list)
     version: str = "0.1.0"
-    """Of the arcvae that wrote it."""
+    """Version of arcvae that wrote the record."""
     format: int = RECORD_FORMAT
 
     @property
     def objective(self) -> float | None:
-        """What a sweeper that searches is to improve: the monitored metric of the best checkpoint."""
+        """What a hyperparameter search optimises: the monitored metric of the best checkpoint."""
         return self.best
 
     @property
     def split(self) -> str:
-        """The split that the run is judged by: "test", or "val" where there is no test split."""
+        """The split on which the run is judged: "test", or "val" without a test split."""
         return self.baseline_split
 
     def results(self, split: str) -> dict[str, Any]:
@@ -92,10 +92,11 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
-        """Read the record of a run folder, also that of an earlier version.
+        """Read the record in a run folder; that of an earlier version is upgraded.
 
         Raises:
-            DataError: There is none, or it is not that of a training run.
+            DataError: There is none, it is damaged, of a newer format, or not that of a training run.
+            FileSystemError: It may not be read.
         """
         path = folder / RECORD
         try:
@@ -117,7 +118,7 @@ class RunRecord:
 
 
 def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """A record of format 1 as one of format 2; others as they are."""
+    """Convert a record of format 1 to format 2; others are returned as they are."""
     if "format" in content:
         return content
     renamed = {"at_tuned_decision": "adjusted", "diagnosis": "findings"}

@@ -1,4 +1,4 @@
-"""Tables of results, and what a trivial predictor scores."""
+"""Results of a trivial predictor, and tables of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from arcvae.training.task import Results, Value
 def trivial_results(
     target: Tensor, num_classes: int, always: int, background: int | None, ignore_index: int | None = None
 ) -> Results:
-    """What predicting one class everywhere scores.
+    """Results of predicting one class everywhere.
 
     Args:
         target: ``(N, *)``, any integer type, N >= 1.
@@ -35,12 +35,12 @@ def trivial_results(
 
 
 def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Results:
-    """What the trivial predictor of a task scores, under the names of the task.
+    """Results of the trivial predictor of a task, under the names of the task.
 
     It predicts the background everywhere or, where there is none, the most frequent class of the train split.
 
     Args:
-        module: The model that is compared with it.
+        module: The model that it is compared with.
         targets: ``(N, *)``, any integer type, N >= 1.
         counts: Elements of each class in the train split, ``(C,)``.
     """
@@ -54,7 +54,7 @@ def table(columns: Mapping[str, Mapping[str, Value]], names: Sequence[str]) -> s
     """Results side by side, a line for each metric.
 
     Args:
-        columns: Results by heading.
+        columns: Results of each column, by its heading.
         names: Metrics to show, in this order; one that a column lacks or that is NaN is shown as a dash.
 
     Example:

@@ -1,4 +1,4 @@
-"""The folder that a run writes into: held by one run at a time, and never written over once it is finished."""
+"""The folder that a run writes into: locked by one run at a time, and never overwritten once the run is finished."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def held_run_folder(folder: Path) -> Iterator[None]:
-    """Hold a run folder against other runs.
+    """Lock a run folder, which is created if missing, against other runs.
 
-    Further processes of the same run, which Lightning starts with ``LOCAL_RANK`` set, leave that to the first one.
+    In a distributed run only the first process locks it; Lightning starts the others with ``LOCAL_RANK`` above 0.
 
     Raises:
-        BusyError: Another process is running in it, or a finished run lies there.
+        BusyError: Another run is writing into it, or it holds a finished run.
         FileSystemError: It cannot be written to.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
@@ -34,7 +34,12 @@ def held_run_folder(folder: Path) -> Iterator[None]:
 
 
 def link_latest(folder: Path, output_dir: Path) -> None:
-    """Point ``OUTPUT_DIR/latest`` to a run folder; a system without links costs a warning."""
+    """Let the symbolic link ``OUTPUT_DIR/latest`` point to a run folder; where that fails, there is a warning.
+
+    Args:
+        folder: Run folder.
+        output_dir: Existing folder, in which the link is made.
+    """
     link = output_dir / "latest"
     part = output_dir / f".latest.{os.getpid()}.part"
     try:

@@ -30,7 +30,7 @@ def warmup_then_decay(
         total_epochs: Epochs of the whole run.
         warmup_epochs: Length of the warm-up, >= 0 and below ``total_epochs``.
         warmup_share: Largest share of the run that the warm-up may take, (0, 1]: it is shorter in a short run.
-        warmup_start: Share of the peak at the first step, (0, 1].
+        warmup_start: Learning rate of the first step as a share of the peak, (0, 1].
         final_lr: Learning rate at the end of a cosine.
         decay: ``"cosine"`` or ``"constant"``.
 
@@ -61,7 +61,7 @@ def warmup_then_decay(
 
 
 def longest_warmup(warmup_epochs: float, warmup_share: float, total_epochs: int) -> float:
-    """Epochs of a warm-up that may take no more than a share of the run; a share of 1 sets no limit.
+    """Length of a warm-up, in epochs, that may take at most a share of the run; a share of 1 sets no limit.
 
     Example:
         >>> longest_warmup(5, 0.2, 50), longest_warmup(5, 0.2, 5), longest_warmup(5, 1.0, 5)

@@ -1,4 +1,4 @@
-"""Seeds for every step of a run, derived from one, so that a resumed run draws what the whole one would have."""
+"""Seeds for every step of a run, derived from one seed, so that a resumed run draws what an uninterrupted one does."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def derive_seed(seed: int, stream: str, index: int) -> int:
 
 
 def seed_step(seed: int, device: torch.device) -> None:
-    """Seed what a training step draws from: the generators of the CPU and of the device.
+    """Seed the generators that a training step draws from: that of the CPU and that of the device.
 
-    ``torch.manual_seed`` seeds those of absent devices too, and walks the whole stack each time to do so.
+    ``torch.manual_seed`` also prepares the seeds of devices that are absent, and is much slower.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

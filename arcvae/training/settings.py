@@ -20,7 +20,7 @@ from arcvae.io.settings import (
 )
 
 SEED: Final = Number(0, 2**32 - 1, integer=True)
-"""What a seed may be."""
+"""Range of a seed."""
 _MODE = Choice(("max", "min"))
 _ACCELERATOR = Choice(("auto", "cpu", "gpu", "cuda", "mps"))
 _DEVICES = OneOf((Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1)))
@@ -50,7 +50,7 @@ def check_warmup(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_clipping(config: Mapping[str, Any]) -> list[str]:
-    """Half precision with a fused optimizer leaves no point at which gradients could be clipped."""
+    """With ``16-mixed`` a fused optimizer unscales gradients itself, so that they cannot be clipped before."""
     half = value_at(config, "trainer.precision") == "16-mixed"
     if half and value_at(config, "optimizer.fused") and value_at(config, "trainer.gradient_clip_val"):
         return ["trainer.precision=16-mixed cannot clip gradients of a fused optimizer; set optimizer.fused=false"]
@@ -58,7 +58,7 @@ def check_clipping(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_checkpoints(config: Mapping[str, Any]) -> list[str]:
-    """Several checkpoints cannot lie in one file."""
+    """Several checkpoints need several file names."""
     kept = value_at(config, "callbacks.checkpoint.save_top_k")
     name = value_at(config, "callbacks.checkpoint.filename")
     if kept in (None, 0, 1) or not isinstance(name, str) or "{" in name:
@@ -144,4 +144,4 @@ SETTINGS: Final = Settings(
     ),
     lower_is_better=("loss",),
 )
-"""What any task trains with."""
+"""Settings of training that all tasks share."""

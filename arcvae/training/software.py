@@ -1,4 +1,4 @@
-"""What a run was made with: versions, the checkout, the machine, and the memory that it took."""
+"""What a run was made with: versions, the commit, the machine, and the memory that it used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _PACKAGES: Final = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetri
 
 
 def software() -> dict[str, Any]:
-    """Versions of Python and the packages, the machine, and the state of the checkout that the code is from."""
+    """Versions of Python and of packages, the machine, and the commit of the code.
+
+    ``git_commit`` and ``git_dirty`` (whether tracked files have changes) are None where the code is in no checkout.
+    """
     versions = {}
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -30,7 +33,7 @@ def software() -> dict[str, Any]:
 
 
 def _checkout() -> tuple[str | None, bool | None]:
-    """Commit of the checkout with this file in it, and whether it has changes; None where there is no such."""
+    """Commit of the checkout that this file belongs to, and whether it has changes; None if it belongs to none."""
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
@@ -39,14 +42,14 @@ def _checkout() -> tuple[str | None, bool | None]:
         ).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", here.name)  # installed elsewhere, a repository around it is not ours
+        git("ls-files", "--error-unmatch", here.name)  # installed into another repository, it is not tracked
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return None, None
 
 
 def peak_memory() -> float | None:
-    """Most memory that this process has held so far, in MiB; None where the system does not tell."""
+    """Peak resident memory of this process so far, in MiB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # not on Windows

@@ -1,10 +1,10 @@
-"""The contract of a task: everything that shared code asks about what is being learned.
+"""The contract of a task: everything that shared code needs to know about what is being learned.
 
-A task is one object without state, named by ``task._target_`` in a config. Its LightningModule only steps; the task
-says what its metrics are called, what a trivial predictor scores, when a model has collapsed, what to look at beyond
-the metrics, what to export and how to load it again. Derive from :class:`Task` to add one; see CONTRIBUTING.md.
+A task is one object without state, built from the node ``task`` of a config. Its LightningModule only computes a step;
+the task knows the names of its metrics, its trivial predictor, when a model has collapsed, what to examine beyond the
+metrics, what to export and how to load that again. To add a task, derive from :class:`Task`; see CONTRIBUTING.md.
 
-Neither this module nor one that defines a task may import torch at the top: a config is checked before torch is.
+Neither this module nor one that defines a task may import torch at the top: a config is checked before that is loaded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arcvae.errors import CheckpointError
 from arcvae.training.findings import Finding, mode_collapse
 
 Value = float | list[float]
-"""One result: a number, or a list with one for each class or dimension."""
+"""One result: a number, or a list of numbers, one for each class or dimension."""
 Results = dict[str, Value]
 
 M = TypeVar("M")
@@ -25,49 +25,50 @@ D = TypeVar("D")
 
 MODE_COLLAPSE_SHARE = 0.99
 MODE_COLLAPSE_RECALL = 0.05
-"""Mode collapse: at least this share of predictions names the majority class, and recall is below this."""
+"""A model has collapsed if at least this share of its predictions is the majority class and the recall of all others
+is below this."""
 
 
 class Task(Generic[M, D]):
     """Base of the tasks, generic in its module ``M`` and its data module ``D``.
 
-    A task has to define :meth:`build_module` and, to be reloaded with :func:`arcvae.load`, :meth:`load`; whatever else
-    it leaves out has a sensible meaning.
+    A task must define :meth:`build_module` and, for its exports to be loaded with :func:`arcvae.load`, :meth:`load`.
+    Everything else has a default.
     """
 
     name: ClassVar[str] = "classification"
-    """What is learned, in a word or two, for messages."""
+    """What is classified, in a word or two, for messages."""
     sample_unit: ClassVar[str] = "samples"
-    """What one sample is called, plural."""
+    """Name of the samples, plural."""
     element_unit: ClassVar[str] = "samples"
-    """What has a class, plural; as many to a sample as a target has elements."""
+    """Name of the elements of a target, plural: what has a class, the samples themselves if they have one each."""
     background: ClassVar[int | None] = None
     """The class that stands for "nothing here", or None."""
     ignore_index: ClassVar[int | None] = None
-    """Target value of elements that do not count, such as padding, or None."""
+    """Target value of elements to ignore, such as padding, or None."""
     parts: ClassVar[tuple[str, ...]] = ()
-    """Config nodes, beside model, loss, optimizer and scheduler, from which :meth:`build_module` gets objects."""
+    """Nodes of the config, beside model, loss, optimizer and scheduler, whose objects :meth:`build_module` gets."""
     study_settings: ClassVar[tuple[str, ...]] = ()
     """Settings of ``conf/evaluate.yaml`` that :meth:`study` takes beyond those of all tasks."""
     data_of_evaluation: ClassVar[Mapping[str, Any]] = {}
-    """Values of the ``data`` node that hold whenever a trained model is only evaluated."""
+    """Values of the ``data`` node that replace those of training when a trained model is evaluated."""
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Names that this task gives to metrics, where its field has one of its own."""
+    """Names of metrics in this task, by their general names, where they differ."""
     further_names: ClassVar[tuple[str, ...]] = ()
-    """Scalars that :meth:`further_results` adds."""
+    """Names of the scalars that :meth:`further_results` returns."""
     headline: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "f1_macro")
     """Metrics of the table at the end of a run."""
     trivial_name: ClassVar[str] = "majority-class"
-    """What the trivial predictor is called: the one that everything is compared with."""
+    """Name of the trivial predictor, which every model is compared with."""
     collapse_metrics: ClassVar[tuple[str, str]] = ("predicted_majority_share", "balanced_accuracy")
-    """Share of predictions that name the majority class, and the recall of all others."""
+    """Names of two results: the share of predictions that are the majority class, and the recall of all others."""
     adjustment_metric: ClassVar[str] = "f1_macro"
-    """Metric of a confusion matrix that logit adjustment is tuned for, under its general name."""
+    """General name of the metric of a confusion matrix for which logit adjustment is tuned."""
 
     # Before torch is imported
 
     def check_corpus(self, data: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-        """Read the corpus that ``data.path`` names, and compare it with the model.
+        """Read the corpus at ``data.path`` and compare it with the model.
 
         Args:
             data: The ``data`` node of a checked config, with a ``path``.
@@ -75,7 +76,7 @@ class Task(Generic[M, D]):
 
         Raises:
             ConfigError: The model is made for other data.
-            DataError: The file is no corpus of this task.
+            DataError: The file is not a corpus of this task.
         """
 
     # Training
@@ -84,35 +85,35 @@ class Task(Generic[M, D]):
         """The LightningModule that trains ``model``.
 
         Args:
-            model: What the ``model`` node builds.
+            model: Built from the ``model`` node.
             loss: :class:`arcvae.imbalance.losses.ImbalanceLoss`.
             optimizer: Makes an optimizer from parameters, or None for a model that is only evaluated.
             scheduler: Makes a scheduler from (optimizer, steps in all, epochs in all), or None.
-            seed: Of all noise that is drawn in training.
-            **parts: What the nodes named in :attr:`parts` build.
+            seed: Seed of all noise that is drawn in training.
+            **parts: Built from the nodes named in :attr:`parts`.
         """
         raise NotImplementedError
 
     def notes(self, module: M, data: D) -> list[str]:
-        """What a user should know before a run starts, a line each; warnings begin with ``WARNING``."""
+        """Lines for the log before a run starts; warnings begin with ``WARNING``."""
         return []
 
     # Results
 
     def rename(self, results: Mapping[str, Value]) -> Results:
-        """Results under the names of this task."""
+        """The same results under the names of this task."""
         return {self.renamed.get(name, name): value for name, value in results.items()}
 
     def further_results(self, results: Results, module: M) -> Results:
-        """Results that follow from others of the same split; nothing where those are missing."""
+        """Further results, computed from those of the same split; none where these are missing."""
         return {}
 
     def trivial_results(self, module: M) -> Results:
-        """Results of a trivial predictor that do not follow from its confusion matrix."""
+        """Results of the trivial predictor that do not follow from its confusion matrix."""
         return {}
 
     def verdict(self, results: Results, module: M) -> dict[str, Any]:
-        """Whether the model has collapsed: a truth value for each kind of collapse, and the figures behind them."""
+        """Whether the model has collapsed: a bool for each kind of collapse, and the results that it follows from."""
         share, recall = (results[name] for name in self.collapse_metrics)
         assert isinstance(share, float)
         assert isinstance(recall, float)
@@ -122,10 +123,10 @@ class Task(Generic[M, D]):
     def findings(
         self, results: Results, module: M, verdict: Mapping[str, Any], *, weight_ratio: float | None, tau: float | None
     ) -> list[Finding]:
-        """What is wrong with a model: evidence, likely cause, remedy; empty if nothing stands out.
+        """Faults of a model, each with evidence, likely cause and remedy.
 
         Args:
-            results: Of a split, at the plain argmax.
+            results: Results of a split at the plain argmax.
             module: The model with its loss.
             verdict: See :meth:`verdict`.
             weight_ratio: Largest class weight over the smallest, or None for a loss without weights.
@@ -142,25 +143,25 @@ class Task(Generic[M, D]):
         self, module: M, data: D, split: str, results: Results, *,
         limit: int, adjustment: Mapping[str, Any], seed: int, folder: Path, **settings: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        """Write what only this task can show of a split into a folder, and return further figures.
+        """Write what is specific to this task into a folder, and return further results.
 
         Args:
             module: Trained.
             data: A corpus.
             split: "train", "val" or "test".
             results: Metrics of its first ``limit`` samples.
-            limit: Samples to look at.
+            limit: Number of samples to examine.
             adjustment: See :func:`arcvae.training.evaluation.tune_adjustment`.
-            seed: Of all that is drawn.
+            seed: Seed of all random draws.
             folder: Existing folder.
-            **settings: Of this task alone. One that it does not take and that is not null is refused before.
+            **settings: Those named in :attr:`study_settings`; others that are not null have been refused before.
         """
         return {}
 
     # After training
 
     def exports(self, module: M) -> dict[str, dict[str, Any]]:
-        """State dicts to keep without Lightning, by file name without suffix."""
+        """State dicts to export, by the name of the file without suffix."""
         return {}
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Any:
@@ -168,14 +169,14 @@ class Task(Generic[M, D]):
 
         Args:
             export: See :func:`arcvae.io.exports.read_export`.
-            path: File it is from, for messages.
+            path: File that it is from, for messages.
             device: Where to compute.
-            **options: What else was given to :func:`arcvae.load`.
+            **options: Further arguments of :func:`arcvae.load`.
         """
         raise CheckpointError(f"{path} is of the task {self.name!r}, which does not define load() for its exports")
 
     def require_draws(self, checkpoint: Path) -> None:
-        """Refuse, before anything is fitted, to draw samples from a model that cannot make any.
+        """Refuse to draw samples from a model of a task without :meth:`draw`, before a prior is fitted.
 
         Raises:
             CheckpointError: This task has no :meth:`draw`.
@@ -193,17 +194,22 @@ class Task(Generic[M, D]):
             module: Trained.
             data: A corpus to compare with.
             settings: Config of ``arcvae.sample``.
-            source: What its ``prior`` node builds.
+            source: Built from its ``prior`` node.
             folder: Existing folder.
             adjustment: Logit adjustment to decide with, or None for the plain argmax.
 
         Returns:
-            Figures for ``metrics.json``, ``scores`` among them.
+            Results for ``metrics.json``, with ``scores`` among them.
         """
         raise NotImplementedError
 
     def comparison_pictures(
         self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Callable[[], Any]]:
-        """Pictures, by name, that set variants side by side; each a function that returns a matplotlib figure."""
+        """Pictures that compare variants, by name: functions that return a matplotlib figure.
+
+        Args:
+            runs: Run folders of each variant.
+            records: Their records, :class:`~arcvae.training.record.RunRecord`.
+        """
         return {}

@@ -133,7 +133,7 @@ def test_best_checkpoint_that_is_gone_costs_a_warning(tmp_path: Path, caplog: py
     best, last = (tmp_path / "one" / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
     best.unlink()
     _, checkpoint = fit_scored(tmp_path / "two", [3, 2, 1], epochs=3, resumed=last)
-    assert f"The best checkpoint so far, {best}, is gone" in caplog.text
+    assert f"The best checkpoint so far, {best}, is missing" in caplog.text
     assert checkpoint.best_model_score == 1
     assert epochs_in(tmp_path / "two") == {"best": 2, "last": 2}
 

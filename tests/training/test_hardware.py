@@ -38,7 +38,7 @@ def test_device_of_an_accelerator(monkeypatch: Patch, accelerator: str, cuda: bo
 @pytest.mark.parametrize("accelerator", ["gpu", "cuda", "mps"])
 def test_device_that_is_not_there_is_refused(monkeypatch: Patch, accelerator: str) -> None:
     machine(monkeypatch)
-    with pytest.raises(ConfigError, match=f"accelerator={accelerator}: there is no such device here; use .*cpu"):
+    with pytest.raises(ConfigError, match=f"accelerator={accelerator}: this machine has no such device; use .*cpu"):
         pick_device(accelerator)
 
 

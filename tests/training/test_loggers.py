@@ -158,7 +158,7 @@ def test_logger_that_fails_costs_a_warning(
     log_picture(fit, "tiny", png.getvalue())
     log_table(fit, "rows", ("a", "b"), [(1, 2.5)])
     name = "tiny" if failing == "add_image" else "rows"
-    assert warnings(caplog) == [f"TensorBoardLogger did not take {name}: no space left on device"]
+    assert warnings(caplog) == [f"TensorBoardLogger could not log {name}: no space left on device"]
 
 
 def test_loggers_that_show_nothing_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
