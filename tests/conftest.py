@@ -43,12 +43,14 @@ FAST_CLIPS = (
 
 @pytest.fixture(autouse=True)
 def _same_start() -> Iterator[None]:
-    """Seed every test, and give the handlers of the root logger back."""
+    """Seed every test, and undo what a job changes for its whole process: handlers of the root logger, arithmetic."""
     torch.manual_seed(0)
+    torch.set_flush_denormal(False)  # a fixture may have run a job
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
     root.handlers[:], root.level = handlers, level
+    torch.set_flush_denormal(False)
 
 
 def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

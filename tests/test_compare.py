@@ -32,9 +32,9 @@ def test_bad_requests_end_in_one_line_and_write_nothing(command: NamedCommand, t
     assert command("compare", "seeds=[]") == 2
     capsys.readouterr()
     # Only when all runs were trained would anybody have noticed.
-    assert command("compare", "study=frontier", "study.priors=[posterior,agregate]") == 2
+    assert command("compare", "+study.samples=5", "+study.priors=[posterior,agregate]") == 2
     assert "prior=agregate: choose one of" in fault(capsys)
-    assert command("compare", "study=frontier", "~study.priors") == 2
+    assert command("compare", "+study.samples=5") == 2
     assert "study.samples needs study.priors" in fault(capsys)
     assert list(tmp_path.iterdir()) == []
 

@@ -186,6 +186,7 @@ def test_without_a_test_split_the_run_is_judged_by_validation(job: Job, tmp_path
     assert np.isfinite(record.class_weights).all()
 
 
+@pytest.mark.slow
 def test_overfit_mode_stops_at_the_target_with_weights_of_the_whole_split(
     job: Job, tiny_corpus: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
