@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from hydra.core.config_store import ConfigNode, ConfigStore
 
 from arcvae.app.compose import plan
 from arcvae.audio.corpus.files import write_synthetic_corpus
@@ -48,9 +49,24 @@ def _same_start() -> Iterator[None]:
     torch.set_flush_denormal(False)  # a fixture may have run a job
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    options = _options_of_plugins()
     yield
     root.handlers[:], root.level = handlers, level
     torch.set_flush_denormal(False)
+    for group, name in _options_of_plugins() - options:  # what a plugin has registered for good
+        del ConfigStore.instance().repo[group][name]
+        sys.modules.pop(name.removesuffix(".yaml"), None)
+
+
+def _options_of_plugins() -> set[tuple[str, str]]:
+    """Groups and names of the options in Hydra's store, but for those of Hydra itself."""
+    groups = {group: node for group, node in ConfigStore.instance().repo.items() if isinstance(node, dict)}
+    return {
+        (group, name)
+        for group, node in groups.items()
+        for name, option in node.items()
+        if isinstance(option, ConfigNode) and option.provider != "hydra"
+    }
 
 
 def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
