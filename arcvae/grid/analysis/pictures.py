@@ -80,11 +80,12 @@ def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), 
     return figure
 
 
-def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
+def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, title: str) -> Figure:
     """Bars of the KL of each latent dimension, largest first.
 
     Args:
         kl_per_dim: Nats per grid, ``(D,)``.
+        names: Of the D dimensions.
         active: KL above which a dimension counts as active; drawn as a line.
         title: Heading.
     """
@@ -93,7 +94,7 @@ def kl_figure(kl_per_dim: Sequence[float], active: float, title: str) -> Figure:
     axes = figure.subplots()
     axes.bar(range(len(order)), np.array(kl_per_dim)[order], color=OURS)
     axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
-    axes.set_xticks(range(len(order)), [f"z{index}" for index in order], fontsize=8 if len(order) <= 32 else 5)
+    axes.set_xticks(range(len(order)), [names[index] for index in order], fontsize=8 if len(order) <= 32 else 5)
     axes.set(ylabel="KL, nats per grid")
     axes.margins(y=0.2)  # leaves space for the legend
     axes.legend(fontsize=8)

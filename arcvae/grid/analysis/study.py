@@ -168,7 +168,8 @@ def _pictures(
             f"Best, median and worst {split} grids by wrong cells: accuracy of all cells, F1 of objects",
         ),
         "kl_per_dimension": lambda: kl_figure(
-            kl, ACTIVE_NATS, f"KL of each latent dimension on {split}: {sum(kl):.1f} nats per grid in all"
+            kl, module.model.kl_names, ACTIVE_NATS,
+            f"KL of each latent dimension on {split}: {sum(kl):.1f} nats per grid in all",
         ),
         "codes": lambda: _codes(data, split, grids, mu, some[:SCATTERED], seed),
         "traversals": lambda: _traversals(module, mu, kl, some[0]),
@@ -217,15 +218,17 @@ def _decode(module: GridModule, z: Tensor) -> NDArray[np.uint8]:
 
 
 def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
-    steps = np.linspace(-_SPAN, _SPAN, 9)
+    model, steps = module.model, np.linspace(-_SPAN, _SPAN, 9)
     order = np.argsort(kl)[::-1][:16]
     codes = np.repeat(mu[start][None], len(order) * len(steps), 0)
     for row, dimension in enumerate(order):
-        codes[row * len(steps) : (row + 1) * len(steps), dimension] = steps
+        values = model.traversal(mu[start], int(dimension), steps)
+        codes[row * len(steps) : (row + 1) * len(steps), dimension] = values
     return mosaic(
         _decode(module, torch.from_numpy(codes)), len(steps),
-        "One code with one dimension moved at a time, by KL in nats",
-        rows=[f"z{dimension}\n{kl[dimension]:.2f}" for dimension in order], headings=[f"{step:+.1f}" for step in steps],
+        "One code with one number moved at a time, by KL in nats",
+        rows=[f"{model.kl_names[dimension]}\n{kl[dimension]:.2f}" for dimension in order],
+        headings=[f"{step:+.1f}" for step in steps] if model.slots is None else [],
     )  # fmt: skip
 
 

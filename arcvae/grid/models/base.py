@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arcvae.grid.elbo import gaussian_kl
@@ -84,6 +86,19 @@ class GridModel(nn.Module):
     def kl_names(self) -> tuple[str, ...]:
         """Names of the entries in which the KL is told; number d of a code belongs to entry ``d % len(kl_names)``."""
         return tuple(f"z{number}" for number in range(self.latent_dim))
+
+    def traversal(self, code: NDArray[np.float32], number: int, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of one number of a code that show what it means.
+
+        Args:
+            code: ``(D,)``, the code that is varied.
+            number: Which number, in [0, D).
+            steps: ``(T,)``, in standard deviations of the prior, symmetric about 0.
+
+        Returns:
+            ``(T,)``.
+        """
+        return steps
 
     def slot_numbers(self, z: Tensor) -> Tensor:
         """Codes ``(N, D)`` as slots ``(N, K, D / K)``; of a code without slots, the whole is one."""

@@ -15,7 +15,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arcvae.grid.elbo import gaussian_kl
@@ -236,6 +238,13 @@ class ObjectsVAE(GridModel):
     def kl_names(self) -> tuple[str, ...]:
         """Numbers of a slot: the KL is told for each, summed over slots."""
         return ("row", "column", "color", *(f"shape {index}" for index in range(1, self.shape_numbers + 1)))
+
+    def traversal(self, code: NDArray[np.float32], number: int, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places a cell apart about that of the object, every colour in turn, shapes as for any code."""
+        field, count = number % (PLACE + self.shape_numbers), len(steps)
+        if field == COLOR:
+            return 1.0 + np.arange(count) % (self.num_colors - 1)
+        return code[number] + np.arange(count) - count // 2 if field < PLACE else steps
 
     def latent_steps(self) -> tuple[Tensor, Tensor]:
         """Refinement moves the numbers of shapes alone."""

@@ -57,7 +57,7 @@ def test_mosaic_labels_rows_and_columns_in_the_middle_of_their_grids() -> None:
 
 
 def test_bars_of_the_kl_fall_and_keep_their_names() -> None:
-    axes = kl_figure([0.1, 2.0, 0.7], 0.05, "t").axes[0]
+    axes = kl_figure([0.1, 2.0, 0.7], ["z0", "z1", "z2"], 0.05, "t").axes[0]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([2.0, 0.7, 0.1])  # type: ignore[attr-defined]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["z1", "z2", "z0"]
     assert axes.lines[0].get_ydata()[0] == 0.05  # type: ignore[index]

@@ -198,3 +198,14 @@ def test_encoding_does_not_depend_on_the_batch(vae: ObjectsVAE) -> None:
     whole = codes_of(vae, GRIDS)
     one_by_one = torch.cat([codes_of(vae, grid[None]) for grid in GRIDS])
     np.testing.assert_allclose(whole.numpy(), one_by_one.numpy(), atol=1e-5)
+
+
+def test_traversals_move_by_cells_name_each_colour_and_span_the_prior_of_shapes() -> None:
+    vae = ObjectsVAE(width=16)
+    code = np.arange(66, dtype=np.float32)
+    steps = np.linspace(-2.5, 2.5, 9)
+    second = 11  # the first number of the second slot
+    assert vae.traversal(code, second + ROW, steps).tolist() == [7, 8, 9, 10, 11, 12, 13, 14, 15]
+    assert vae.traversal(code, second + COLOR, steps).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert vae.traversal(code, second + PLACE, steps) is steps
+    assert len(vae.kl_names) == 11
