@@ -244,7 +244,7 @@ class ObjectsVAE(GridModel):
         field, count = number % (PLACE + self.shape_numbers), len(steps)
         if field == COLOR:
             return 1.0 + np.arange(count) % (self.num_colors - 1)
-        return code[number] + np.arange(count) - count // 2 if field < PLACE else steps
+        return float(code[number]) + np.arange(count) - count // 2.0 if field < PLACE else steps
 
     def latent_steps(self) -> tuple[Tensor, Tensor]:
         """Refinement moves the numbers of shapes alone."""
