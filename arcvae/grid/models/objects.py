@@ -242,9 +242,10 @@ class ObjectsVAE(GridModel):
     def traversal(self, code: NDArray[np.float32], number: int, steps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Places a cell apart about that of the object, every colour in turn, shapes as for any code."""
         field, count = number % (PLACE + self.shape_numbers), len(steps)
+        index = np.arange(count, dtype=np.float64)
         if field == COLOR:
-            return 1.0 + np.arange(count) % (self.num_colors - 1)
-        return float(code[number]) + np.arange(count) - count // 2.0 if field < PLACE else steps
+            return 1 + index % (self.num_colors - 1)
+        return float(code[number]) + index - count // 2 if field < PLACE else steps
 
     def latent_steps(self) -> tuple[Tensor, Tensor]:
         """Refinement moves the numbers of shapes alone."""
