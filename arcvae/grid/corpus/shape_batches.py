@@ -1,6 +1,6 @@
 """Training batches made of the shapes of a corpus, rare ones more often than they occur.
 
-A few shapes make up most objects, and most shapes occur once: a model that sees grids as they come learns the former
+A few shapes are frequent and many are rare: a model that sees grids as they come learns the former
 over and over. Here each shape, whatever its orientation, is drawn with probability proportional to ``count ** power``,
 as samplers for rare classes do: 1 as they come, 1/2 the square root, 0 all alike. Each grid is tiled with shapes in
 different colours, one to a frame, so that they stay objects of their own.
