@@ -86,6 +86,7 @@ SETTINGS: Final = Settings(
         "data.symmetries": Flag(),
         "data.permute_colors": Flag(),
         "data.shape_power": Number(0, 1, optional=True),
+        "data.shape_mutation": Number(0, 1),
         "data.overfit_grids": Number(0, 65536, integer=True),
         "data.overfit_repeats": Number(1, 1e6, integer=True),
         "model.latent_dim": Number(1, 4096, integer=True),

@@ -83,6 +83,7 @@ class GridDataModule(ImbalanceDataModule):
         permute_colors: Permute the colours of each training grid at random.
         shape_power: Train on the shapes of the train split instead of its grids, drawn with probability proportional
             to this power of their counts; see :mod:`arcvae.grid.corpus.shape_batches`. None trains on the grids.
+        shape_mutation: Share of these shapes in which a cell is moved; has no effect without ``shape_power``.
         max_bytes: Refuse a corpus that declares more.
         overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class counts
             are still those of the whole train split.
@@ -108,6 +109,7 @@ class GridDataModule(ImbalanceDataModule):
         symmetries: bool = False,
         permute_colors: bool = False,
         shape_power: float | None = None,
+        shape_mutation: float = 0.0,
         max_bytes: float = 4e9,
         overfit_grids: int = 0,
         overfit_repeats: int = 50,
@@ -123,7 +125,7 @@ class GridDataModule(ImbalanceDataModule):
         self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
-        self.shape_power = shape_power
+        self.shape_power, self.shape_mutation = shape_power, shape_mutation
         self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
         self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
 
@@ -206,7 +208,7 @@ class GridDataModule(ImbalanceDataModule):
         log.info("Looking for the shapes of %s training grids", f"{len(self.splits['train']):,}")
         batches = ShapeBatches(
             self.splits["train"], num_colors=NUM_COLORS, frame=SHAPE_FRAME, max_cells=SHAPE_CELLS,
-            power=self.shape_power or 0.0, seed=self.seed,
+            power=self.shape_power or 0.0, mutation=self.shape_mutation, seed=self.seed,
         )  # fmt: skip
         log.info("Training on %s different shapes", f"{len(batches.shapes):,}")
         return batches

@@ -5,6 +5,9 @@ over and over. Here each shape, whatever its orientation, is drawn with probabil
 as samplers for rare classes do: 1 as they come, 1/2 the square root, 0 all alike. Each grid is tiled with shapes in
 different colours, one to a frame, so that they stay objects of their own.
 
+A corpus shows few of the shapes that its rules allow: of those in another split many are new. A share of the shapes
+can therefore be mutated, with one cell moved to another place where the shape stays connected.
+
 References:
     Kang et al. 2020, section 4.1, for classes. https://arxiv.org/abs/1910.09217
 """
@@ -18,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from arcvae.grid.models.dihedral import ORDER, frame_of
+from arcvae.grid.models.dihedral import ORDER, Frame, frame_of
 from arcvae.grid.models.parsing import find_objects
 from arcvae.training.batches import Batch
 from arcvae.training.seeding import derive_seed
@@ -35,14 +38,25 @@ class ShapeBatches(Dataset[Tensor]):
         frame: F, side of a tile and largest height and width of a shape; even.
         max_cells: Most cells of a shape.
         power: Exponent of the counts, in [0, 1].
+        mutation: Share of the shapes that are mutated, in [0, 1]; these are drawn without regard to their counts.
         seed: A batch depends on it and on the number of the batch alone.
 
     Raises:
         ValueError: Grids without a shape, or too small for a tile.
     """
 
-    def __init__(self, grids: Tensor, *, num_colors: int, frame: int, max_cells: int, power: float, seed: int) -> None:
-        self.size, self.num_colors, self.seed = grids.shape[1], num_colors, seed
+    def __init__(
+        self,
+        grids: Tensor,
+        *,
+        num_colors: int,
+        frame: int,
+        max_cells: int,
+        power: float,
+        mutation: float = 0.0,
+        seed: int,
+    ) -> None:
+        self.size, self.num_colors, self.mutation, self.seed = grids.shape[1], num_colors, mutation, seed
         self.frame = frame_of(frame)
         self.tiles = [(top, left) for top in range(0, self.size - frame + 1, frame)
                       for left in range(0, self.size - frame + 1, frame)][: num_colors - 1]  # fmt: skip
@@ -62,14 +76,56 @@ class ShapeBatches(Dataset[Tensor]):
         count, tiles, side = len(indices), len(self.tiles), self.frame.size
         drawn = torch.rand(count * tiles, generator=generator, dtype=torch.float64)
         chosen = torch.searchsorted(self.cumulative, drawn).clamp_max(len(self.shapes) - 1)
+        mutated = torch.zeros(0, dtype=torch.long)
+        if self.mutation:
+            mutated = (torch.rand(count * tiles, generator=generator) < self.mutation).nonzero()[:, 0]
+            chosen[mutated] = torch.randint(len(self.shapes), mutated.shape, generator=generator)
+        shapes, parity = self.shapes[chosen], self.parity[chosen]
+        if len(mutated):
+            shapes[mutated], parity[mutated] = move_one_cell(shapes[mutated], parity[mutated], self.frame, generator)
         g = torch.randint(ORDER, (count * tiles,), generator=generator)
-        shapes, _ = self.frame.turn(self.shapes[chosen], self.parity[chosen], g)
+        shapes, _ = self.frame.turn(shapes, parity, g)
         colors = torch.rand(count, self.num_colors - 1, generator=generator).argsort(1)[:, :tiles] + 1
         painted = shapes.view(count, tiles, side, side).to(torch.uint8) * colors.to(torch.uint8)[..., None, None]
         grids = torch.zeros(count, self.size, self.size, dtype=torch.uint8)
         for tile, (top, left) in enumerate(self.tiles):
             grids[:, top : top + side, left : left + side] = painted[:, tile]
         return grids
+
+
+def move_one_cell(shapes: Tensor, parity: Tensor, frame: Frame, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Shapes with a cell taken away at random and put elsewhere beside the others, edges and corners alike.
+
+    Args:
+        shapes: ``(M, F F)`` bool.
+        parity: ``(M,)`` int64.
+        frame: Where they lie.
+        generator: Source of the draws, on the CPU.
+
+    Returns:
+        Shapes and parity classes of the same shapes and types. A shape that would fall apart or outgrow the frame is
+        returned as it was.
+    """
+    side = frame.size + 2  # room to grow by a cell
+    cells = torch.nn.functional.pad(shapes.unflatten(1, (frame.size, frame.size)), (1, 1, 1, 1)).flatten(1)
+    scores = torch.rand(2, *cells.shape, generator=generator)
+    taken = scores[0].where(cells, -1.0).argmax(1, keepdim=True)
+    moved = cells.scatter(1, taken, False)
+    free = (_grown(moved, side) & ~moved).scatter(1, taken, False)
+    put = scores[1].where(free, -1.0).argmax(1, keepdim=True)
+    moved = moved.scatter(1, put, True)
+    reached = torch.zeros_like(moved).scatter(1, put, True)
+    for _ in range(int(moved.sum(1).max()) - 1):
+        reached = _grown(reached, side) & moved
+    after, classes, fits = frame.centered(moved.unflatten(1, (side, side)))
+    good = fits & (reached == moved).all(1)
+    return after.where(good[:, None], shapes), classes.where(good, parity)
+
+
+def _grown(cells: Tensor, side: int) -> Tensor:
+    """Masks ``(M, side * side)`` with all cells that touch them."""
+    grown = torch.nn.functional.max_pool2d(cells.unflatten(1, (1, side, side)).float(), 3, 1, 1)
+    return grown.flatten(1) > 0
 
 
 def _canonical_shapes(

@@ -111,6 +111,24 @@ class Frame:
         cells, after = self.cells.to(shapes.device), self.parity.to(shapes.device)
         return shapes.gather(1, cells[parity, g]), after[parity, g]
 
+    def centered(self, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Masks of any size, moved to where the frame has their shapes.
+
+        Args:
+            masks: ``(M, H, W)`` bool, none of them empty.
+
+        Returns:
+            Shapes ``(M, F F)``, parity classes ``(M,)``, and which masks fit the frame, ``(M,)`` bool; one that does
+            not has lost cells.
+        """
+        rows, height = _centered(masks.any(2), self.size)  # (M, F), (M,)
+        columns, width = _centered(masks.any(1), self.size)
+        margin = self.size  # empty lines around the masks, so that every line of the frame has one of them
+        padded = torch.nn.functional.pad(masks, (margin,) * 4)
+        index = (rows + margin)[:, :, None] * padded.shape[2] + (columns + margin)[:, None]  # (M, F, F)
+        shapes = padded.flatten(1).gather(1, index.flatten(1))
+        return shapes, 2 * (height % 2) + width % 2, (height <= self.size) & (width <= self.size)
+
     def canonical(self, shapes: Tensor, parity: Tensor) -> tuple[Tensor, Tensor]:
         """The symmetry that turns each shape into the canonical one of its eight orientations.
 
@@ -130,6 +148,22 @@ class Frame:
         # h leaves g x as it is if h g x = g x, that is, if h g is among the best as well.
         stabiliser = best.gather(1, PRODUCT.to(g.device)[:, g].T)
         return g, stabiliser
+
+
+def _centered(used: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Along one axis: which line of a mask lies on each line of the frame, and the extent of the mask.
+
+    Args:
+        used: ``(M, H)`` bool, lines that have a cell.
+        size: F.
+
+    Returns:
+        ``(M, F)``, which may lie outside [0, H), and ``(M,)``.
+    """
+    lines = used.int()
+    first, extent = lines.argmax(1), used.shape[1] - lines.flip(1).argmax(1) - lines.argmax(1)
+    start = (size - extent % 2 - extent).div(2, rounding_mode="floor")
+    return torch.arange(size, device=used.device) + (first - start)[:, None], extent
 
 
 def _key(shapes: Tensor, parity: Tensor, size: int) -> Tensor:

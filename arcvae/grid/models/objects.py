@@ -204,7 +204,7 @@ class ObjectsVAE(GridModel):
         grid_size: int = 16,
         frame: int = 8,
         max_cells: int = 15,
-        width: int = 512,
+        width: int = 384,
         encoder_blocks: int = 1,
         decoder_blocks: int = 2,
     ) -> None:

@@ -7,10 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from arcvae.grid.corpus.generator import generate_grids
-from arcvae.grid.corpus.shape_batches import ShapeBatches
+from arcvae.grid.corpus.shape_batches import ShapeBatches, move_one_cell
 from arcvae.grid.models.dihedral import frame_of
 from arcvae.grid.models.parsing import find_objects
 
@@ -80,3 +81,38 @@ def test_grids_without_shapes_or_room_are_refused(grids: Tensor) -> None:
 def test_colours_of_a_grid_differ() -> None:
     drawn = batches(0.5)[(0, torch.arange(100))].numpy()
     assert all(len(np.unique(grid[grid > 0])) == 4 for grid in drawn)
+
+
+@pytest.mark.parametrize("side", [6, 8])
+def test_one_cell_is_moved_and_the_shape_stays_one(side: int) -> None:
+    frame = frame_of(side)
+    found = find_objects(GRIDS.numpy(), 10, side, 15)
+    shapes, parity = torch.from_numpy(found.shapes), torch.from_numpy(found.parity)
+    moved, classes = move_one_cell(shapes, parity, frame, torch.Generator().manual_seed(0))
+    changed = 0
+    for before, after, old, new in zip(shapes, moved, parity, classes, strict=True):
+        cells = after.view(side, side).numpy()
+        _, parts = ndimage.label(cells, np.ones((3, 3)))
+        assert (cells.sum(), parts) == (before.sum(), 1)
+        again = find_objects(cells[None].astype(np.uint8), 10, side, 15)  # an oracle of parity and of the place
+        assert (int(again.parity[0]), again.shapes[0].tolist()) == (int(new), after.tolist())
+        positions = [
+            {(int(y), int(x)) for y, x in np.argwhere(part.view(side, side).numpy())} for part in (before, after)
+        ]
+        shifts = range(-side, side + 1)
+        common = max(len(positions[0] & {(y + dy, x + dx) for y, x in positions[1]}) for dy in shifts for dx in shifts)
+        assert common >= before.sum() - 1
+        changed += not (torch.equal(before, after) and old == new)
+    assert changed > 0.6 * len(shapes)
+
+
+def test_mutated_share_brings_shapes_that_the_corpus_does_not_have() -> None:
+    def new(mutation: float) -> float:
+        made = ShapeBatches(GRIDS, num_colors=10, frame=8, max_cells=15, power=1.0, mutation=mutation, seed=1)
+        drawn, known = shapes_of(made[(0, torch.arange(300))]), set(shapes_of(GRIDS))
+        assert sum(drawn.values()) == 300 * 4
+        return sum(count for shape, count in drawn.items() if shape not in known) / (300 * 4)
+
+    assert new(0.0) == 0
+    assert new(0.4) == pytest.approx(0.4 * new(1.0), abs=0.06)
+    assert new(1.0) > 0.4
