@@ -14,7 +14,9 @@ from torch import Tensor
 
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.codes.object_codes import ObjectCodes
-from arcvae.grid.codes.prior import CodePrior, load_prior
+from arcvae.grid.codes.object_prior import ObjectPrior
+from arcvae.grid.codes.prior import CodePrior
+from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.models import build_model
 from arcvae.grid.models.base import GridModel
@@ -43,8 +45,8 @@ def load_codec(
         export: What :func:`arcvae.io.exports.read_export` returns.
         path: File that it is from, for messages.
         model: Class of the model, if it is one of yours; called with the ``model`` values of the export.
-        prior: ``prior.safetensors`` that ``arcvae.sample prior=autoregressive`` has trained for this model:
-            :meth:`Codec.sample` draws from it.
+        prior: ``prior.safetensors`` that ``arcvae.sample`` has made for this model, with ``prior=autoregressive`` or
+            ``prior=objects``: :meth:`Codec.sample` draws from it.
         device: Where to compute, for example ``"cuda"``.
 
     Returns:
@@ -98,7 +100,7 @@ class Codec:
         part: str = BEST,
         path: str | os.PathLike[str] = "this model",
         logit_adjustment: Mapping[str, Any] | None = None,
-        code_prior: CodePrior | None = None,
+        code_prior: CodePrior | ObjectPrior | None = None,
     ) -> None:
         # In training the convolutions run channels last; other layouts round differently.
         self.model: GridModel = model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

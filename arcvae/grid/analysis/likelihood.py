@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch import Tensor
 from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.logit_adjustment import adjust_logits
 from arcvae.imbalance.masking import valid_elements
+
+LogWeight = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @torch.no_grad()
@@ -23,6 +25,7 @@ def log_likelihoods(
     generator: torch.Generator,
     batch_size: int = 1000,
     ignore_index: int | None = None,
+    log_weight: LogWeight | None = None,
 ) -> Tensor:
     """Importance-weighted lower bound on log p(x) of each grid, for several adjustments of the decoder's logits.
 
@@ -37,6 +40,8 @@ def log_likelihoods(
         generator: Source of the noise, on the CPU.
         batch_size: Codes that are decoded at once.
         ignore_index: Value of cells that are no part of x; None: all are.
+        log_weight: ``log p(z_k) - log q(z_k | x)`` under another prior than the model's; takes and returns what
+            :meth:`~arcvae.grid.models.base.GridModel.log_weight` does.
 
     Returns:
         ``(A, N)`` float64, in nats, a row for each of the A adjustments.
@@ -53,7 +58,7 @@ def log_likelihoods(
         mu, logvar = (part.repeat_interleave(samples, 0) for part in model.encoder(batch.to(device)))  # (B K, D)
         noise = torch.randn(mu.shape, generator=generator).to(device)
         z = model.sample_posterior(mu, logvar, noise)
-        log_ratio = model.log_weight(z, logvar, noise)  # log p(z) - log q(z | x), (B K,)
+        log_ratio = (log_weight or model.log_weight)(z, logvar, noise)  # log p(z) - log q(z | x), (B K,)
         logits = model.decoder(z)
         bounds = []
         for log_prior, tau in adjustments:

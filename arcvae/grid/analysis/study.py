@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log
 from arcvae.grid.analysis.objects import errors_by_objects, find_components
 from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
 from arcvae.grid.codes.refinement import refine as refined_codes
+from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.corpus.files import read_factors
 from arcvae.grid.corpus.generator import FACTORS, KINDS
 from arcvae.grid.findings import ACTIVE_NATS
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.module import GridModule
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
@@ -83,6 +86,16 @@ def study(
     by_objects = errors_by_objects(grids.numpy(), plain)
     log.info("By number of objects\n%s", table(by_objects, _BY_OBJECTS))
     likelihood = _likelihood(module, few, adjustment, importance_samples, seed)
+    if isinstance(module.model, ObjectsVAE):
+        likelihood |= _fitted_likelihood(module.model, data.splits["train"], few, importance_samples, seed)
+    log.info(
+        "Bits per cell %.3f under the prior of the model%s; cells alone, by their frequencies, %.3f",
+        likelihood["bits_per_cell"],
+        f", {fitted:.3f} under one fitted to the train split"
+        if (fitted := likelihood.get("bits_per_cell_fitted_prior"))
+        else "",
+        likelihood["bits_per_cell_of_independent_cells"],
+    )
     found = {"likelihood": likelihood, "by_objects": by_objects}
     return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
 
@@ -142,6 +155,17 @@ def _likelihood(
         "importance_samples": samples,
         "grids": len(grids),
     }
+
+
+def _fitted_likelihood(model: ObjectsVAE, train: Tensor, grids: Tensor, samples: int, seed: int) -> dict[str, Any]:
+    """Bits per cell under a prior that is fitted to the codes of the train split."""
+    prior = fitted_object_prior(model, train, seed=seed, device=next(model.parameters()).device)
+    bound = log_likelihoods(
+        model, grids, samples=samples, adjustments=[(torch.zeros(model.num_colors), 0.0)],
+        generator=torch.Generator().manual_seed(seed), log_weight=partial(prior.log_weight, model),
+    )  # fmt: skip
+    bits, error = bits_per_cell(bound[0], model.grid_size**2)
+    return {"bits_per_cell_fitted_prior": bits, "bits_per_cell_fitted_prior_standard_error": error}
 
 
 def _pictures(

@@ -15,24 +15,17 @@ References:
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from arcvae.errors import CheckpointError
 from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.models.base import GridModel
-from arcvae.grid.settings import PRIOR_HEADS, SETTINGS, prior_width_problem
-from arcvae.io.tensors import fill, load_safetensors, save_safetensors
+from arcvae.grid.settings import PRIOR_HEADS, prior_width_problem
 
-PRIOR_FORMAT: Final = 1
-"""Version of the files of priors."""
 BATCH: Final = 1000
 """Codes that are drawn at once."""
 MIN_TEMPERATURE: Final = 1e-3
@@ -65,6 +58,7 @@ class CodePrior(nn.Module):
         if problem := prior_width_problem(width):
             raise ValueError(problem)
         self.quantizer, self.width = quantizer, width
+        self.sizes = {"width": width, "layers": layers}
         # The names of the parameters, and the order in which they are drawn, are part of the file format.
         rows = quantizer.channels * quantizer.levels  # of the embeddings: one for each token of each channel
         self.place_table = nn.EmbeddingBag(rows, 4 * width, mode="sum")
@@ -176,49 +170,3 @@ class CodePrior(nn.Module):
         x = context + earlier + position
         logits: Tensor = self.scores(x + self.hidden(x))
         return logits
-
-
-def weights_digest(network: nn.Module) -> str:
-    """SHA-256 of the weights of a network: a prior fits one decoder only."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def save_prior(path: str | os.PathLike[str], prior: CodePrior, model: GridModel) -> None:
-    """Write the prior of a model's codes.
-
-    Raises:
-        FileSystemError: The file cannot be written.
-    """
-    facts = {
-        "format": PRIOR_FORMAT,
-        "part": "prior",
-        "prior": {"width": prior.width, "layers": len(prior.layers)},
-        "decoder_sha256": weights_digest(model.decoder),
-    }
-    save_safetensors(path, {name: tensor.detach().cpu() for name, tensor in prior.state_dict().items()}, facts)
-
-
-def load_prior(path: str | os.PathLike[str], model: GridModel) -> CodePrior:
-    """Read what :func:`save_prior` wrote, for the same model.
-
-    Raises:
-        CheckpointError: Missing, damaged, not a prior, of a newer format, or of another model.
-    """
-    tensors, facts = load_safetensors(path)
-    version, sizes = facts.get("format"), facts.get("prior")
-    if facts.get("part") != "prior" or not isinstance(version, int) or not isinstance(sizes, dict):
-        raise CheckpointError(f"{path} is not a prior of codes; give prior.safetensors of arcvae.sample")
-    if version > PRIOR_FORMAT:
-        raise CheckpointError(f"{path} has format {version}, this arcvae knows {PRIOR_FORMAT}; update arcvae")
-    if facts.get("decoder_sha256") != weights_digest(model.decoder):
-        raise CheckpointError(f"{path} is the prior of another model; train one for this: prior=autoregressive")
-    width: Any = sizes.get("width")
-    layers: Any = sizes.get("layers")
-    if problems := SETTINGS.problems({"prior": {"width": width, "layers": layers}}):
-        raise CheckpointError(f"{path} describes a prior that cannot be built: {'; '.join(problems)}")
-    prior = CodePrior(LatentQuantizer.of(model), width, layers)
-    fill(prior, tensors, Path(path))
-    return prior.eval()

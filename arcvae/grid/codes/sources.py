@@ -17,12 +17,22 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from numpy.typing import NDArray
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from arcvae.grid.codes.prior import CodePrior, load_prior, save_prior
+from arcvae.errors import CheckpointError
+from arcvae.grid.codes.object_prior import ObjectPrior
+from arcvae.grid.codes.prior import CodePrior
+from arcvae.grid.codes.prior_files import load_prior, save_prior
 from arcvae.grid.codes.prior_training import independent_nats, train_prior
 from arcvae.grid.codes.quantization import LatentQuantizer
-from arcvae.grid.codes.sampling import mixture_codes, normal_codes, posterior_codes, posterior_latents
+from arcvae.grid.codes.sampling import (
+    fitted_object_prior,
+    mixture_codes,
+    normal_codes,
+    posterior_codes,
+    posterior_latents,
+)
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.models.base import GridModel
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
 log = logging.getLogger(__name__)
@@ -58,7 +68,7 @@ class CodeSource(ABC):
 
 @dataclass(frozen=True)
 class NormalPrior(CodeSource):
-    """N(0, I), towards which the KL draws the codes."""
+    """The prior of the model, towards which the KL draws the codes: N(0, I), of objects for their shapes."""
 
     description: ClassVar[str] = "N(0, I)"
 
@@ -66,7 +76,9 @@ class NormalPrior(CodeSource):
         self, model: GridModel, data: GridDataModule, count: int, seed: int, folder: Path, device: torch.device
     ) -> Draw:
         """See :meth:`CodeSource.draw`."""
-        return normal_codes(count, model.latent_dim, seed), None
+        if model.slots is None:
+            return normal_codes(count, model.latent_dim, seed), None
+        return model.sample_prior(count, torch.Generator().manual_seed(seed)).numpy(), None
 
 
 @dataclass(frozen=True)
@@ -97,8 +109,40 @@ class MixturePrior(CodeSource):
         self, model: GridModel, data: GridDataModule, count: int, seed: int, folder: Path, device: torch.device
     ) -> Draw:
         """See :meth:`CodeSource.draw`."""
+        _refuse_objects(model, "aggregate")
         grids = data.splits["train"]
         return mixture_codes(model, grids, count, components=self.components, seed=seed, device=device), None
+
+
+@dataclass(frozen=True)
+class FittedObjects(CodeSource):
+    """An :class:`~arcvae.grid.codes.object_prior.ObjectPrior`: how many objects, which colours and shapes, and where.
+
+    Args:
+        components: Gaussians that the shapes are described by, >= 1.
+        temperature: See :meth:`~arcvae.grid.codes.object_prior.ObjectPrior.codes`.
+    """
+
+    components: int = 256
+    temperature: float = 1.0
+    description: ClassVar[str] = "objects as in the corpus"
+
+    def draw(
+        self, model: GridModel, data: GridDataModule, count: int, seed: int, folder: Path, device: torch.device
+    ) -> Draw:
+        """See :meth:`CodeSource.draw`; leaves ``prior.safetensors`` in the folder.
+
+        Raises:
+            CheckpointError: A model whose codes are not made of objects.
+        """
+        if not isinstance(model, ObjectsVAE):
+            raise CheckpointError("prior=objects is for models whose codes are objects; train one with model=objects")
+        started = time.perf_counter()
+        grids = data.splits["train"]
+        prior = fitted_object_prior(model, grids, components=self.components, seed=seed, device=device)
+        fit = {"components": prior.sizes["components"], "seconds": time.perf_counter() - started}
+        save_prior(folder / "prior.safetensors", prior, model)
+        return prior.codes(model, count, seed, self.temperature).numpy(), fit
 
 
 @dataclass(frozen=True)
@@ -136,13 +180,15 @@ class AutoregressivePrior(CodeSource):
             CheckpointError: ``path`` is not a prior of this model.
             NonFiniteError: Training diverged.
         """
+        _refuse_objects(model, "autoregressive")
         fit = None
+        prior: CodePrior | ObjectPrior
         if self.path:
             prior = load_prior(self.path, model)
         else:
             torch.manual_seed(seed)
-            prior = CodePrior(LatentQuantizer.of(model), self.width, self.layers)
-            fit = self._train(prior, model, data, seed, device)
+            prior = autoregressive = CodePrior(LatentQuantizer.of(model), self.width, self.layers)
+            fit = self._train(autoregressive, model, data, seed, device)
             save_prior(folder / "prior.safetensors", prior, model)
         prior.to(device)
         return prior.codes(model, count, seed, self.temperature).numpy(), fit
@@ -171,6 +217,12 @@ class AutoregressivePrior(CodeSource):
         seconds = time.perf_counter() - started
         log.info("A code of val costs %.2f nats; with independent latents %.2f (%.0f s)", min(nats), trivial, seconds)
         return {"nats_per_code": nats, "independent_nats_per_code": trivial, "seconds": seconds}
+
+
+def _refuse_objects(model: GridModel, name: str) -> None:
+    """Codes of objects hold choices, which no distribution of numbers alone describes."""
+    if model.slots is not None:
+        raise CheckpointError(f"prior={name} is not for codes of objects; use prior=objects")
 
 
 def _independent(

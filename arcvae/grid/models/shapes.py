@@ -56,6 +56,25 @@ def _parity_planes(parity: Tensor, like: Tensor) -> Tensor:
     return nn.functional.one_hot(parity, 4).to(like)
 
 
+def upright_code(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes turned until their largest number among the first eight comes first.
+
+    Args:
+        codes: ``(M, S)``.
+
+    Returns:
+        The upright codes, and the symmetry that turns each back, ``(M,)`` int64 in [0, 8).
+
+    Example:
+        >>> upright, orientation = upright_code(torch.tensor([[0.0, 1, 5, 2, 0, 0, 0, 3]]))
+        >>> upright[0, 0].item(), turn_code(upright, orientation)[0].tolist()
+        (5.0, [0.0, 1.0, 5.0, 2.0, 0.0, 0.0, 0.0, 3.0])
+    """
+    # Number h of the turned code is number g^-1 h: with g the inverse of the largest one's index, it comes first.
+    orientation = codes[:, :ORDER].argmax(1)
+    return turn_code(codes, INVERSE.to(codes.device)[orientation]), orientation
+
+
 class ShapeEncoder(nn.Module):
     """Shape to Gaussian posterior.
 
@@ -119,11 +138,8 @@ class ShapeDecoder(nn.Module):
             Log-odds that each cell of the frame is of the shape, ``(M, F F)``; meaningless where the parity
             class leaves a cell unused.
         """
-        # Number h of the turned code is number g^-1 h: with g the inverse of the largest one's index, it comes first.
-        first = codes[:, :ORDER].argmax(1)
-        g = INVERSE.to(codes.device)[first]
-        upright = turn_code(codes, g)
-        classes = self.frame.parity.to(codes.device)[parity, g]
+        upright, orientation = upright_code(codes)
+        classes = self.frame.parity.to(codes.device)[parity, INVERSE.to(codes.device)[orientation]]
         scores = self.network(torch.cat([upright, _parity_planes(classes, upright)], 1)).to(self.dtype)
-        drawn, _ = self.frame.turn(scores, classes, first)
+        drawn, _ = self.frame.turn(scores, classes, orientation)
         return drawn

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from arcvae.errors import CheckpointError
-from arcvae.grid.codes.prior import CodePrior, load_prior, save_prior, weights_digest
+from arcvae.grid.codes.prior import CodePrior
+from arcvae.grid.codes.prior_files import load_prior, save_prior, weights_digest
 from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.io.tensors import load_safetensors, save_safetensors

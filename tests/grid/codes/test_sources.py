@@ -14,7 +14,7 @@ import yaml
 
 from arcvae.errors import CheckpointError
 from arcvae.grid.codes import sources
-from arcvae.grid.codes.prior import load_prior
+from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.prior_training import independent_nats
 from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.codes.sampling import mixture_codes, normal_codes, posterior_codes, posterior_latents

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.dihedral import frame_of, turn_code
-from arcvae.grid.models.objects import COLOR, COLUMN, PLACE, ROW, ObjectsVAE
+from arcvae.grid.models.objects import ObjectsVAE
+from arcvae.grid.models.slots import COLOR, COLUMN, PLACE, ROW
 
 GRIDS = torch.from_numpy(generate_grids("atomic", 40, seed=2)[0])
 
