@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
@@ -132,7 +134,13 @@ def fitted_object_prior(
         min(components, len(objects)), covariance_type="diag", init_params="k-means++", max_iter=50, tol=1e-3,
         reg_covar=1e-4, random_state=seed,
     )  # fmt: skip
-    responsibilities = torch.from_numpy(mixture.fit(upright.double().numpy()).predict_proba(upright.double().numpy()))
+    points = upright.double().numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # the last per mille of the likelihood is not worth the wait
+        mixture.fit(points)
+    responsibilities = torch.from_numpy(mixture.predict_proba(points))
     prior = ObjectPrior(model.slots, model.num_colors, model.shape_numbers, mixture.n_components)
     kinds = F.one_hot(parity * ORIENTATIONS + orientation, PARITIES * ORIENTATIONS).double()
     found = {

@@ -129,8 +129,9 @@ class ObjectsVAE(GridModel):
     def kl(self, mu: Tensor, logvar: Tensor) -> Tensor:
         """Nats of each number, ``(N, K (3 + S))``: the KL of shapes from N(0, I), the code length of place and colour.
 
-        A place is one of H x W cells, a colour one of C - 1, the number of objects one of K + 1, and the n objects of a
-        grid may come in n! orders, which is taken off. The costs of number and order stand with the first colour.
+        A place is one of (2 H - 1) (2 W - 1), in half cells, a colour one of C - 1, the number of objects one of K + 1,
+        and the n objects of a grid may come in n! orders, which is taken off. The costs of number and order stand with
+        the first colour.
         """
         nats = torch.where(self._uncertain(mu), gaussian_kl(mu, logvar.clamp_min(EXACT_LOGVAR)), torch.zeros_like(mu))
         slots = self.slot_numbers(nats).clone()
@@ -169,8 +170,8 @@ class ObjectsVAE(GridModel):
     def _cost_of_choices(self, z: Tensor) -> Tensor:
         """Nats of row, column and colour of each slot, ``(N, K, 3)``."""
         filled = self._filled(z).to(z.dtype)
-        size, colors = math.log(self.grid_size), math.log(self.num_colors - 1)
-        costs = filled[..., None] * z.new_tensor([size, size, colors])
+        places, colors = math.log(2 * self.grid_size - 1), math.log(self.num_colors - 1)
+        costs = filled[..., None] * z.new_tensor([places, places, colors])
         objects = filled.sum(1)
         costs[:, 0, COLOR] += math.log(self.slots + 1) - torch.lgamma(objects + 1)
         return costs

@@ -166,8 +166,7 @@ def _search(mask: Mask, frame: int, max_cells: int, depth: int) -> list[Mask] | 
         return [mask]
     if not depth:
         return None
-    parts = np.concatenate(list(_candidates(mask, frame)))
-    parts = np.unique(parts.reshape(len(parts), -1), axis=0).reshape(-1, *mask.shape)
+    parts = _distinct(np.concatenate(list(_candidates(mask, frame))))
     size = parts.sum((1, 2))
     parts = parts[(size >= 2) & (size <= mask.sum() - 2) & _fit(parts, frame, max_cells)]
     rest = mask & ~parts
@@ -202,6 +201,13 @@ def _candidates(mask: Mask, frame: int) -> Iterator[Mask]:
         low, high = int(diagonal.min()), int(diagonal.max()) + 1
         strips = [(diagonal >= a) & (diagonal < b) for a in range(low, high) for b in range(a + 1, high + 1)]
         yield np.stack(strips) & mask
+
+
+def _distinct(masks: Mask) -> Mask:
+    """Masks ``(P, H, W)`` without repetitions, in the order of their cells."""
+    bits = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    keys = bits.view(f"V{bits.shape[1]}")[:, 0]  # np.unique of rows compares them cell by cell: 30 times slower
+    return masks[np.unique(keys, return_index=True)[1]]
 
 
 def _fit(masks: Mask, frame: int, max_cells: int) -> Mask:

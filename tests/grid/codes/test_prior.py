@@ -1,21 +1,16 @@
-"""Autoregressive priors: probabilities sum to one, draws follow them, files hold them."""
+"""Autoregressive priors: probabilities sum to one, draws follow them."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from arcvae.errors import CheckpointError
 from arcvae.grid.codes.prior import CodePrior
-from arcvae.grid.codes.prior_files import load_prior, save_prior, weights_digest
 from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.models.spatial import SpatialVAE
-from arcvae.io.tensors import load_safetensors, save_safetensors
 
 SMALL = LatentQuantizer(groups=2, channels=2, levels=2, bound=2.0, discrete=True)
 
@@ -99,51 +94,3 @@ def test_none_one_and_many_codes_can_be_drawn_and_temperature_is_checked() -> No
     for temperature in (1e-9, 0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match=r"temperature must be at least 0\.001"):
             prior.sample(1, torch.Generator(), temperature)
-
-
-def test_prior_is_the_same_after_saving(tmp_path: Path) -> None:
-    model = packed_model()
-    prior = prior_of(LatentQuantizer.of(model), scale=0.3)
-    save_prior(tmp_path / "prior.safetensors", prior, model)
-    again = load_prior(tmp_path / "prior.safetensors", model)
-    tokens = torch.randint(0, 5, (3, 16, 2))
-    assert torch.equal(again.log_prob(tokens), prior.log_prob(tokens))
-    assert not again.training
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"part": "decoder"}, "is not a prior of codes"),
-        ({"format": 2}, "has format 2, this arcvae knows 1; update arcvae"),
-        ({"prior": {"width": 8}}, "layers=null must be"),
-        ({"prior": {"width": 10**9, "layers": 1}}, "width=1000000000"),
-        ({"prior": {"width": 10, "layers": 1}}, "width=10 must be divisible by 4, the heads of attention"),
-        ({"prior": {"width": 16, "layers": 1}}, "has shape"),
-        ({"decoder_sha256": "0"}, "is the prior of another model"),
-    ],
-)
-def test_files_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    model, path = packed_model(), tmp_path / "prior.safetensors"
-    save_prior(path, prior_of(LatentQuantizer.of(model)), model)
-    tensors, facts = load_safetensors(path)
-    save_safetensors(path, tensors, facts | changes)
-    with pytest.raises(CheckpointError, match=message):
-        load_prior(path, model)
-
-
-def test_prior_of_another_decoder_is_refused(tmp_path: Path) -> None:
-    model = packed_model()
-    save_prior(tmp_path / "prior.safetensors", prior_of(LatentQuantizer.of(model)), model)
-    with pytest.raises(CheckpointError, match="of another model; train one for this"):
-        load_prior(tmp_path / "prior.safetensors", packed_model())
-
-
-def test_digest_depends_on_every_weight_and_its_name() -> None:
-    one = torch.nn.Linear(3, 2)
-    same = torch.nn.Linear(3, 2)
-    same.load_state_dict(one.state_dict())
-    assert weights_digest(one) == weights_digest(same) != weights_digest(torch.nn.Sequential(one))
-    with torch.no_grad():
-        same.bias[1] += 1e-6
-    assert weights_digest(one) != weights_digest(same)

@@ -21,6 +21,7 @@ from arcvae.grid.codes.sampling import mixture_codes, normal_codes, posterior_co
 from arcvae.grid.codes.sources import (
     AutoregressivePrior,
     CodeSource,
+    FittedObjects,
     MixturePrior,
     NormalPrior,
     PosteriorCodes,
@@ -28,8 +29,10 @@ from arcvae.grid.codes.sources import (
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.io.tensors import load_safetensors
+from tests.grid.models.perfect import perfect_vae
 
 CPU = torch.device("cpu")
 CONFIGS = sorted((Path(__file__).parents[3] / "conf" / "prior").glob("*.yaml"))
@@ -171,3 +174,25 @@ def test_prior_of_another_model_is_refused(data: GridDataModule, tmp_path: Path)
     source = AutoregressivePrior(path=str(tmp_path / "prior.safetensors"))
     with pytest.raises(CheckpointError, match="is the prior of another model"):
         source.draw(packed(), data, 1, 0, tmp_path, CPU)
+
+
+def test_objects_are_fitted_left_behind_and_drawn_from(data: GridDataModule, tmp_path: Path) -> None:
+    model = perfect_vae(data.splits["train"])
+    codes, fit = FittedObjects(components=5).draw(model, data, 30, 1, tmp_path, CPU)
+    assert fit is not None
+    assert fit["components"] == 5
+    prior = load_prior(tmp_path / "prior.safetensors", model)
+    np.testing.assert_array_equal(prior.codes(model, 30, 1).numpy(), codes)
+    uniform, none = NormalPrior().draw(model, data, 30, 1, tmp_path, CPU)
+    assert none is None
+    np.testing.assert_array_equal(uniform, model.sample_prior(30, torch.Generator().manual_seed(1)).numpy())
+
+
+def test_priors_for_another_kind_of_code_name_the_one_that_fits(data: GridDataModule, tmp_path: Path) -> None:
+    objects = ObjectsVAE(width=8).eval()
+    for source in (MixturePrior(), SMALL):
+        with pytest.raises(CheckpointError, match="is not for codes of objects; use prior=objects"):
+            source.draw(objects, data, 3, 0, tmp_path, CPU)
+    with pytest.raises(CheckpointError, match="prior=objects is for models whose codes are objects"):
+        FittedObjects().draw(flat(), data, 3, 0, tmp_path, CPU)
+    assert list(tmp_path.glob("*.safetensors")) == []

@@ -10,39 +10,17 @@ import torch
 from torch import Tensor
 
 from arcvae.grid.corpus.generator import generate_grids
-from arcvae.grid.models.dihedral import frame_of, turn_code
+from arcvae.grid.models.dihedral import turn_code
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.slots import COLOR, COLUMN, PLACE, ROW
+from tests.grid.models.perfect import perfect_vae
 
 GRIDS = torch.from_numpy(generate_grids("atomic", 40, seed=2)[0])
 
 
-class Perfect(torch.nn.Module):
-    """A decoder of shapes that knows by heart what some codes stand for."""
-
-    def __init__(self, codes: Tensor, parity: Tensor, shapes: Tensor) -> None:
-        super().__init__()
-        self.codes, self.parity, self.shapes, self.frame = codes, parity, shapes, frame_of(8)
-
-    dtype = torch.float32
-
-    def forward(self, codes: Tensor, parity: Tensor) -> Tensor:
-        distance = torch.cdist(codes, self.codes) + 1e3 * (parity[:, None] != self.parity)
-        return 12 * (2 * self.shapes[distance.argmin(1)].float() - 1)
-
-
 @pytest.fixture(scope="module")
 def vae() -> ObjectsVAE:
-    """A model that reconstructs GRIDS, and what symmetries make of them, exactly."""
-    torch.manual_seed(0)
-    model = ObjectsVAE(width=16)
-    views = torch.cat([turned for k in range(4) for turned in (GRIDS.rot90(k, (1, 2)), GRIDS.rot90(k, (1, 2)).mT)])
-    found = model.encoder.find(views)
-    shapes, parity = torch.from_numpy(found.shapes), torch.from_numpy(found.parity)
-    with torch.no_grad():
-        codes, _ = model.encoder.shape(shapes, parity)
-    model.decoder.shape = Perfect(codes, parity, shapes)  # type: ignore[assignment]
-    return model.eval()
+    return perfect_vae(GRIDS)
 
 
 @torch.no_grad()
@@ -146,7 +124,7 @@ def test_nats_of_a_code_are_those_of_its_choices_and_shapes(vae: ObjectsVAE) -> 
     for grid in range(len(GRIDS)):
         objects = [k for k in range(6) if slots[grid, k, COLOR] > 0]
         # 7 numbers of objects, 16 x 16 places and 9 colours each, in any order; and the Gaussians in closed form.
-        expected = math.log(7) - math.lgamma(len(objects) + 1) + len(objects) * math.log(16 * 16 * 9)
+        expected = math.log(7) - math.lgamma(len(objects) + 1) + len(objects) * math.log(31 * 31 * 9)
         for k in objects:
             m, v = slots[grid, k, PLACE:], log_variances[grid, k, PLACE:]
             expected += float(0.5 * (m**2 + v.exp() - 1 - v).sum())
