@@ -20,8 +20,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-train: setup ## Train option A for 5 epochs on 100,000 grids; ARGS="..." overrides the config
-	$(RUN) -m arcvae.train trainer=quick_test $(ARGS)
+train: setup ## Train codes of objects on 100,000 grids; ARGS="..." overrides the config
+	$(RUN) -m arcvae.train experiment=objects $(ARGS)
 
 compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare $(ARGS)

@@ -21,6 +21,7 @@ from torch import Tensor
 from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.analysis.objects import errors_by_objects, find_components
 from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.grid.analysis.walks import walk
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.data import GridDataModule
@@ -39,8 +40,8 @@ from arcvae.training.task import Value
 
 log = logging.getLogger(__name__)
 
-LIKELIHOOD_GRIDS, SCATTERED = 2000, 2000
-"""Grids of which the likelihood is computed, and codes of which the scatter plots are made."""
+LIKELIHOOD_GRIDS, SCATTERED, WALKS = 2000, 2000, 500
+"""Grids of which the likelihood is computed, codes of which the scatter plots are made, grids in which objects walk."""
 _BY_OBJECTS = ("share", "exact_match", "left_out", "added", "recolored")
 _SPAN = 2.5
 """How far a latent dimension is moved to each side, in standard deviations of the prior."""
@@ -96,7 +97,15 @@ def study(
         else "",
         likelihood["bits_per_cell_of_independent_cells"],
     )
-    found = {"likelihood": likelihood, "by_objects": by_objects}
+    walks = walk(module.model, grids.numpy()[:WALKS], seed)
+    if len(walks.true):
+        draw_picture(folder, "walks", walks.figure)
+    figures = walks.figures()
+    log.info(
+        "Walks of %d objects: %.3f of the places between are exact, %.3f of the ends",
+        figures["walks"], figures["between_exact"], figures["ends_exact"],
+    )  # fmt: skip
+    found = {"likelihood": likelihood, "by_objects": by_objects, "walks": figures}
     return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
 
 
@@ -261,13 +270,12 @@ def _interpolations(
 ) -> Figure:
     pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
     shares = torch.linspace(0, 1, 7)
-    latents = module.model.latents(torch.from_numpy(mu))
+    codes = torch.from_numpy(mu)
     rows = []
     for first, second in pairs:
-        between = latents[first] + shares[:, None] * (latents[second] - latents[first])
-        decoded = _decode(module, module.model.pack(between))
+        decoded = _decode(module, module.model.between(codes[first], codes[second], shares))
         rows.append(np.concatenate([grids[first][None], decoded, grids[second][None]]))
     headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
     return mosaic(
-        np.concatenate(rows), len(headings), f"Straight lines between the codes of two {split} grids", headings=headings
+        np.concatenate(rows), len(headings), f"From the code of one {split} grid to that of another", headings=headings
     )

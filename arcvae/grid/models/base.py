@@ -105,6 +105,20 @@ class GridModel(nn.Module):
         slots = self.slots or 1
         return z.view(len(z), slots, self.latent_dim // slots)
 
+    def between(self, first: Tensor, second: Tensor, shares: Tensor) -> Tensor:
+        """Codes on the way from one to another: here the straight line between their latents.
+
+        Args:
+            first: ``(D,)``.
+            second: ``(D,)``.
+            shares: ``(T,)``, in [0, 1]: 0 is the first, 1 the second.
+
+        Returns:
+            ``(T, D)``.
+        """
+        start, end = self.latents(torch.stack([first, second]))
+        return self.pack(start + shares[:, None] * (end - start))
+
     @property
     def num_latents(self) -> int:
         """L = K D, latents of a code: what refinement moves and priors describe."""

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from arcvae.grid.elbo import gaussian_kl
@@ -115,6 +116,25 @@ class ObjectsVAE(GridModel):
             return 1 + index % (self.num_colors - 1)
         return float(code[number]) + index - count // 2 if field < PLACE else steps
 
+    def between(self, first: Tensor, second: Tensor, shares: Tensor) -> Tensor:
+        """Each object moves to its partner by whole cells, and its shape changes gradually; colours change halfway.
+
+        Objects are partners if they are alike (colour, then shape and place); one without a partner comes or goes
+        halfway, where it is.
+        """
+        start, end = (code.view(self.slots, -1) for code in (first, second))
+        start, end = _partners(start, end)
+        share = shares[:, None, None].to(start.dtype)
+        late = share >= 0.5  # (T, 1, 1)
+        codes = start + share * (end - start)  # (T, K, 3 + S)
+        way = end[:, :COLOR] - start[:, :COLOR]
+        # By whole cells from the nearer end: half a cell would change which extents of the shape are odd.
+        whole = torch.where(
+            late, end[:, :COLOR] - ((1 - share) * way).round(), start[:, :COLOR] + (share * way).round()
+        )
+        color = torch.where(late, end[:, COLOR:PLACE], start[:, COLOR:PLACE])
+        return torch.cat([whole, color, codes[..., PLACE:]], 2).flatten(1)
+
     def latent_steps(self) -> tuple[Tensor, Tensor]:
         """Refinement moves the numbers of shapes alone."""
         step, limit = super().latent_steps()
@@ -175,3 +195,18 @@ class ObjectsVAE(GridModel):
         objects = filled.sum(1)
         costs[:, 0, COLOR] += math.log(self.slots + 1) - torch.lgamma(objects + 1)
         return costs
+
+
+def _partners(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Slots ``(K, 3 + S)`` of two codes, reordered so that alike objects meet.
+
+    An object that meets an empty slot meets itself instead, without a colour.
+    """
+    here, there = start[:, COLOR].round() > 0, end[:, COLOR].round() > 0
+    distance = torch.cdist(start, end) + 1e3 * (start[:, None, COLOR] != end[:, COLOR])
+    distance = distance.masked_fill(~(here[:, None] & there), 1e6)
+    rows, columns = (torch.from_numpy(index) for index in linear_sum_assignment(distance.detach().cpu().numpy()))
+    start, end, here, there = start[rows], end[columns], here[rows], there[columns]
+    ghost = torch.where(here[:, None], start, end)
+    ghost[:, COLOR] = 0
+    return torch.where((there & ~here)[:, None], ghost, start), torch.where((here & ~there)[:, None], ghost, end)
