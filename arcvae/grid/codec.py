@@ -137,8 +137,6 @@ class Codec:
         batch, single = self._grids(grids, ignore_index)
         if refine:
             self._require("decoder", "refine")
-            if batch.shape[1:] != (self.grid_size, self.grid_size):
-                raise DataError(f"refining takes grids of {self.grid_size} x {self.grid_size} cells; leave it at 0")
         means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]

@@ -71,8 +71,10 @@ def walk(model: GridModel, grids: Grids, seed: int = 0) -> Walks:
     """
     generator = np.random.default_rng(seed)
     found = [path for grid in grids if (path := _path(grid, generator)) is not None]
-    size = model.grid_size
-    true = np.stack(found) if found else np.zeros((0, STEPS + 1, size, size), dtype=np.uint8)
+    if not found:
+        nothing = np.zeros((0, STEPS + 1, *grids.shape[1:]), dtype=np.uint8)
+        return Walks(nothing, nothing)
+    true = np.stack(found)
     device = next(model.parameters()).device
     shares = torch.linspace(0, 1, STEPS + 1)
     drawn = []
@@ -80,7 +82,7 @@ def walk(model: GridModel, grids: Grids, seed: int = 0) -> Walks:
         first, last = (model.encoder(batch[:, end].to(device))[0].cpu() for end in (0, -1))
         codes = [model.between(start, end, shares) for start, end in zip(first, last, strict=True)]
         drawn.append(_decode(model, torch.cat(codes).to(device)).reshape(batch.shape))
-    return Walks(true, np.concatenate(drawn) if drawn else true)
+    return Walks(true, np.concatenate(drawn))
 
 
 def _decode(model: GridModel, codes: Tensor) -> Grids:

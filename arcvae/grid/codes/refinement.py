@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.masking import valid_elements
@@ -30,7 +32,7 @@ def refine(
         model: In evaluation mode; on the device of ``z``. Says how its latents move
             (:meth:`~arcvae.grid.models.base.GridModel.latent_steps`).
         z: Codes of its encoder, ``(N, D)``.
-        grids: What they are to decode to, ``(N, H, W)``, any integer type.
+        grids: What they are to decode to, ``(N, H, W)``, any integer type; of a size that the model accepts.
         rounds: Most moves of each code, >= 0.
         batch_size: Grids that are refined at once.
         ignore_index: Value of cells that do not count; None: all count.
@@ -57,7 +59,10 @@ def refine(
 
 
 def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_index: int | None) -> Tensor:
-    _, decoder = model.latent_networks()
+    height, width = target.shape[1:]
+    decoder: Callable[[Tensor], Tensor] = model.latent_networks()[1]
+    if (height, width) != (model.grid_size, model.grid_size):  # of a model that draws grids of any size
+        decoder = partial(model.draw, height=height, width=width)
     latents = model.latents(z).clone()  # (N, L)
     size = latents.shape[1]
     steps, limits = model.latent_steps()
@@ -91,7 +96,9 @@ def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_ind
     return torch.where(moved[:, None], model.pack(latents), z)
 
 
-def _cost(decoder: nn.Module, latents: Tensor, target: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+def _cost(
+    decoder: Callable[[Tensor], Tensor], latents: Tensor, target: Tensor, ignore_index: int | None
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy of each grid in nats, ``(N,)``, and whether all its cells are right."""
     logits = decoder(latents).float()
     if ignore_index is None:
@@ -102,7 +109,7 @@ def _cost(decoder: nn.Module, latents: Tensor, target: Tensor, ignore_index: int
     return cost.flatten(1).sum(1), right.flatten(1).all(1)
 
 
-def _gradient(decoder: nn.Module, latents: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+def _gradient(decoder: Callable[[Tensor], Tensor], latents: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
     """Gradient of the cross-entropy of each grid by its latents, ``(N, L)``."""
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()

@@ -188,3 +188,46 @@ def test_traversals_move_by_cells_name_each_colour_and_span_the_prior_of_shapes(
     assert vae.traversal(code, second + COLOR, steps).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert vae.traversal(code, second + PLACE, steps) is steps
     assert len(vae.kl_names) == 11
+
+
+def test_way_between_codes_moves_by_cells_and_changes_colour_halfway(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS[:1])[0]
+    end = slots.flip(0).clone()  # the order means nothing
+    filled = end[:, COLOR] > 0
+    end[filled, ROW] += 4
+    end[filled, COLUMN] -= 2
+    shares = torch.linspace(0, 1, 5)
+    way = vae.slot_numbers(vae.between(slots.flatten(), end.flatten(), shares))
+    assert torch.equal(drawn(vae, way[:1]), drawn(vae, slots[None]))
+    assert torch.equal(drawn(vae, way[-1:]), drawn(vae, end[None]))
+    for step, between in enumerate(way):
+        here = between[between[:, COLOR] > 0]
+        start = slots[slots[:, COLOR] > 0]
+        for code in here:
+            origin = start[torch.cdist(code[None, COLOR:], start[:, COLOR:]).argmin()]
+            assert code[ROW] - origin[ROW] == step
+            assert (code[COLUMN] - origin[COLUMN]).item() in (-(step // 2), -((step + 1) // 2))
+
+
+def test_objects_without_a_partner_come_and_go_where_they_are(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    many = slots[(slots[..., COLOR] > 0).sum(1) >= 3][0]
+    fewer = many.clone()
+    fewer[1] = 0
+    way = vae.slot_numbers(vae.between(many.flatten(), fewer.flatten(), torch.linspace(0, 1, 5)))
+    for index, code in enumerate((many, many, fewer, fewer, fewer)):
+        assert torch.equal(drawn(vae, way[index : index + 1]), drawn(vae, code[None]))
+    back = vae.slot_numbers(vae.between(fewer.flatten(), many.flatten(), torch.tensor([0.25, 0.75])))
+    assert torch.equal(drawn(vae, back[1:]), drawn(vae, many[None]))
+    assert torch.equal(drawn(vae, back[:1]), drawn(vae, fewer[None]))
+
+
+@pytest.mark.parametrize("colors", [(1, 2), (3, 3)])
+def test_places_of_another_parity_are_reached_without_half_cells(vae: ObjectsVAE, colors: tuple[int, int]) -> None:
+    first, second = torch.zeros(2, vae.slots, PLACE + vae.shape_numbers)
+    first[0, :3], second[0, :3] = torch.tensor([2.0, 3.5, colors[0]]), torch.tensor([6.5, 3.0, colors[1]])
+    way = vae.slot_numbers(vae.between(first.flatten(), second.flatten(), torch.linspace(0, 1, 11)))[:, 0]
+    assert way[:, COLOR].tolist() == [colors[0]] * 5 + [colors[1]] * 6
+    assert (way[:5, ROW] % 1 == 0).all()
+    assert (way[5:, ROW] % 1 == 0.5).all()
+    assert (way[1:, ROW] >= way[:-1, ROW]).all()
