@@ -17,6 +17,8 @@ FREE_WITHIN: Final[Mapping[str, tuple[str, ...]]] = {
     "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),
 }
 """Keys within other nodes that may."""
+KEPT: Final = (("data", "generator_version"),)
+"""Keys that a run which is continued takes from its checkpoint, for their default moves with the version of arcvae."""
 COSMETIC: Final = ("progress_bar", "model_summary", "step_log", "per_class_recall", "snapshots", "code_pictures")
 """Callbacks that only show something."""
 

@@ -13,6 +13,7 @@ from arcvae import errors
 from arcvae.app.compose import plan
 from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, make_run_id
 from arcvae.errors import ArcvaeError, DataError
+from arcvae.io.renamed import with_present_names
 from arcvae.io.settings import leaves
 from arcvae.training.record import RECORD, RunRecord
 
@@ -46,7 +47,7 @@ def given_variants(runs: Sequence[str]) -> Variants:
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:
         record = RunRecord.read(Path(run))
-        config = record.config
+        config = with_present_names(record.config)
         group = config_hash({**config, "data": {**config["data"], "seed": None}}, but=("seed",))
         configs.setdefault(group, {".".join(path): value for path, value in leaves(config)})
         groups.setdefault(group, {})[record.run_id] = Path(run)  # a run that is named twice counts once

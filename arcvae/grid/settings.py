@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from arcvae.grid.corpus.files import GENERATOR_VERSION
 from arcvae.imbalance.settings import alpha_problem
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Text, is_count, is_number, value_at
 
@@ -82,6 +83,7 @@ SETTINGS: Final = Settings(
         "prior.layers": Number(1, 64, integer=True),
         "data.kind": _KIND,
         "data.num_grids": _GRIDS,
+        "data.generator_version": Number(1, GENERATOR_VERSION, integer=True),
         "data.fresh": Flag(),
         "data.symmetries": Flag(),
         "data.permute_colors": Flag(),

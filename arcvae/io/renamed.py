@@ -1,4 +1,4 @@
-"""Where the classes that files of earlier versions name are now, so that such files still load."""
+"""Where the classes that files of earlier versions name are now, and what those files take for granted."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ RENAMED: Final[Mapping[str, str]] = {
 }
 """Targets of configs, former to present."""
 
+NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "arcvae.grid.corpus.data.GridDataModule": {"generator_version": 1, "shape_mutation": 0.0},
+}
+"""Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""
+
 TASK_OF_PART: Final[Mapping[str, str]] = {
     "encoder": "arcvae.grid.task.GridTask",
     "decoder": "arcvae.grid.task.GridTask",
@@ -37,17 +42,18 @@ TASK_OF_MODELS: Final[Mapping[str, str]] = {
 def with_present_names(node: Any) -> Any:
     """A config from a file, plain types, with each ``_target_`` that has moved under its present name.
 
+    Arguments that earlier versions did not name are filled in with what those versions did.
+
     Example:
         >>> with_present_names({"model": {"_target_": "arcvae.grid.model.BetaVAE", "latent_dim": 10}})
         {'model': {'_target_': 'arcvae.grid.models.beta_vae.BetaVAE', 'latent_dim': 10}}
     """
     if isinstance(node, Mapping):
-        return {
-            key: RENAMED.get(value, value)
-            if key == "_target_" and isinstance(value, str)
-            else with_present_names(value)
-            for key, value in node.items()
-        }
+        new = {key: with_present_names(value) for key, value in node.items()}
+        if isinstance(target := new.get("_target_"), str):
+            new["_target_"] = RENAMED.get(target, target)
+            new = {**new, **{k: v for k, v in NOT_YET_NAMED.get(new["_target_"], {}).items() if k not in new}}
+        return new
     return [with_present_names(item) for item in node] if isinstance(node, list) else node
 
 

@@ -44,6 +44,7 @@ def test_where_things_lie_and_what_is_shown_is_no_part_of_a_run(config: dict[str
     "key",
     [
         "seed", "loss.gamma", "model.latent_dim", "optimizer.lr", "data.batch_size", "data.seed", "beta.maximum",
+        "data.generator_version",
         "trainer.max_epochs", "trainer.precision", "monitor", "monitor_mode", "plugins", "task._target_",
         "callbacks.early_stopping", "callbacks.early_stopping.patience",
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ def test_class_weights_are_those_of_the_run_whatever_the_corpus(run_folder: Path
     assert found.counts == record["class_counts"] != found.data.class_counts.tolist()
     assert found.module.loss.class_weights is not None
     assert found.module.loss.class_weights.tolist() == pytest.approx(record["class_weights"])
+
+
+def test_run_on_a_corpus_of_an_earlier_generator_wants_that_corpus(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "0.1.0" / "grid"
+    best = golden / "checkpoints" / "best.ckpt"
+    with pytest.raises(DataError, match=r"atomic-240-seed42-v1\.npz is missing, .* give another corpus \(data\.path\)"):
+        opened(best, tmp_path)
+    other = save_arrays(tmp_path / "other.npz")
+    assert not opened(best, tmp_path, data_path=str(other)).same_corpus
+    (tmp_path / "corpora").mkdir()
+    shutil.copy(golden / "corpus.npz", tmp_path / "corpora" / "atomic-240-seed42-v1.npz")
+    assert opened(best, tmp_path).same_corpus
+    assert len(list((tmp_path / "corpora").iterdir())) == 1  # nothing was generated beside it
 
 
 def test_corpus_of_another_kind_is_refused(run_folder: Path, clips_run: Path, tmp_path: Path) -> None:

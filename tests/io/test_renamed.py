@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arcvae.io.renamed import RENAMED, TASK_OF_MODELS, TASK_OF_PART, inferred_task, with_present_names
+from arcvae.io.renamed import NOT_YET_NAMED, RENAMED, TASK_OF_MODELS, TASK_OF_PART, inferred_task, with_present_names
 from arcvae.training.task import Task
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "0.1.0"
@@ -60,6 +61,17 @@ def test_names_are_replaced_wherever_they_are_and_nothing_else_is() -> None:
     assert json.dumps(node) == before
     assert with_present_names(with_present_names(node)) == with_present_names(node)
     assert with_present_names({"_target_": 7}) == {"_target_": 7}
+
+
+def test_what_a_file_does_not_name_yet_is_filled_in_and_what_it_names_is_kept() -> None:
+    for target, arguments in NOT_YET_NAMED.items():
+        assert target not in RENAMED
+        assert set(arguments) <= set(inspect.signature(found(target)).parameters)
+    old = {"data": {"_target_": "arcvae.grid.data.GridDataModule", "num_grids": 240}}
+    assert with_present_names(old)["data"]["generator_version"] == 1
+    new = {"data": {"_target_": "arcvae.grid.corpus.data.GridDataModule", "generator_version": 2}}
+    assert with_present_names(new)["data"]["generator_version"] == 2
+    assert "generator_version" not in with_present_names({"_target_": "arcvae.audio.data.AudioDataModule"})
 
 
 def test_task_follows_from_the_model_before_the_part() -> None:

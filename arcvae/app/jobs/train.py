@@ -19,7 +19,7 @@ import arcvae
 from arcvae.app.assembly import Run, assemble
 from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
-from arcvae.app.identity import FREE, FREE_WITHIN, config_hash
+from arcvae.app.identity import FREE, FREE_WITHIN, KEPT, config_hash
 from arcvae.errors import CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.weights import analyse_weights
@@ -51,6 +51,8 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
     """
     started = time.time()
     quiet()
+    if config["ckpt_path"]:
+        _keep_versions(config, shown)
     identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
     with held_run_folder(folder), logging_redirect_tqdm(), _closing_wandb():
         run = assemble(config, shown, folder)
@@ -217,6 +219,17 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     pictures = any((folder / "checkpoints").glob("*.png"))
     log.info("%-11s %s", "Pictures" if pictures else "Checkpoints", folder / "checkpoints")
     log.info("Figures     %s", folder / "metrics.json")
+
+
+def _keep_versions(config: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Give a run that is continued the versions that it began with, in place."""
+    before = read_checkpoint(config["ckpt_path"])["arcvae"]["config"]
+    for group, key in KEPT:
+        kept = before[group].get(key) if isinstance(before.get(group), Mapping) else None
+        if isinstance(kept, int) and config[group].get(key) not in (None, kept):
+            log.info("Continuing with %s.%s=%d, as the run began", group, key, kept)
+            for node in (config, shown):
+                node[group] = {**node[group], key: kept}
 
 
 def _require_same_run(config: Mapping[str, Any], run: Run) -> None:

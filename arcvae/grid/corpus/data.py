@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
-from arcvae.grid.corpus.files import Corpus, default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.corpus.files import GENERATOR_VERSION, Corpus, default_corpus_path, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import NUM_COLORS, generate_grids
 from arcvae.grid.corpus.shape_batches import ShapeBatches
 from arcvae.grid.corpus.shapes import SIZE
@@ -73,6 +73,8 @@ class GridDataModule(ImbalanceDataModule):
         kind: ``"atomic"`` or ``"simplified"``.
         num_grids: Grids of the generated corpus, all splits together.
         corpus_seed: Its seed.
+        generator_version: Version of the generator that it is from. Only the present one can be generated; a corpus
+            of an earlier one is used if its file is there.
         batch_size: Grids per training step (and process).
         eval_batch_size: Grids per validation or test step.
         num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
@@ -102,6 +104,7 @@ class GridDataModule(ImbalanceDataModule):
         kind: str = "atomic",
         num_grids: int = 100_000,
         corpus_seed: int = 42,
+        generator_version: int = GENERATOR_VERSION,
         batch_size: int = 128,
         eval_batch_size: int = 1000,
         num_workers: int = 0,
@@ -120,8 +123,11 @@ class GridDataModule(ImbalanceDataModule):
         super().__init__()
         self.given = path is not None
         self.corpus_path = (
-            Path(path) if path is not None else default_corpus_path(corpus_dir, kind, num_grids, corpus_seed)
+            Path(path)
+            if path is not None
+            else default_corpus_path(corpus_dir, kind, num_grids, corpus_seed, generator_version)
         )
+        self.generator_version = generator_version
         self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
@@ -130,8 +136,21 @@ class GridDataModule(ImbalanceDataModule):
         self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
 
     def prepare_data(self) -> None:
-        """Generate the default corpus unless it is there."""
-        if not self.given and not self.corpus_path.exists():
+        """Generate the default corpus unless it is there.
+
+        Raises:
+            DataError: It is from an earlier version of the generator and not there, or the grids of each training step
+                would have to be drawn by that version.
+        """
+        missing = not self.given and not self.corpus_path.exists()
+        if self.generator_version != GENERATOR_VERSION and (missing or self.fresh):
+            what = f"{self.corpus_path} is missing" if missing else "data.fresh=true draws new grids"
+            raise DataError(
+                f"{what}, and this arcvae has version {GENERATOR_VERSION} of the generator, not "
+                f"data.generator_version={self.generator_version}; "
+                + ("put that file back, or give another corpus (data.path)" if missing else "start a new run")
+            )
+        if missing:
             log.info(
                 "Generating %s %s grids (seed %d) into %s",
                 f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,

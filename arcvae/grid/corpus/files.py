@@ -18,8 +18,8 @@ from arcvae.io.files import sha256, write_atomic
 from arcvae.io.npz import read_npz
 
 SPLITS: Final = ("train", "val", "test")
-GENERATOR_VERSION: Final = 1
-"""Part of the name of a generated corpus: a change of what a seed gives must change it."""
+GENERATOR_VERSION: Final = 2
+"""Part of the name of a generated corpus, and of the config: a change of what a seed gives must change it."""
 
 Grids = NDArray[np.uint8]
 
@@ -105,7 +105,8 @@ def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: 
     """Generate a corpus, split it 80/10/10 and write it, with the factors of each object.
 
     The file holds ``train``, ``val``, ``test`` and ``train_factors``, ``val_factors``, ``test_factors``,
-    ``(N, max_objects, 7)`` uint8; :data:`arcvae.grid.corpus.generator.FACTORS` names the columns.
+    ``(N, max_objects, 7)`` uint8; :data:`arcvae.grid.corpus.generator.FACTORS` names the columns. The integer
+    ``generator_version`` is missing from files of version 1.
 
     Args:
         path: File to write, atomically.
@@ -123,16 +124,19 @@ def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: 
     ends = [num_grids * 8 // 10, num_grids * 9 // 10]
     arrays = dict(zip(SPLITS, np.split(grids, ends), strict=True))
     arrays |= {f"{name}_factors": part for name, part in zip(SPLITS, np.split(factors, ends), strict=True)}
+    arrays["generator_version"] = np.array(GENERATOR_VERSION, dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomic(path, buffer.getvalue())
 
 
-def default_corpus_path(folder: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> Path:
-    """Where the corpus of these parameters is kept in ``folder``."""
+def default_corpus_path(
+    folder: str | os.PathLike[str], kind: str, num_grids: int, seed: int, version: int = GENERATOR_VERSION
+) -> Path:
+    """Where the corpus of these parameters, from this version of the generator, is kept in ``folder``."""
     if kind not in CORPUS_KINDS:
         raise ValueError(f"unknown corpus kind {kind!r}; choose one of {', '.join(CORPUS_KINDS)}")
-    return Path(folder) / f"{kind}-{num_grids}-seed{seed}-v{GENERATOR_VERSION}.npz"
+    return Path(folder) / f"{kind}-{num_grids}-seed{seed}-v{version}.npz"
 
 
 def make_corpus(kind: str, num_grids: int, seed: int, path: str | None, folder: str) -> tuple[Path, str]:

@@ -61,13 +61,9 @@ class Shapes:
         return cls(
             rows,
             height=(rows != 0).sum(1),
-            width=SIZE - _leading_zeros(columns),
+            width=np.frexp(columns.astype(np.float64))[1].astype(np.int64),  # exact: the number of bits
             cells=np.bitwise_count(rows).sum(1, dtype=np.int64),
         )
-
-
-def _leading_zeros(words: Bitmaps) -> Ints:
-    return SIZE - np.ceil(np.log2(words.astype(np.float64) + 1)).astype(np.int64)  # exact: words are < 2^16
 
 
 @dataclass(frozen=True)
@@ -92,38 +88,37 @@ def _catalogue(*drawings: tuple[int, str]) -> _Catalogue:
 
 
 def _rectangles() -> _Catalogue:
-    """Sides of 1 to 5 cells, 2 to 15 cells in all, longer side below three times the shorter."""
+    """Sides of 1 to 5 cells, 2 to 15 cells in all, equally often."""
     sides = range(1, 6)
     return _catalogue(
         *(
             (1, "/".join(["#" * width] * height))
             for height in sides
             for width in sides
-            if MIN_CELLS <= height * width <= MAX_CELLS and max(height, width) < 3 * min(height, width)
+            if MIN_CELLS <= height * width <= MAX_CELLS
         )
     )
 
 
-# Lengths 2 to 8. Lines of 3 to 5 cells are more frequent, as flat 1 x n shapes are in the reference corpora.
-_LINE_WEIGHTS: Final = {2: 4, 3: 10, 4: 9, 5: 10, 6: 4, 7: 6, 8: 4}
-
-
 def _lines() -> _Catalogue:
-    """Horizontal 30 %, vertical 30 %, each diagonal 20 %."""
+    """Of 2 to 8 cells, equally often; a third horizontal, a third vertical, a sixth along each diagonal."""
     drawings = []
-    for length, weight in _LINE_WEIGHTS.items():
+    for length in range(2, 9):
         steps = range(length)
         drawings += [
-            (3 * weight, "#" * length),
-            (3 * weight, "/".join("#" * length)),
-            (2 * weight, "/".join("." * i + "#" for i in steps)),
-            (2 * weight, "/".join("." * (length - 1 - i) + "#" for i in steps)),
+            (2, "#" * length),
+            (2, "/".join("#" * length)),
+            (1, "/".join("." * i + "#" for i in steps)),
+            (1, "/".join("." * (length - 1 - i) + "#" for i in steps)),
         ]
     return _catalogue(*drawings)
 
 
 def _patterns() -> _Catalogue:
-    """Checkerboard, L, T, plus and zigzag, equally often; the variants of each share its weight of 60."""
+    """Checkerboard, L, T, plus and zigzag, equally often; the sizes of each share its weight of 60.
+
+    None is turned or mirrored.
+    """
     return _catalogue(
         *((30, drawing) for drawing in ("#./.#", "#.#/.#./#.#")),
         *((20, drawing) for drawing in ("##/#.", "###/#../#..", "####/#.../#.../#...")),
@@ -134,16 +129,9 @@ def _patterns() -> _Catalogue:
     )  # fmt: skip
 
 
-# Weights of 2 to 15 cells, chosen so that all kinds together have the component sizes of the reference corpus.
-_BLOB_WEIGHTS: Final = (31, 34, 36, 36, 32, 31, 33, 24, 21, 28, 22, 29, 29, 19)
-
-
 def _blobs(draws: Draws, count: int) -> Bitmaps:
-    """Grow blobs cell by cell over 4-neighbours, on a torus that they are too small to wrap around.
-
-    A frontier cell that touches two or more cells of the blob is three times as likely to be taken.
-    """
-    cells = np.sort(draws.weighted(_BLOB_WEIGHTS, count) + MIN_CELLS)[::-1]  # largest first: a prefix still grows
+    """Grow blobs of 2 to 15 cells, equally often, on a torus that they are too small to wrap around."""
+    cells = np.sort(MIN_CELLS + draws.below(MAX_CELLS + 1 - MIN_CELLS, count))[::-1]  # largest first: a prefix grows
     blobs = np.zeros((count, SIZE), dtype=np.uint16)
     blobs[:, 0] = 1
     for grown in range(1, MAX_CELLS):
@@ -153,26 +141,38 @@ def _blobs(draws: Draws, count: int) -> Bitmaps:
 
 
 def _grow(blobs: Bitmaps, draws: Draws) -> None:
-    """Add one cell to each blob, in place."""
-    above, below = np.roll(blobs, 1, axis=1), np.roll(blobs, -1, axis=1)
-    left, right = _rotate(blobs, 1), _rotate(blobs, SIZE - 1)
-    one = (above | below | left | right) & ~blobs
-    two = ((above & below) | (left & right) | ((above | below) & (left | right))) & ~blobs
-    ones = np.bitwise_count(one).sum(1, dtype=np.int64)
-    twos = np.bitwise_count(two).sum(1, dtype=np.int64)
-    rank = draws.below(ones + 2 * twos, len(blobs))
-    # Weight 1 for the whole frontier and 2 more for cells that touch twice: pick the plane, then a cell in it.
-    from_two = rank >= ones
-    rank = np.where(from_two, (rank - ones) // 2, rank)
-    plane = np.where(from_two[:, None], two, one)
+    """Add one cell to each blob, in place.
+
+    A free cell that touches k cells of the blob, over edges or corners, has weight 1 + 2 + ... + k. This is what the
+    blobs of the reference corpus show: with two touching cells it is 3 times as likely as with one, with three 6 times.
+    """
+    planes = _touching(blobs) & ~blobs
+    ends = (np.bitwise_count(planes).sum(2, dtype=np.int64) * np.arange(1, len(planes) + 1)[:, None]).cumsum(0)
+    rank = draws.below(ends[-1], len(blobs))
+    index = np.arange(len(blobs))
+    # The k-th plane brings k of a cell's weight: pick a plane, then a cell in it.
+    pick = (ends <= rank).sum(0)
+    plane = planes[pick, index]
+    rank = (ends[pick, index] - 1 - rank) // (pick + 1)
     ends = np.bitwise_count(plane).cumsum(1, dtype=np.int64)
     row = (ends <= rank[:, None]).sum(1)
-    index = np.arange(len(blobs))
     word = plane[index, row]
     rank_in_row = rank - ends[index, row] + np.bitwise_count(word)
     bits = (word[:, None] >> np.arange(SIZE, dtype=np.uint16)) & 1
     column = (bits.cumsum(1) <= rank_in_row[:, None]).sum(1)
     blobs[index, row] |= np.left_shift(1, column).astype(np.uint16)
+
+
+def _touching(blobs: Bitmaps) -> Bitmaps:
+    """Cells that touch at least 1, 2, ..., 8 cells of blobs ``(M, 16)``, as planes ``(8, M, 16)``."""
+    planes = np.zeros((8, *blobs.shape), dtype=np.uint16)
+    left, right = _rotate(blobs, SIZE - 1), _rotate(blobs, 1)
+    above_and_below = (np.roll(words, by, axis=1) for words in (left, blobs, right) for by in (1, -1))
+    for seen, words in enumerate((left, right, *above_and_below)):
+        for k in range(seen, 0, -1):
+            planes[k] |= planes[k - 1] & words
+        planes[0] |= words
+    return planes
 
 
 def _rotate(words: Bitmaps, by: int | Bitmaps) -> Bitmaps:

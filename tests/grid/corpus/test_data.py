@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
 from arcvae.grid.corpus.data import CHUNK, GeneratedBatches, GridDataModule
+from arcvae.grid.corpus.files import GENERATOR_VERSION, read_corpus
 from tests.conftest import save_arrays
 
 
@@ -77,3 +79,20 @@ def test_corpus_of_another_size_is_refused(tmp_path: Path) -> None:
     data = GridDataModule(str(path), cache_dir=str(tmp_path), fresh=True)
     with pytest.raises(DataError, match=r"small\.npz has grids of 12x12.* 16x16; set data\.fresh=false"):
         data.train_dataloader()
+
+
+def test_corpus_of_an_earlier_generator_is_used_while_it_is_there(tmp_path: Path) -> None:
+    def data(**settings: Any) -> GridDataModule:
+        return GridDataModule(num_grids=20, corpus_dir=str(tmp_path), cache_dir=str(tmp_path / "cache"), **settings)
+
+    before, now = data(generator_version=GENERATOR_VERSION - 1), data()
+    with pytest.raises(DataError, match=r"atomic-20-seed42-v1\.npz is missing, .* version 2 .*; put that file back"):
+        before.prepare_data()
+    assert not list(tmp_path.iterdir())
+    save_arrays(before.corpus_path)
+    before.prepare_data()
+    now.prepare_data()
+    assert before.content_hash == read_corpus(before.corpus_path).content_hash() != now.content_hash
+    assert before.class_counts.tolist() != now.class_counts.tolist()
+    with pytest.raises(DataError, match=r"fresh=true draws new grids, .* data\.generator_version=1; start a new run"):
+        data(generator_version=GENERATOR_VERSION - 1, fresh=True).prepare_data()

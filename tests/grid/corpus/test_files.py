@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arcvae.errors import DataError
-from arcvae.grid.corpus.files import default_corpus_path, make_corpus, read_corpus, write_corpus
+from arcvae.grid.corpus.files import GENERATOR_VERSION, default_corpus_path, make_corpus, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.io.npz import read_npz
 from tests.conftest import save_arrays
@@ -91,6 +91,7 @@ def test_written_corpus_is_the_generated_one_split_80_10_10_with_factors(tmp_pat
     assert np.array_equal(np.concatenate([corpus.train, corpus.val, corpus.test]), grids)
     stored = read_npz(tmp_path / "f.npz", ["train_factors", "val_factors", "test_factors"])
     assert np.array_equal(np.concatenate(list(stored.values())), factors)
+    assert read_npz(tmp_path / "f.npz", ["generator_version"])["generator_version"] == GENERATOR_VERSION
 
 
 def test_same_seed_writes_the_same_file(tmp_path: Path) -> None:

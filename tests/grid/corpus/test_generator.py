@@ -22,7 +22,7 @@ def atomic() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(
     ("kind", "grids_hash", "factors_hash"),
-    [("atomic", "3da824326f4d684c", "1fdc2249231732ca"), ("simplified", "a2a33e05faaccbfb", "5e2c3081f7dd2ada")],
+    [("atomic", "bc8419d3e04ab572", "2d90f697287c67e1"), ("simplified", "c2eeea0bcd3cfe27", "98e8f580067a21c7")],
 )
 def test_seed_gives_the_same_bits_on_every_machine(kind: str, grids_hash: str, factors_hash: str) -> None:
     grids, factors = generate_grids(kind, 500, seed=42)
@@ -76,37 +76,83 @@ def test_objects_have_2_to_15_cells_and_kinds_as_specified(atomic: tuple[np.ndar
     np.testing.assert_allclose(counts, [0, 0.25, 0.25, 0.25, 0.25], atol=0.012)
 
 
-# Measured on all 80,000 train grids of the reference atomic corpus: shares of components with 2 to 15 cells, and of
-# grids with 1 to 4 colours and components.
-SIZES = [.096, .097, .105, .137, .095, .077, .077, .058, .049, .028, .049, .048, .029, .048]  # fmt: skip
-COLORS = [0.281, 0.315, 0.288, 0.116]
-COMPONENTS = [0.254, 0.256, 0.260, 0.230]
+# Measured on all 80,000 train grids of each reference corpus. Shares of components are those of all 8-connected
+# components of one colour; a shape with its mirror images and quarter turns is a form.
+REFERENCE = {
+    "atomic": {
+        "background": 0.9315,
+        "cells": [17.52, 4, 16, 35],  # mean; 5th, 50th, 95th percentile
+        "colors": [.281, .315, .288, .116],
+        "components": [.254, .256, .260, .230],
+        "occupancy": [.009, .030, .103],  # corner, middle of an edge, centre
+        "sizes": [.0960, .0972, .1051, .1371, .0949, .0772, .0772, .0582, .0489, .0281, .0485, .0478, .0289, .0480],
+        "shapes": {
+            "#./.#": .0313, ".#/#.": .0110, "##": .0273, "##/#.": .0164, "##/##": .0133, "#####": .0195,
+            "#/#/#/#/#": .0195, "#####/#####": .0103, "########": .0098, "###/#../#..": .0132,
+            "..#../..#../#####/..#../..#..": .0193,
+        },
+        "forms": {"##/##/#.": .0081, ".#./###/##.": .0030, ".#./###/.#.": .0010},
+    },
+    "simplified": {
+        "background": 0.9177,
+        "cells": [21.07, 4, 20, 42],
+        "colors": [.187, .214, .242, .224, .115, .018],
+        "components": [.169, .171, .172, .176, .175, .137],
+        "occupancy": [.016, .046, .119],
+        "sizes": [.1141, .1158, .1265, .1801, .1073, .0810, .0789, .0502, .0347, .0019, .0347, .0329, .0015, .0335],
+        "shapes": {
+            "#./.#": .0414, ".#/#.": .0082, "##": .0324, "##/#.": .0218, "##/##": .0166, "#####": .0324,
+            "#/#/#/#/#": .0318, "#####/#####": .0166, "########": .0155, "###/#../#..": .0220,
+            "..#../..#../#####/..#../..#..": .0322,
+        },
+        "forms": {"##/##/#.": .0000, ".#./###/##.": .0000, ".#./###/.#.": .0000},
+    },
+}  # fmt: skip
 
 
-def test_statistics_match_the_reference_corpus(atomic: tuple[np.ndarray, np.ndarray]) -> None:
-    grids = atomic[0]
-    assert (grids == 0).mean() == pytest.approx(0.9315, abs=0.002)
-    cells = (grids > 0).sum((1, 2))
-    assert cells.mean() == pytest.approx(17.52, abs=0.3)
-    np.testing.assert_allclose(np.percentile(cells, [5, 50, 95]), [4, 16, 35], atol=1)
-    colors = sum((grids == c).any((1, 2)).astype(int) for c in range(1, 10))
-    np.testing.assert_allclose(np.bincount(colors)[1:] / len(grids), COLORS, atol=0.01)
-    sizes, components = Counter[int](), np.zeros(len(grids), dtype=int)
+def drawings_of(grids: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Each 8-connected component of one colour as a drawing, and the number of components of each grid."""
+    drawings, components = [], np.zeros(len(grids), dtype=int)
     for color in range(1, 10):
         # Components of all grids at once: a structure that does not reach into the next grid.
-        labels, number = ndimage.label(grids == color, np.stack([0 * EIGHT, EIGHT, 0 * EIGHT]))
-        sizes.update(np.bincount(labels.ravel())[1:].tolist())
-        where = ndimage.maximum(
-            np.arange(len(grids))[:, None, None] + np.zeros((16, 16), int), labels, range(1, number + 1)
-        )
-        components += np.bincount(where.astype(int), minlength=len(grids))
-    shares = np.array([sizes[size] for size in range(2, 16)]) / sum(sizes.values())
-    np.testing.assert_allclose(shares, SIZES, atol=0.004)
-    np.testing.assert_allclose(np.bincount(components)[1:5] / len(grids), COMPONENTS, atol=0.01)
+        labels, _ = ndimage.label(grids == color, np.stack([0 * EIGHT, EIGHT, 0 * EIGHT]))
+        for label, box in enumerate(ndimage.find_objects(labels), 1):
+            components[box[0].start] += 1
+            drawings.append("/".join("".join(".#"[cell] for cell in row) for row in (labels[box][0] == label).tolist()))
+    return drawings, components
+
+
+def images_of(drawing: str) -> set[str]:
+    """A drawing, mirrored and turned."""
+    cells = np.array([list(row) for row in drawing.split("/")])
+    turned = [np.rot90(image, turns) for image in (cells, cells.T) for turns in range(4)]
+    return {"/".join("".join(row) for row in image) for image in turned}
+
+
+@pytest.mark.parametrize("kind", CORPUS_KINDS)
+def test_statistics_match_the_reference_corpus(kind: str, atomic: tuple[np.ndarray, np.ndarray]) -> None:
+    expected = REFERENCE[kind]
+    grids = atomic[0] if kind == "atomic" else generate_grids(kind, 30_000, seed=7)[0]
+    assert (grids == 0).mean() == pytest.approx(expected["background"], abs=0.001)
+    cells = (grids > 0).sum((1, 2))
+    assert cells.mean() == pytest.approx(expected["cells"][0], abs=0.25)
+    np.testing.assert_allclose(np.percentile(cells, [5, 50, 95]), expected["cells"][1:], atol=1)
+    colors = sum((grids == c).any((1, 2)).astype(int) for c in range(1, 10))
+    np.testing.assert_allclose(np.bincount(colors)[1:] / len(grids), expected["colors"], atol=0.01)
     occupied = (grids > 0).mean(0)
-    assert occupied[[0, 0, -1, -1], [0, -1, 0, -1]].mean() == pytest.approx(0.010, abs=0.004)
-    assert occupied[[0, 0, 15, 15, 7, 8, 7, 8], [7, 8, 7, 8, 0, 0, 15, 15]].mean() == pytest.approx(0.033, abs=0.005)
-    assert occupied[7:9, 7:9].mean() == pytest.approx(0.103, abs=0.005)
+    places = ([0, 0, -1, -1], [0, -1, 0, -1]), ([0, 0, 15, 15, 7, 8, 7, 8], [7, 8, 7, 8, 0, 0, 15, 15])
+    found = [*(occupied[place].mean() for place in places), occupied[7:9, 7:9].mean()]
+    np.testing.assert_allclose(found, expected["occupancy"], atol=0.003)
+    drawings, components = drawings_of(grids)
+    np.testing.assert_allclose(np.bincount(components)[1:] / len(grids), expected["components"], atol=0.01)
+    sizes = Counter(drawing.count("#") for drawing in drawings)
+    shares = np.array([sizes[size] for size in range(2, 16)]) / len(drawings)
+    np.testing.assert_allclose(shares, expected["sizes"], atol=0.004)
+    counts = Counter(drawings)
+    for drawing, share in expected["shapes"].items():
+        assert counts[drawing] / len(drawings) == pytest.approx(share, abs=0.0025), drawing
+    for drawing, share in expected["forms"].items():
+        assert sum(counts[image] for image in images_of(drawing)) / len(drawings) == pytest.approx(share, abs=0.0008)
 
 
 def test_unknown_kind_is_refused() -> None:
