@@ -37,7 +37,8 @@ def test_every_kind_has_its_own_keys_and_hands_all_of_them_to_its_writer() -> No
         own[file.stem] = set(config) - shared
         assert all(config["writer"][key] == config[key] for key in own[file.stem])
         assert config["writer"]["seed"] == config["seed"] == 42
-    assert own == {"atomic": {"num_grids"}, "simplified": {"num_grids"}, "audio": {"num_clips", "num_species"}}
+    grids = {"num_grids", "grid_size", "min_objects", "max_objects"}
+    assert own == {"atomic": grids, "simplified": grids, "audio": {"num_clips", "num_species"}}
 
 
 def test_without_a_name_the_corpus_is_the_one_that_training_looks_for(corpus: Run, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def restore(
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     data = build(config, "data")
     data.prepare_data()
+    config["model"] = task.model_on(data, config["model"])
     _require_same_kind(config["model"], data, stamp, ckpt_path)
     weights = stamp.get("class_weights")
     counts = [int(n) for n in stamp["class_counts"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -128,23 +129,37 @@ class Codec:
             ignore_index: Value of cells that have no colour, such as padding; None: all have one.
 
         Returns:
-            mu and logvar, each ``(N, D)`` (or ``(D,)``) float32.
+            mu and logvar, each ``(N, D)`` (or ``(D,)``) float32. A warning tells of grids with objects that a code of
+            objects has no room for.
 
         Raises:
             DataError: Not grids of this size, type and range.
         """
+        mu, logvar, left_out, single = self._encode(grids, refine, ignore_index)
+        if left_out.any():
+            warnings.warn(
+                f"{int((left_out > 0).sum())} of {len(left_out)} grids have objects that their codes leave out, "
+                f"too many or too large; codes(grids).left_out counts them",
+                stacklevel=2,
+            )
+        return _like(grids, mu, single), _like(grids, logvar, single)
+
+    def _encode(self, grids: Any, refine: int, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor, bool]:
+        """Means, log-variances and objects left out of a batch, on the CPU, and whether it was a single grid."""
         self._require("encoder", "encode")
         batch, single = self._grids(grids, ignore_index)
         if refine:
             self._require("decoder", "refine")
         means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
+        left_out = [torch.zeros(0, dtype=torch.long)]
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]
-            mu, logvar = self.model.encoder(piece.to(self.device))
+            mu, logvar, missing = self.model.encode(piece.to(self.device))
             mu = refined_codes(self.model, mu.float(), piece, refine, ignore_index=ignore_index)
             means.append(mu.cpu())
             logvars.append(logvar.float().cpu())
-        return _like(grids, torch.cat(means), single), _like(grids, torch.cat(logvars), single)
+            left_out.append(missing)
+        return torch.cat(means), torch.cat(logvars), torch.cat(left_out), single
 
     @torch.no_grad()
     def logits(self, z: Array, decision: Decision = "argmax") -> Array:
@@ -187,6 +202,7 @@ class Codec:
         numbers, single = self._codes(latents, self.model.num_latents)
         return _like(latents, self.model.pack(numbers), single)
 
+    @torch.no_grad()
     def codes(self, grids: Array, refine: int = 0) -> ObjectCodes:
         """Codes of objects, with names for their numbers; takes the arguments of :meth:`encode`.
 
@@ -195,8 +211,8 @@ class Codec:
         """
         if self.model.slots is None:
             raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
-        mu = torch.as_tensor(self.encode(grids, refine)[0])
-        return ObjectCodes(self.model.slot_numbers(torch.atleast_2d(mu)).numpy(force=True))
+        mu, _, left_out, _ = self._encode(grids, refine, None)
+        return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy())
 
     @torch.no_grad()
     def decode(

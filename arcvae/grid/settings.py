@@ -14,6 +14,8 @@ PRIOR_HEADS: Final = 4
 
 _KIND = Choice(("atomic", "simplified"))
 _GRIDS = Number(10, 1e8, integer=True)
+_SIZE = Number(8, 32, integer=True)
+_FEWEST, _MOST = Number(0, 128, integer=True), Number(1, 128, integer=True, optional=True)
 _WIDTH = Number(1, 65536, integer=True)
 _EPOCHS = Number(0, 1e6)
 _EPOCH = Number(0, 1e6, above=True)
@@ -69,9 +71,14 @@ SETTINGS: Final = Settings(
         "num_grids": _GRIDS,
         "writer.kind": _KIND,
         "writer.num_grids": _GRIDS,
+        "grid_size": _SIZE,
+        "writer.grid_size": _SIZE,
+        "min_objects": _FEWEST,
+        "writer.min_objects": _FEWEST,
+        "max_objects": _MOST,
+        "writer.max_objects": _MOST,
         "importance_samples": Number(1, 1000, integer=True, optional=True),
         "refine": Number(0, 10_000, integer=True, optional=True),
-        "max_objects": Number(1, 128, integer=True, optional=True),
         "prior.components": Number(1, 10_000, integer=True),
         "prior.path": Text(optional=True),
         "prior.temperature": Number(1e-3, 100),

@@ -49,6 +49,13 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if wanted not in (None, found):
             raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; set it to that")
 
+    def model_on(self, data: GridDataModule, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of the size of these grids, if the model serves any."""
+        from arcvae.grid.models import model_class
+
+        found = model_class(str(model.get("_target_")))
+        return {**model, **data.model_settings} if found is not None and found.any_size else model
+
     def build_module(
         self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any
     ) -> GridModule:

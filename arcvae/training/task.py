@@ -79,6 +79,15 @@ class Task(Generic[M, D]):
             DataError: The file is not a corpus of this task.
         """
 
+    def model_on(self, data: Any, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The ``model`` node with which a trained model is evaluated on another corpus: here, as it was trained.
+
+        Args:
+            data: Data module of that corpus.
+            model: The node of the run.
+        """
+        return model
+
     # Training
 
     def build_module(self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any) -> M:

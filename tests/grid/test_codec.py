@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -341,3 +342,23 @@ def test_flat_codes_have_no_objects_and_one_size() -> None:
         codec.codes(grids)
     with pytest.raises(DataError, match=r"size=\(10, 10\): this model draws grids of 16 x 16"):
         codec.decode(codec.encode(grids)[0], size=(10, 10))
+
+
+def test_objects_without_a_slot_are_told_of_and_counted() -> None:
+    codec = Codec(ObjectsVAE(slots=2, width=8))
+    grids = np.zeros((3, 16, 16), dtype=np.uint8)
+    for index, length in enumerate((2, 5, 3, 4)):
+        grids[1, 3 * index, :length] = index + 1
+    grids[2] = 7
+    with pytest.warns(
+        UserWarning, match=r"^2 of 3 grids have objects that their codes leave out, too many or too large"
+    ):
+        codec.encode(grids)
+    codes = codec.codes(grids)
+    assert codes.left_out is not None
+    assert codes.left_out.tolist() == [0, 2, 1]
+    assert str(codes).splitlines()[-1] == "3 objects of 2 grids have no slot"
+    assert codes[1:].replace(row=codes.row[1:] + 1).left_out.tolist() == [2, 1]  # type: ignore[union-attr]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codec.encode(grids[:1])

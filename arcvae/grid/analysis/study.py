@@ -18,16 +18,19 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
+from arcvae.grid.analysis.factors import recovered_factors
 from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.analysis.objects import errors_by_objects, find_components
 from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
 from arcvae.grid.analysis.walks import walk
+from arcvae.grid.codec import Codec
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.corpus.files import read_factors
 from arcvae.grid.corpus.generator import FACTORS, KINDS
 from arcvae.grid.findings import ACTIVE_NATS
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.module import GridModule
 from arcvae.imbalance.counts import count_classes
@@ -89,23 +92,9 @@ def study(
     likelihood = _likelihood(module, few, adjustment, importance_samples, seed)
     if isinstance(module.model, ObjectsVAE):
         likelihood |= _fitted_likelihood(module.model, data.splits["train"], few, importance_samples, seed)
-    log.info(
-        "Bits per cell %.3f under the prior of the model%s; cells alone, by their frequencies, %.3f",
-        likelihood["bits_per_cell"],
-        f", {fitted:.3f} under one fitted to the train split"
-        if (fitted := likelihood.get("bits_per_cell_fitted_prior"))
-        else "",
-        likelihood["bits_per_cell_of_independent_cells"],
-    )
-    walks = walk(module.model, grids.numpy()[:WALKS], seed)
-    if len(walks.true):
-        draw_picture(folder, "walks", walks.figure)
-    figures = walks.figures()
-    log.info(
-        "Walks of %d objects: %.3f of the places between are exact, %.3f of the ends",
-        figures["walks"], figures["between_exact"], figures["ends_exact"],
-    )  # fmt: skip
-    found = {"likelihood": likelihood, "by_objects": by_objects, "walks": figures}
+    _log_bits(likelihood)
+    found = {"likelihood": likelihood, "by_objects": by_objects}
+    found |= _objects(module.model, data, split, grids, seed, folder)
     return found | ({"refined": _refined(module, grids, torch.from_numpy(mu), refine)} if refine else {})
 
 
@@ -175,6 +164,48 @@ def _fitted_likelihood(model: ObjectsVAE, train: Tensor, grids: Tensor, samples:
     )  # fmt: skip
     bits, error = bits_per_cell(bound[0], model.grid_size**2)
     return {"bits_per_cell_fitted_prior": bits, "bits_per_cell_fitted_prior_standard_error": error}
+
+
+def _log_bits(likelihood: Mapping[str, Any]) -> None:
+    fitted = likelihood.get("bits_per_cell_fitted_prior")
+    log.info(
+        "Bits per cell %.3f under the prior of the model%s; cells alone, by their frequencies, %.3f",
+        likelihood["bits_per_cell"],
+        "" if fitted is None else f", {fitted:.3f} under one fitted to the train split",
+        likelihood["bits_per_cell_of_independent_cells"],
+    )
+
+
+def _objects(
+    model: GridModel,
+    data: GridDataModule,
+    split: str,
+    grids: Tensor,
+    seed: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Whether objects can be moved in codes; of codes of objects, what they leave out and what they get right."""
+    walks = walk(model, grids.numpy()[:WALKS], seed)
+    figures = walks.figures()
+    if len(walks.true):
+        draw_picture(folder, "walks", walks.figure)
+    log.info(
+        "Walks of %d objects: %.3f of the places between are exact, %.3f of the ends",
+        figures["walks"], figures["between_exact"], figures["ends_exact"],
+    )  # fmt: skip
+    if model.slots is None:
+        return {"walks": figures}
+    codes = Codec(model).codes(grids.numpy())
+    assert codes.left_out is not None
+    left_out = {"grids": int((codes.left_out > 0).sum()), "objects": int(codes.left_out.sum())}
+    log.info("%d objects of %d grids have no slot: too many, or too large", left_out["objects"], left_out["grids"])
+    found = {"walks": figures, "left_out": left_out}
+    factors = read_factors(data.corpus_path, split)
+    if factors is None:
+        return found
+    recovered = recovered_factors(grids.numpy(), factors[: len(grids)], codes)
+    log.info("Colour and place of %d objects that stand alone: %.4f exact", *recovered.values())
+    return found | {"factors": recovered}
 
 
 def _pictures(

@@ -21,6 +21,8 @@ class ObjectCodes:
     Args:
         numbers: ``(N, K, 3 + S)`` float32: row, column, colour (0 for an empty slot) and S numbers of the shape; see
             :mod:`arcvae.grid.models.objects`.
+        left_out: ``(N,)``, objects of each grid that have no slot: the smallest of more than K, and those that are too
+            large for a shape; None: unknown, as for codes that are not from grids.
 
     Example:
         >>> codes = ObjectCodes(np.array([[[2.5, 6, 3, *[0.5] * 8], [0] * 11]], dtype=np.float32))
@@ -32,6 +34,7 @@ class ObjectCodes:
     """
 
     numbers: Numbers
+    left_out: NDArray[np.int64] | None = None
 
     @property
     def row(self) -> Numbers:
@@ -77,13 +80,13 @@ class ObjectCodes:
         for index, values in ((0, row), (1, column), (2, color), (slice(3, None), shape)):
             if values is not None:
                 numbers[..., index] = values
-        return ObjectCodes(np.where(self.filled[..., None], numbers, self.numbers))
+        return ObjectCodes(np.where(self.filled[..., None], numbers, self.numbers), self.left_out)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, grids: slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> ObjectCodes:
-        return ObjectCodes(self.numbers[grids])
+        return ObjectCodes(self.numbers[grids], None if self.left_out is None else self.left_out[grids])
 
     def __str__(self) -> str:
         lines = ["grid slot    row column color  shape"]
@@ -94,6 +97,8 @@ class ObjectCodes:
             lines.append(f"{grid:>4} {slot:>4} {row:>6.1f} {column:>6.1f} {color:>5.0f}  {numbers}")
         if len(places) > _SHOWN:
             lines.append(f"... and {len(places) - _SHOWN} more objects")
+        if self.left_out is not None and self.left_out.any():
+            lines.append(f"{self.left_out.sum()} objects of {(self.left_out > 0).sum()} grids have no slot")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from arcvae.errors import DataError
 from arcvae.grid.corpus.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, generate_grids
+from arcvae.grid.corpus.shapes import SIZE
 from arcvae.io.cached import cached_by_file
 from arcvae.io.files import sha256, write_atomic
 from arcvae.io.npz import read_npz
@@ -101,7 +102,7 @@ def read_factors(path: str | os.PathLike[str], split: str) -> Grids | None:
     return factors if fits else None
 
 
-def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: int) -> None:
+def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: int, **limits: Any) -> None:
     """Generate a corpus, split it 80/10/10 and write it, with the factors of each object.
 
     The file holds ``train``, ``val``, ``test`` and ``train_factors``, ``val_factors``, ``test_factors``,
@@ -113,14 +114,16 @@ def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: 
         kind: ``"atomic"`` or ``"simplified"``; see :func:`arcvae.grid.corpus.generator.generate_grids`.
         num_grids: All splits together, >= 10.
         seed: 0 <= seed < 2^32.
+        **limits: ``grid_size``, ``min_objects`` and ``max_objects`` of
+            :func:`~arcvae.grid.corpus.generator.generate_grids`.
 
     Raises:
-        ValueError: Unknown kind, or too few grids for three splits.
+        ValueError: Unknown kind, too few grids for three splits, or a limit out of range.
         FileSystemError: The file cannot be written.
     """
     if num_grids < 10:
         raise ValueError(f"num_grids must be at least 10, for one grid in each split, got {num_grids}")
-    grids, factors = generate_grids(kind, num_grids, seed)
+    grids, factors = generate_grids(kind, num_grids, seed, **limits)
     ends = [num_grids * 8 // 10, num_grids * 9 // 10]
     arrays = dict(zip(SPLITS, np.split(grids, ends), strict=True))
     arrays |= {f"{name}_factors": part for name, part in zip(SPLITS, np.split(factors, ends), strict=True)}
@@ -139,7 +142,16 @@ def default_corpus_path(
     return Path(folder) / f"{kind}-{num_grids}-seed{seed}-v{version}.npz"
 
 
-def make_corpus(kind: str, num_grids: int, seed: int, path: str | None, folder: str) -> tuple[Path, str]:
+def make_corpus(
+    kind: str,
+    num_grids: int,
+    seed: int,
+    path: str | None,
+    folder: str,
+    grid_size: int = SIZE,
+    min_objects: int = 1,
+    max_objects: int | None = None,
+) -> tuple[Path, str]:
     """Write a generated corpus as ``python -m arcvae.corpus`` asks for it.
 
     Args:
@@ -148,6 +160,9 @@ def make_corpus(kind: str, num_grids: int, seed: int, path: str | None, folder: 
         seed: 0 <= seed < 2^32.
         path: File to write; None for the one that training generates for the same values, in ``folder``.
         folder: Folder for corpora without a name.
+        grid_size: See :func:`~arcvae.grid.corpus.generator.generate_grids`.
+        min_objects: See there.
+        max_objects: See there.
 
     Returns:
         The file, and what it holds in words.
@@ -156,5 +171,8 @@ def make_corpus(kind: str, num_grids: int, seed: int, path: str | None, folder: 
         ValueError, FileSystemError: See :func:`write_corpus`.
     """
     file = Path(path) if path else default_corpus_path(folder, kind, num_grids, seed)
-    write_corpus(file, kind, num_grids, seed)
-    return file, f"{num_grids:,} {kind} grids"
+    if not path and (grid_size, min_objects, max_objects) != (SIZE, 1, None):
+        most = "" if max_objects is None else max_objects
+        file = file.with_stem(f"{file.stem}-{grid_size}x{grid_size}-{min_objects}to{most}")
+    write_corpus(file, kind, num_grids, seed, grid_size=grid_size, min_objects=min_objects, max_objects=max_objects)
+    return file, f"{num_grids:,} {kind} grids of {grid_size}x{grid_size}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ class GridModel(nn.Module):
     posterior and prior :meth:`sample_posterior`, :meth:`kl`, :meth:`log_weight` and :meth:`sample_prior`; for the
     numbers that its code is computed from :meth:`latents`, :meth:`pack` and :meth:`latent_networks`; for the moves of
     refinement :meth:`latent_steps`; for the order in which a prior reads latents :attr:`latent_groups`; for the sizes
-    of grids :meth:`accepts`.
+    of grids :attr:`any_size` and :meth:`draw`.
 
     Any subclass in a module of ``arcvae.grid.models`` can be named in a config and in a file; see
     :func:`arcvae.grid.models.model_class`.
@@ -49,6 +50,8 @@ class GridModel(nn.Module):
         torch.Size([5, 3, 2, 2])
     """
 
+    any_size: ClassVar[bool] = False
+    """Whether its weights serve grids of any size, so that it can be evaluated on a corpus of another one."""
     slots: int | None = None
     """K, objects of a code that is a set of objects, ``(N, K, D / K)``; None for other codes."""
     encoder: nn.Module
@@ -73,14 +76,22 @@ class GridModel(nn.Module):
         logits: Tensor = self.decoder(mu)
         return logits
 
+    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What :attr:`encoder` gives, and how many objects of each grid the code has no room for, ``(N,)`` int64.
+
+        A code that is not made of objects has a part in all of them: 0.
+        """
+        mu, logvar = self.encoder(grids)
+        return mu, logvar, torch.zeros(len(grids), dtype=torch.long)
+
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:
         """Logits ``(N, C, H, W)`` of codes ``(N, D)`` on grids of a size that :meth:`accepts` allows."""
         logits: Tensor = self.decoder(z)
         return logits
 
     def accepts(self, height: int, width: int) -> bool:
-        """Whether it encodes grids of this size: here, of the one that it is trained on."""
-        return height == width == self.grid_size
+        """Whether it encodes and draws grids of this size."""
+        return self.any_size or height == width == self.grid_size
 
     @property
     def kl_names(self) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class ObjectsVAE(GridModel):
         (torch.Size([1, 22]), [2.5, 6.0, 3.0])
     """
 
+    any_size = True
     encoder: SlotEncoder
     decoder: SlotDecoder
 
@@ -90,6 +91,10 @@ class ObjectsVAE(GridModel):
         mu, _ = self.encoder(grids)
         return self.decoder.draw(mu, *grids.shape[1:])
 
+    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes, and the objects that are left out: the smallest of more than K, and those too large to be cut."""
+        return self.encoder.encode(grids)
+
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:
         """Logits ``(N, C, H, W)`` of codes ``(N, K (3 + S))`` on grids of any size."""
         return self.decoder.draw(z, height, width)
@@ -98,10 +103,6 @@ class ObjectsVAE(GridModel):
     def frame(self) -> Frame:
         """Where shapes lie."""
         return self.decoder.shape.frame
-
-    def accepts(self, height: int, width: int) -> bool:
-        """Grids of any size."""
-        return True
 
     @property
     def kl_names(self) -> tuple[str, ...]:

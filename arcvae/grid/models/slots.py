@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +50,11 @@ class SlotEncoder(nn.Module):
         Returns:
             Mean and log-variance of the code, each ``(N, K (3 + S))``, float32 at least.
         """
+        mu, logvar, _ = self.encode(grids)
+        return mu, logvar
+
+    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`forward`, and how many objects of each grid have no slot, ``(N,)`` int64 on the CPU."""
         found, device = self.find(grids), grids.device
         grid, color, row, column, parity, shapes = (
             torch.from_numpy(part).to(device)
@@ -64,7 +70,9 @@ class SlotEncoder(nn.Module):
             place = torch.stack([row, column, color], 1)[kept].to(mu.dtype)
             mu[grid[kept], slot] = torch.cat([place, means], 1)
             logvar[grid[kept], slot, PLACE:] = logvars
-        return mu.flatten(1), logvar.flatten(1)
+        number = torch.from_numpy(np.bincount(found.grid, minlength=len(grids)))
+        left_out = (number - self.slots).clamp_min(0) + torch.from_numpy(found.dropped)
+        return mu.flatten(1), logvar.flatten(1), left_out
 
     def _slots(self, grid: Tensor, cells: Tensor, num_grids: int) -> tuple[Tensor, Tensor]:
         """The slot of each object that gets one, and the indices of these objects: the largest K of each grid."""

@@ -109,7 +109,7 @@ def test_too_few_grids_and_unknown_kinds_are_refused(tmp_path: Path) -> None:
 
 def test_made_corpus_lies_where_it_was_asked_for_or_where_training_looks(tmp_path: Path) -> None:
     named, what = make_corpus("simplified", 1200, 3, str(tmp_path / "mine.npz"), "unused")
-    assert (named, what) == (tmp_path / "mine.npz", "1,200 simplified grids")
+    assert (named, what) == (tmp_path / "mine.npz", "1,200 simplified grids of 16x16")
     unnamed, _ = make_corpus("simplified", 1200, 3, None, str(tmp_path / "corpora"))
     assert unnamed == default_corpus_path(tmp_path / "corpora", "simplified", 1200, 3)
     assert (read_corpus(named).train == generate_grids("simplified", 1200, 3)[0][:960]).all()

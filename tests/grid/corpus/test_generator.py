@@ -158,3 +158,35 @@ def test_statistics_match_the_reference_corpus(kind: str, atomic: tuple[np.ndarr
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown corpus kind 'arc'; choose one of atomic, simplified"):
         generate_grids("arc", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "fewest", "most"), [(8, 1, None), (10, 0, 2), (16, 6, 6), (17, 3, 3), (30, 6, 9), (32, 1, None)]
+)
+def test_size_and_number_of_objects_can_be_chosen(size: int, fewest: int, most: int | None) -> None:
+    grids, factors = generate_grids("atomic", 400, 3, grid_size=size, min_objects=fewest, max_objects=most)
+    assert grids.shape == (400, size, size)
+    numbers = (factors[..., 0] > 0).sum(1)
+    assert numbers.max() == (most or 4)
+    if size > 16:  # there is room for all
+        assert numbers.min() == fewest
+    for grid, objects in zip(grids, factors, strict=True):
+        for _, color, cells, row, column, height, width in objects[objects[:, 0] > 0].astype(int):
+            box = grid[row : row + height, column : column + width]
+            assert box.shape == (height, width)  # inside
+            assert (box == color).sum() >= cells
+        assert (grid > 0).sum() == objects[:, 2].sum()  # nothing overlaps
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"grid_size": 7}, "grid_size must be between 8 and 32, got 7"),
+        ({"grid_size": 33}, "grid_size must be between 8 and 32, got 33"),
+        ({"min_objects": 5}, "min_objects=5 must be between 0 and max_objects=4"),
+        ({"min_objects": -1}, "min_objects=-1 must be between 0 and max_objects=4"),
+    ],
+)
+def test_limits_out_of_range_are_refused(limits: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        generate_grids("atomic", 1, 0, **limits)

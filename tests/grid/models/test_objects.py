@@ -52,14 +52,6 @@ def test_adding_one_moves_every_object_by_one_cell(vae: ObjectsVAE) -> None:
         assert torch.equal(drawn(vae, moved, 24), room.roll((down, right), (1, 2)))
 
 
-def test_what_leaves_the_grid_is_clipped(vae: ObjectsVAE) -> None:
-    slots = codes_of(vae, GRIDS)
-    slots[..., ROW] -= 5
-    expected = torch.zeros_like(GRIDS)
-    expected[:, :-5] = GRIDS[:, 5:]
-    assert torch.equal(drawn(vae, slots), expected)
-
-
 def test_colour_is_a_number_of_its_own(vae: ObjectsVAE) -> None:
     slots = codes_of(vae, GRIDS)
     slots[..., COLOR] = torch.where(slots[..., COLOR] > 0, 10 - slots[..., COLOR], 0)
@@ -92,21 +84,6 @@ def test_grids_of_other_sizes_are_encoded_and_drawn(vae: ObjectsVAE, size: int) 
     assert vae(grids).shape == (len(GRIDS), 10, size, size)
 
 
-def test_more_objects_than_slots_lose_the_smallest() -> None:
-    grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
-    for index, length in enumerate((2, 5, 3, 4)):
-        grid[0, 3 * index, :length] = index + 1
-    vae = ObjectsVAE(slots=2, width=8)
-    slots = codes_of(vae, grid)[0]
-    assert slots[:, COLOR].tolist() == [2, 4]  # the longest two, in the order of the grid
-
-
-def test_padding_belongs_to_no_object(vae: ObjectsVAE) -> None:
-    padded = torch.full((len(GRIDS), 20, 20), 255, dtype=torch.uint8)
-    padded[:, :16, :16] = GRIDS
-    assert torch.equal(codes_of(vae, padded), codes_of(vae, GRIDS))
-
-
 def test_posterior_draws_move_shapes_alone_and_cost_their_kl(vae: ObjectsVAE) -> None:
     mu, logvar = vae.encoder(GRIDS)
     z = vae.sample_posterior(mu, logvar, torch.randn_like(mu))
@@ -136,25 +113,6 @@ def test_mean_log_weight_is_minus_the_kl(vae: ObjectsVAE) -> None:
     noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
     weight = vae.log_weight(vae.sample_posterior(mu, logvar, noise), logvar, noise).view(4, -1)
     torch.testing.assert_close(-weight.mean(1), vae.kl(mu, logvar).sum(1).view(4, -1)[:, 0], rtol=0.02, atol=0.3)
-
-
-def test_logits_have_a_gradient_in_place_and_shape() -> None:
-    torch.manual_seed(0)
-    vae = ObjectsVAE(width=16)
-    z = vae.encoder(GRIDS)[0].detach().requires_grad_()
-    torch.nn.functional.cross_entropy(vae.decoder(z), GRIDS.long()).backward()
-    gradient = vae.slot_numbers(z.grad)[vae.slot_numbers(z.detach())[..., COLOR] > 0]
-    assert (gradient[:, [ROW, COLUMN]].abs().sum(0) > 0).all()
-    assert (gradient[:, PLACE:].abs().sum(0) > 0).all()
-
-
-def test_a_shift_within_a_cell_lowers_the_loss_in_the_direction_of_its_gradient(vae: ObjectsVAE) -> None:
-    slots = codes_of(vae, GRIDS[:8])
-    slots[..., ROW] += 0.2 * (slots[..., COLOR] > 0)
-    z = slots.flatten(1).requires_grad_()
-    torch.nn.functional.cross_entropy(vae.decoder(z), GRIDS[:8].long(), reduction="sum").backward()
-    gradient = vae.slot_numbers(z.grad)[..., ROW][slots[..., COLOR] > 0]
-    assert (gradient > 0).all()  # back to where it was
 
 
 def test_prior_draws_are_codes_that_decode() -> None:
