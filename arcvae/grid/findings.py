@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from arcvae.training.findings import Finding
 
 ACTIVE_NATS = 0.05
@@ -12,6 +15,17 @@ LOPSIDED = 1.5
 """Recall and precision of objects this far apart, with the lower one below one half, are a finding."""
 HARDLY_LEARNED = 0.2
 """With recall and precision of objects below this, a model has not learned to paint at all."""
+
+
+def active_entries(results: Mapping[str, Any]) -> list[bool] | None:
+    """Which entries of the code carry information, by its KL or, of packed codes, its variance; None without either.
+
+    References:
+        Burda et al. 2016, section 5.2, for the variance. https://arxiv.org/abs/1509.00519
+    """
+    packed = "code_variance" in results
+    values = results.get("code_variance" if packed else "kl_per_dim")
+    return None if values is None else [value > (ACTIVE_VARIANCE if packed else ACTIVE_NATS) for value in values]
 
 
 def painting(recall: float, precision: float, weight_ratio: float | None, tau: float | None) -> list[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from arcvae.errors import ConfigError
-from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, painting, posterior_collapse
+from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
 from arcvae.training.findings import Finding
 from arcvae.training.task import Results, Task
 
@@ -91,28 +91,24 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
     def further_results(self, results: Results, module: GridModule) -> Results:
         """The number of active dimensions, and beta."""
-        # Burda et al. 2016, section 5.2, tell active dimensions by the variance of the mean code.
-        packed = "code_variance" in results
-        values = results.get("code_variance" if packed else "kl_per_dim")
-        if values is None:
-            return {}
-        threshold = ACTIVE_VARIANCE if packed else ACTIVE_NATS
-        assert isinstance(values, list)
-        return {"active_dims": sum(value > threshold for value in values), "beta": module.beta}
+        active = active_entries(results)
+        return {} if active is None else {"active_dims": sum(active), "beta": module.beta}
 
     def trivial_results(self, module: GridModule) -> Results:
         """The code of a predictor that looks at nothing."""
         return {"kl": 0.0, "kl_per_dim": [0.0] * len(module.model.kl_names), "active_dims": 0}
 
     def verdict(self, results: Results, module: GridModule) -> dict[str, Any]:
-        """Mode collapse, and posterior collapse: fewer than half of the dimensions carry information."""
-        active = results["active_dims"]
-        dimensions = len(module.model.kl_names)
-        assert isinstance(active, int)
+        """Mode collapse, and posterior collapse: fewer than half of the inferred dimensions carry information.
+
+        Places and colours of objects are found, so that they always do: of such codes the shapes count.
+        """
+        every, inferred = active_entries(results), module.model.inferred_entries
+        active = sum(every[index] for index in inferred) if every else 0
         return super().verdict(results, module) | {
-            "posterior_collapse": 2 * active < dimensions,
+            "posterior_collapse": 2 * active < len(inferred),
             "active_dims": active,
-            "latent_dim": dimensions,
+            "latent_dim": len(inferred),
         }
 
     def findings(
@@ -131,11 +127,17 @@ class GridTask(Task["GridModule", "GridDataModule"]):
                 f"carry more than {ACTIVE_NATS} nats ({results['kl']:.2f} nats per grid in all): "
                 "the decoder ignores the code"
             )
+            dimensions = "dimensions"
+            if module.model.slots is not None:
+                dimensions = "numbers of a shape"
+                evidence = (
+                    f"carry more than {ACTIVE_NATS} nats: objects are where they belong, and their shapes are lost"
+                )
             if "code_variance" in results:
                 evidence = f"vary over grids (variance above {ACTIVE_VARIANCE}): the code says nothing"
             found.append(
                 posterior_collapse(
-                    f"{verdict['active_dims']} of {verdict['latent_dim']} dimensions {evidence}",
+                    f"{verdict['active_dims']} of {verdict['latent_dim']} {dimensions} {evidence}",
                     module.largest_beta_per_grid,
                     module.schedule.ramp_epochs,
                     mean_reduction=module.loss.reduction == "mean",

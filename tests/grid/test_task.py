@@ -13,6 +13,7 @@ import torch
 from arcvae.errors import ConfigError, DataError
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.grid.task import GridTask
 from arcvae.training.evaluation import assess
@@ -21,7 +22,7 @@ from tests.grid.test_module import GRIDS, make, trainer_for
 
 TASK = GridTask()
 ALIVE: dict[str, Any] = {
-    "predicted_background_share": 0.9, "object_recall": 0.8, "object_precision": 0.8, "active_dims": 4, "kl": 20.0,
+    "predicted_background_share": 0.9, "object_recall": 0.8, "object_precision": 0.8, "kl_per_dim": [5.0] * 4, "kl": 20.0,
     "pixel_accuracy": 0.95,
 }  # fmt: skip
 
@@ -58,12 +59,12 @@ def test_trivial_predictor_has_an_empty_code() -> None:
 
 def test_verdict_names_both_collapses() -> None:
     module = make()
-    black = ALIVE | {"predicted_background_share": 1.0, "object_recall": 0.0, "active_dims": 1}
+    black = ALIVE | {"predicted_background_share": 1.0, "object_recall": 0.0, "kl_per_dim": [1.0, 0.0, 0.0, 0.0]}
     assert TASK.verdict(black, module) == {
         "mode_collapse": True, "predicted_background_share": 1.0, "object_recall": 0.0,
         "posterior_collapse": True, "active_dims": 1, "latent_dim": 4,
     }  # fmt: skip
-    edge = ALIVE | {"predicted_background_share": 0.995, "object_recall": 0.06, "active_dims": 2}
+    edge = ALIVE | {"predicted_background_share": 0.995, "object_recall": 0.06, "kl_per_dim": [1.0, 1.0, 0.0, 0.0]}
     verdict = TASK.verdict(edge, module)
     assert verdict["mode_collapse"] is verdict["posterior_collapse"] is False
 
@@ -77,9 +78,9 @@ def named(results: dict[str, Any], **settings: Any) -> list[str]:
 def test_findings_name_what_is_wrong_and_only_that() -> None:
     assert named({}) == []
     assert named({"predicted_background_share": 1.0, "object_recall": 0.0}) == ["mode collapse"]
-    assert named({"active_dims": 1}) == ["posterior collapse"]
+    assert named({"kl_per_dim": [1.0, 0.0, 0.0, 0.0]}) == ["posterior collapse"]
     assert named({"object_recall": 0.9, "object_precision": 0.3}) == ["over-painting"]
-    both = {"object_recall": 0.3, "object_precision": 0.9, "active_dims": 0}
+    both = {"object_recall": 0.3, "object_precision": 0.9, "kl_per_dim": [0.0, 0.0, 0.0, 0.0]}
     assert named(both) == ["omission", "posterior collapse"]
 
 
@@ -99,6 +100,28 @@ def test_collapse_of_packed_codes_is_found_although_their_rate_never_changes(
     assert verdict["posterior_collapse"] is collapsed
     assert ("posterior collapse" in [finding.name for finding in findings]) is collapsed
     assert not collapsed or "vary over grids" in findings[-1].evidence
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_collapse_of_shapes_is_found_although_places_and_colours_always_say_something(
+    tmp_path: Path, tiny_corpus: Path, collapsed: bool
+) -> None:
+    model = ObjectsVAE(width=8)
+    last = model.encoder.shape.network[-1]
+    assert isinstance(last, torch.nn.Linear)
+    if collapsed:
+        torch.nn.init.zeros_(last.weight)
+        torch.nn.init.zeros_(last.bias)
+    module = make(0.1, model=model)
+    trainer_for(tmp_path).test(module, GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path)), verbose=False)
+    results: dict[str, Any] = module.results["test"]
+    assert results["active_dims"] == (3 if collapsed else 11)
+    verdict, findings = assess(module, results, None)
+    assert verdict["posterior_collapse"] is collapsed
+    assert (verdict["active_dims"], verdict["latent_dim"]) == (0 if collapsed else 8, 8)
+    evidence = [finding.evidence for finding in findings if finding.name == "posterior collapse"]
+    assert len(evidence) == collapsed
+    assert not collapsed or evidence[0].startswith("0 of 8 numbers of a shape carry more than 0.05 nats")
 
 
 @pytest.mark.parametrize(

@@ -196,8 +196,8 @@ def _objects(
     if model.slots is None:
         return {"walks": figures}
     codes = Codec(model).codes(grids.numpy())
-    assert codes.left_out is not None
-    left_out = {"grids": int((codes.left_out > 0).sum()), "objects": int(codes.left_out.sum())}
+    missing = np.asarray(codes.left_out)
+    left_out = {"grids": int((missing > 0).sum()), "objects": int(missing.sum())}
     log.info("%d objects of %d grids have no slot: too many, or too large", left_out["objects"], left_out["grids"])
     found = {"walks": figures, "left_out": left_out}
     factors = read_factors(data.corpus_path, split)

@@ -98,6 +98,11 @@ class GridModel(nn.Module):
         """Names of the entries in which the KL is told; number d of a code belongs to entry ``d % len(kl_names)``."""
         return tuple(f"z{number}" for number in range(self.latent_dim))
 
+    @property
+    def inferred_entries(self) -> range:
+        """Entries of the KL that a network infers, by which a collapse is told: here all of them."""
+        return range(len(self.kl_names))
+
     def traversal(self, code: NDArray[np.float32], number: int, steps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values of one number of a code that show what it means.
 

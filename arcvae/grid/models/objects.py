@@ -109,6 +109,11 @@ class ObjectsVAE(GridModel):
         """Numbers of a slot: the KL is told for each, summed over slots."""
         return ("row", "column", "color", *(f"shape {index}" for index in range(1, self.shape_numbers + 1)))
 
+    @property
+    def inferred_entries(self) -> range:
+        """The numbers of a shape: place and colour are found."""
+        return range(PLACE, PLACE + self.shape_numbers)
+
     def traversal(self, code: NDArray[np.float32], number: int, steps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Places a cell apart about that of the object, every colour in turn, shapes as for any code."""
         field, count = number % (PLACE + self.shape_numbers), len(steps)
