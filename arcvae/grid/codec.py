@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -19,14 +19,13 @@ from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.codes.prior import CodePrior
 from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
+from arcvae.grid.inputs import Array, as_given, batch_of_codes, batch_of_grids
 from arcvae.grid.models import build_model
 from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
-from arcvae.imbalance.masking import valid_elements
 from arcvae.io.exports import BEST
 from arcvae.io.tensors import fill
 
-Array = TypeVar("Array", Tensor, NDArray[Any])
 Decision = Literal["argmax", "adjusted"]
 BATCH: Final = 1000
 """Grids per forward pass, as in evaluation: the same batches give the same bits."""
@@ -142,12 +141,12 @@ class Codec:
                 f"too many or too large; codes(grids).left_out counts them",
                 stacklevel=2,
             )
-        return _like(grids, mu, single), _like(grids, logvar, single)
+        return as_given(grids, mu, single), as_given(grids, logvar, single)
 
     def _encode(self, grids: Any, refine: int, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor, bool]:
         """Means, log-variances and objects left out of a batch, on the CPU, and whether it was a single grid."""
         self._require("encoder", "encode")
-        batch, single = self._grids(grids, ignore_index)
+        batch, single = batch_of_grids(grids, self.model, ignore_index)
         if refine:
             self._require("decoder", "refine")
         means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
@@ -172,9 +171,9 @@ class Codec:
         Returns:
             ``(N, C, H, W)`` float32.
         """
-        codes, _ = self._codes(z)
+        codes, _ = batch_of_codes(z, self.latent_dim)
         empty = torch.zeros(0, self.num_colors, self.grid_size, self.grid_size)
-        return _like(z, torch.cat(list(self._decoded(codes, decision, (self.grid_size, self.grid_size))) or [empty]))
+        return as_given(z, torch.cat(list(self._decoded(codes, decision, (self.grid_size, self.grid_size))) or [empty]))
 
     def latents(self, z: Array) -> Array:
         """The numbers in which the decoder is smooth: the latents in packed codes, or else the codes themselves.
@@ -186,8 +185,8 @@ class Codec:
             ``(N, L)`` or ``(L,)`` float32, L a multiple of D: of packed codes in (-2, 2), others about N(0, 1).
             :meth:`pack` makes codes of them.
         """
-        codes, single = self._codes(z)
-        return _like(z, self.model.latents(codes), single)
+        codes, single = batch_of_codes(z, self.latent_dim)
+        return as_given(z, self.model.latents(codes), single)
 
     def pack(self, latents: Array) -> Array:
         """Codes ``(N, D)`` or ``(D,)`` of latents ``(N, L)`` or ``(L,)``: the inverse of :meth:`latents`.
@@ -199,8 +198,8 @@ class Codec:
             >>> codec.latents(z).shape, codec.pack(codec.latents(z)).shape
             ((1, 16), (1, 8))
         """
-        numbers, single = self._codes(latents, self.model.num_latents)
-        return _like(latents, self.model.pack(numbers), single)
+        numbers, single = batch_of_codes(latents, self.model.num_latents)
+        return as_given(latents, self.model.pack(numbers), single)
 
     @torch.no_grad()
     def codes(self, grids: Array, refine: int = 0) -> ObjectCodes:
@@ -233,12 +232,14 @@ class Codec:
             DataError: Codes of another type or shape, or a size that the model does not draw.
         """
         given: Any = z.flat if isinstance(z, ObjectCodes) else z
-        codes, single = self._codes(given)
+        codes, single = batch_of_codes(given, self.latent_dim)
         height, width = size or (self.grid_size, self.grid_size)
         if not self.model.accepts(height, width):
             raise DataError(f"size=({height}, {width}): this model draws grids of {self.grid_size} x {self.grid_size}")
         pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, (height, width))]
-        found: Array = _like(given, torch.cat(pieces or [torch.zeros((0, height, width), dtype=torch.uint8)]), single)
+        found: Array = as_given(
+            given, torch.cat(pieces or [torch.zeros((0, height, width), dtype=torch.uint8)]), single
+        )
         return found
 
     def reconstruct(self, grids: Array, decision: Decision = "argmax", refine: int = 0) -> Array:
@@ -288,40 +289,3 @@ class Codec:
     def _require(self, part: str, verb: str) -> None:
         if self.part not in (BEST, part):
             raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {BEST}.pth")
-
-    def _grids(self, grids: Any, ignore_index: int | None) -> tuple[Tensor, bool]:
-        """``grids`` as a batch ``(N, H, W)``, and whether it was a single grid."""
-        array = _tensor(grids)
-        size = self.grid_size
-        if array.dtype != torch.uint8:
-            raise DataError(f"grids have dtype {array.dtype}, expected uint8; convert them")
-        if array.ndim not in (2, 3) or not self.model.accepts(*array.shape[-2:]):
-            raise DataError(f"grids have shape {tuple(array.shape)}, expected (N, {size}, {size})")
-        colors = array if ignore_index is None else array[valid_elements(array, ignore_index)]
-        if colors.numel() and int(colors.max()) >= self.num_colors:
-            raise DataError(f"grids hold {int(colors.max())}, expected colours 0-{self.num_colors - 1}")
-        return (array[None], True) if array.ndim == 2 else (array, False)
-
-    def _codes(self, z: Any, size: int | None = None) -> tuple[Tensor, bool]:
-        """``z`` as a float32 batch ``(N, size)``, by default of codes, and whether it was a single one."""
-        array, size = _tensor(z), size or self.latent_dim
-        if not array.is_floating_point():
-            raise DataError(f"codes have dtype {array.dtype}, expected floating point")
-        if array.ndim not in (1, 2) or array.shape[-1] != size:
-            raise DataError(f"codes have shape {tuple(array.shape)}, expected (N, {size})")
-        if not torch.isfinite(array).all():
-            raise DataError("codes must be finite")
-        array = array.float()
-        return (array[None], True) if array.ndim == 1 else (array, False)
-
-
-def _tensor(array: Any) -> Tensor:
-    """``array`` as a tensor; an array with negative strides, mirrored or turned, is copied."""
-    return torch.as_tensor(np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array)
-
-
-def _like(example: Array, batch: Tensor, single: bool = False) -> Array:
-    """``batch``, or its only entry, as the kind of array that the caller uses."""
-    result: Any = batch[0] if single else batch
-    converted: Array = result.to(example.device) if isinstance(example, Tensor) else result.numpy()
-    return converted
