@@ -87,8 +87,8 @@ class GridDataModule(ImbalanceDataModule):
             to this power of their counts; see :mod:`arcvae.grid.corpus.shape_batches`. None trains on the grids.
         shape_mutation: Share of these shapes in which a cell is moved; has no effect without ``shape_power``.
         max_bytes: Refuse a corpus that declares more.
-        overfit_grids: Train and validate on this many training grids alone; 0 for the whole corpus. Class counts
-            are still those of the whole train split.
+        overfit_grids: Train and validate on this many training grids alone, as they are; 0 for the whole corpus. Class
+            counts are still those of the whole train split.
         overfit_repeats: How often an epoch repeats them.
         corpus_dir: Folder for generated corpora.
         cache_dir: Folder for class counts.
@@ -244,7 +244,7 @@ class GridDataModule(ImbalanceDataModule):
         )
         on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
         transform = None
-        if training and (self.symmetries or self.permute_colors):
+        if training and not self.overfit_grids and (self.symmetries or self.permute_colors):
             transform = partial(augment, symmetries=self.symmetries, colors=self.permute_colors, num_colors=NUM_COLORS)
         batches: Dataset[Tensor] = TensorBatches(grids, transform, self.seed)
         if training and self.shape_power is not None and not self.overfit_grids:
