@@ -232,15 +232,34 @@ def former_key(config: Mapping[str, Any], key: str) -> str | None:
     return next((one.former[key] for one in settings if key in one.former), None)
 
 
-def further_argument(config: Mapping[str, Any], path: Sequence[str]) -> str | None:
-    """The plugin, or the class of another library, that may take a key which the config leaves out; or None.
+def further_key(config: Mapping[str, Any], path: Sequence[str], value: Any, typed: str) -> str | None:
+    """What to say of a key that the config leaves out, if a plugin or what its node builds may take it; else None.
 
-    Whether a class does is found out where the key is added: to ask it, its library would have to be imported.
+    Whether a class of another library does is found out where the key is added: to ask it, the library would have to be
+    imported.
+
+    Args:
+        config: Without the key.
+        path: Parts of the key.
+        value: What it is set to.
+        typed: The same as it was typed, for the remedy.
     """
-    owner = _owner(config, path)
+    book, owner, name = Rulebook.of(config), _owner(config, path), ".".join(path)
     if owner is None:
-        return next((name for name, one in Rulebook.of(config).plugins.items() if one.rule(path)), None)
-    return owner.target if not owner.target.startswith("arcvae.") and len(path) == 2 else None
+        target = next((plugin for plugin, one in book.plugins.items() if one.rule(path)), None)
+    else:
+        target = owner.target if owner.name == path[-1] else None
+        ours = target is not None and target.startswith("arcvae.") and book.allows(target)
+        if ours and (line := _parameter_problem(book, _with(config, path, value), path, value)):
+            return line
+    return target and f"{name} is not among the keys of this config; to add it for {target}, write +{name}={typed}"
+
+
+def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """A copy of nested mappings in which one key has another value."""
+    inner = config.get(path[0])
+    below = _with(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
+    return {**config, path[0]: below}
 
 
 def _target_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:

@@ -21,16 +21,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.app.checks import argument_problems
-from arcvae.app.compose import (
-    CONF_DIR,
-    import_named_plugins,
-    parse_overrides,
-    plan,
-    register_resolvers,
-    resolved,
-    resumed_overrides,
-)
+from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
 from arcvae.app.hydra_internals import parse_command_line
+from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 
