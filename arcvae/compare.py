@@ -1,7 +1,7 @@
-"""Train variants and compare them: ``python -m arcvae.compare [study=options] [seeds=[1,2,3]]``.
+"""Train variants and compare them: ``python -m arcvae.compare [study=options] ['seeds=[1,2,3]']``.
 
-Or compare runs that are there: ``python -m arcvae.compare runs=[FOLDER,FOLDER]``. Leaves a report below
-``outputs/compare/``; see README.md.
+Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``. Leaves a report
+below ``outputs/compare/``; see README.md.
 """
 
 from __future__ import annotations

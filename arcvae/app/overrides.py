@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -13,6 +15,8 @@ from omegaconf import OmegaConf
 
 from arcvae.app.plugins import import_plugins
 from arcvae.errors import ConfigError
+
+_QUOTES: Final = ("'", '"')
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
@@ -36,16 +40,30 @@ def read_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[str]]
         try:
             parsed += parser.parse_overrides([override])
         except HydraException as error:
-            key, _, value = override.partition("=")
-            as_text = f"{key}={quoted(value)}"
-            try:
-                parser.parse_overrides([as_text])
-            except HydraException:
+            readable = _with_quotes(override, parser)
+            if readable is None:
                 problems.append(f"cannot read the override {override}: {one_line(error)}")
             else:
-                typed = shlex.quote(as_text) if set(as_text) & set('"$`\\') else f'"{as_text}"'
-                problems.append(f"cannot read the override {override}; quote its value: {typed}")
+                typed = shlex.quote(readable) if set(readable) & set('"$`\\!') else f'"{readable}"'
+                what = "each item" if "=[" in readable else "its value"
+                problems.append(f"cannot read the override {override}; quote {what}: {typed}")
     return parsed, problems
+
+
+def _with_quotes(override: str, parser: OverridesParser) -> str | None:
+    """An override that cannot be read with its value, or each item of a list, in quotes; None if that does not help."""
+    key, _, value = override.partition("=")
+    tries = [f"{key}={quoted(value)}"]
+    if value.startswith("[") and value.endswith("]"):
+        items = [item.strip() for item in re.split(r",(?![^\[]*\])", value[1:-1])]  # not at commas of inner lists
+        tries.insert(0, f"{key}=[{','.join(item if item[:1] in _QUOTES else quoted(item) for item in items)}]")
+    for readable in tries:
+        try:
+            parser.parse_overrides([readable])
+        except HydraException:
+            continue
+        return readable
+    return None
 
 
 def import_named_plugins(overrides: Sequence[Override]) -> None:

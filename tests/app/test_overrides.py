@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,29 @@ def test_what_can_be_read_is_read_beside_what_cannot() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_overrides(["loss=[", "a=b=c"])
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("shell", [shell for shell in ("bash", "zsh") if shutil.which(shell)])
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("overrides=[a=1,b=2]", ["a=1", "b=2"]),
+        ("overrides=[data.path=c.npz]", ["data.path=c.npz"]),
+        ("overrides=['a=1', b=2 ]", ["a=1", "b=2"]),
+        ("overrides=[model.widths=[1,2],b=2]", ["model.widths=[1,2]", "b=2"]),
+        ("overrides=[data.path=$HOME/c.npz]", ["data.path=$HOME/c.npz"]),
+        ("data.path=a=b/c.npz", "a=b/c.npz"),
+        ("data.path=it's=so/c.npz", "it's=so/c.npz"),
+        ("data.path=a=[b", "a=[b"),
+    ],
+)
+def test_remedy_is_what_was_meant_once_it_is_typed(shell: str, override: str, value: object) -> None:
+    # A list in quotes is one word: `overrides='[a=1,b=2]'` would end in "must be a list".
+    (problem,) = read_overrides([override])[1]
+    typed = problem.partition(": ")[2]
+    script = f"{shlex.quote(sys.executable)} -c 'import sys; print(sys.argv[1], end=chr(0))' {typed}"
+    done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True)
+    assert parse_overrides([done.stdout[:-1]])[0].value() == value
 
 
 def test_quoted_text_is_read_back_as_it_was() -> None:
