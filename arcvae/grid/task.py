@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, painting, posterior_collapse
+from arcvae.grid.settings import model_problems
 from arcvae.training.findings import Finding
 from arcvae.training.task import Results, Task
 
@@ -47,7 +48,10 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
         found, wanted = read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size, model.get("grid_size")
         if wanted not in (None, found):
-            raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; set it to that")
+            remedy = "set it to that"
+            if problems := model_problems({**model, "grid_size": found}):  # of a model that fits the corpus no better
+                remedy = f"this model cannot: {problems[0]}; model=objects takes grids of any size"
+            raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; {remedy}")
 
     def build_module(
         self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any
