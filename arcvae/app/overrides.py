@@ -87,7 +87,7 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
 
     Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
-    free of links: ``outputs/latest`` points to the new run as soon as that has begun.
+    free of links: ``outputs/latest`` points to the new run as soon as that has a checkpoint.
     """
     given, unreadable = read_overrides(overrides)
     if unreadable:
