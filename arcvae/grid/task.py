@@ -10,7 +10,7 @@ from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, painting, posterior_collapse
 from arcvae.grid.settings import model_problems
 from arcvae.training.findings import Finding
-from arcvae.training.task import Results, Task
+from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.grid.codec import Codec
@@ -86,7 +86,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
             )
         return lines
 
-    def further_results(self, results: Results, module: GridModule) -> Results:
+    def further_results(self, results: Mapping[str, Value], module: GridModule) -> Results:
         """The number of active dimensions, and beta."""
         # Burda et al. 2016, section 5.2, tell active dimensions by the variance of the mean code.
         packed = "code_variance" in results
@@ -101,7 +101,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         """The code of a predictor that looks at nothing."""
         return {"kl": 0.0, "kl_per_dim": [0.0] * len(module.model.kl_names), "active_dims": 0}
 
-    def verdict(self, results: Results, module: GridModule) -> dict[str, Any]:
+    def verdict(self, results: Mapping[str, Value], module: GridModule) -> dict[str, Any]:
         """Mode collapse, and posterior collapse: fewer than half of the dimensions carry information."""
         active = results["active_dims"]
         dimensions = len(module.model.kl_names)
@@ -113,7 +113,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         }
 
     def findings(
-        self, results: Results, module: GridModule, verdict: Mapping[str, Any], *,
+        self, results: Mapping[str, Value], module: GridModule, verdict: Mapping[str, Any], *,
         weight_ratio: float | None, tau: float | None,
     ) -> list[Finding]:  # fmt: skip
         """Mode collapse, or else objects painted too large or left out; and posterior collapse."""
