@@ -280,10 +280,19 @@ def _monitor_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
     monitor, mode = value_at(config, "monitor"), value_at(config, "monitor_mode")
     if not isinstance(monitor, str) or mode not in ("max", "min"):
         return []
-    low = monitor.rpartition("/")[2] in {name for settings in book.all() for name in settings.lower_is_better}
+    low = monitor.rpartition("/")[2] in _falling(book)
     if low == (mode == "min"):
         return []
     return [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
+
+
+def falling_metrics(config: Mapping[str, Any]) -> set[str]:
+    """The metrics of a config that are better the lower they are, without the split."""
+    return _falling(Rulebook.of(config))
+
+
+def _falling(book: Rulebook) -> set[str]:
+    return {name for settings in book.all() for name in settings.lower_is_better}
 
 
 def foreign_targets(config: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import arcvae
 from arcvae.app.checks import (
     SHARED,
     Rulebook,
+    falling_metrics,
     foreign_targets,
     former_key,
     further_key,
@@ -277,6 +278,12 @@ def test_file_may_build_nothing_but_arcvaes_own_and_plugins() -> None:
     assert foreign_targets({"model": {"_target_": "mine.M"}, "plugins": ["mine"]}) == []
     nested = {"model": {"_target_": "arcvae.grid.models.x.X", "latent_dim": {"_target_": "os.system"}}}
     assert foreign_targets(nested) == ["model.latent_dim._target_ is more than a value"]
+
+
+def test_metrics_that_fall_are_those_of_the_rooms_of_a_config(plugin: str) -> None:
+    assert falling_metrics(GRID) == {"loss", "reconstruction", "kl"}
+    assert falling_metrics(AUDIO) == {"loss"}
+    assert falling_metrics(AUDIO | {"plugins": [plugin]}) == {"loss", "edits"}
 
 
 def test_former_keys_say_what_became_of_them() -> None:
