@@ -228,6 +228,7 @@ SETTINGS: Final = Settings(
         "arcvae.grid.codes.sources.",
     ),
     lower_is_better=("reconstruction", "kl"),
+    cosmetic=("snapshots", "code_pictures"),
     former={
         "callbacks.beta_annealing": "is gone: beta follows the epochs of any run; leave this override out",
         "prior.name": "is gone: prior=NAME chooses a prior",
