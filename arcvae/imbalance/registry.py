@@ -91,12 +91,9 @@ _REGISTRY: dict[str, RegisteredLoss] = {}
 
 
 def register_loss(
-    name: str,
-    *,
-    over: Over = "element",
-    fades: Mapping[str, float] | None = None,
+    name: str, *, over: Over = "element", fades: Mapping[str, float] | None = None,
     rules: Mapping[str, Rule] | None = None,
-) -> Callable[[F], F]:
+) -> Callable[[F], F]:  # fmt: skip
     """Make a function available as ``loss.name=NAME``; its keyword parameters become keys of the loss config.
 
     The function takes logits ``(N, C, *)`` and target ``(N, *)``, int64 in ``[0, C)``, and returns costs that are not
@@ -121,8 +118,8 @@ def register_loss(
         over: What one number that the function returns is the cost of.
         fades: For parameters that should change while a loss fades: the value that they move to, linearly, over the
             share of the run that ``loss.fade`` says.
-        rules: Ranges of parameters, such as ``{"q": Number(0, 1, above=True)}`` with the rules of
-            :mod:`arcvae.io.settings`. For a parameter without one, a plain annotation (``q: float``) says the type.
+        rules: Ranges of parameters, such as ``{"q": Number(0, 1)}`` (:mod:`arcvae.io.settings`). Otherwise a plain
+            annotation, such as ``q: float``, says what a parameter may be.
 
     Returns:
         A decorator that returns the function as it is.
