@@ -1,7 +1,7 @@
-"""Train variants and compare them: ``python -m arcvae.compare [study=options] [seeds=[1,2,3]]``.
+"""Train variants and compare them: ``python -m arcvae.compare [study=options] ['seeds=[1,2,3]']``.
 
-Or compare runs that are there: ``python -m arcvae.compare runs=[FOLDER,FOLDER]``. Leaves a report below
-``outputs/compare/``; see README.md.
+Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``. Leaves a report
+below ``outputs/compare/``; see README.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.command import run_command
+from arcvae.app.command import require_arguments, run_command
 from arcvae.app.compose import plan
 from arcvae.app.variants import jobs_of
 from arcvae.errors import DataError
@@ -22,10 +22,10 @@ def check(config: dict[str, Any]) -> None:
         if not (Path(run) / "metrics.json").is_file():
             raise DataError(f"{run} holds no metrics.json; give the folder of a finished training run")
     if not config["runs"]:
-        for overrides in jobs_of(config).values():
-            plan("train", overrides)
+        jobs = [job for overrides in jobs_of(config).values() for job in plan("train", overrides)]
         for prior in config["study"].get("priors") or []:
             plan("sample", [f"prior={prior}"])
+        require_arguments(jobs)
 
 
 def main() -> int:

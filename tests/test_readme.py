@@ -156,11 +156,13 @@ def test_example_with_codes_runs(model: str, run_folder: Path, monkeypatch: pyte
     names: dict[str, Any] = {}
     exec(code.replace("atomic-d10", model), names)
     assert names["mu"].shape == names["closer"].shape == (3, 10)
-    assert names["halfway"].shape == names["moved"].shape == (16, 16)
+    assert names["halfway"].shape == names["both"].shape == (16, 16)
     assert names["adjusted"].shape == (3, 16, 16)
     assert names["new"].shape == (5, 16, 16)
-    if model == "atomic-d10":  # what the comment says of a refined code
+    if model == "atomic-d10":  # what the comments say of a refined code, and of a sum
         assert (names["codec"].decode(names["closer"]) == names["grids"]).all()
+        assert [names["grids"][i].max() for i in range(3)] == [0, 1, 2]
+        assert (names["both"] == names["grids"].max(0)).all()
 
 
 def test_example_of_a_loss_over_batches_is_dice() -> None:

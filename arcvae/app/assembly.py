@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from arcvae.training.clock import ClockCallback
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 from arcvae.training.module import ImbalanceModule
+from arcvae.training.run_folder import link_latest
 from arcvae.training.task import Task
 
 
@@ -106,7 +108,7 @@ def build_module(
 
 
 def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]) -> Trainer:
-    """Build callbacks, logger and trainer for a run folder."""
+    """Build callbacks, logger and trainer for a run folder; with its first checkpoint it becomes the latest run."""
     callbacks = [build(config, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     for callback in callbacks:
         if hasattr(callback, "dirpath"):
@@ -119,7 +121,7 @@ def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]
         node,
         callbacks=[ClockCallback(), *callbacks, RunStamp(facts)],
         logger=build_logger(config, folder),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"])))],
         default_root_dir=str(folder),
     )
     return trainer

@@ -1,20 +1,23 @@
 """Checking a composed config: every problem at once, each in one line with the key, the value and the remedy.
 
 What a value may be is said in the ``settings.py`` of the room that it belongs to; here is decided which room that is.
-Nothing here imports torch, so that a typing error is reported in half a second.
+Nothing of this needs torch, so that a typing error is reported in half a second; only classes and functions that are
+asked what they take are imported. That happens for keys without a rule and, by :func:`argument_problems`, for all
+others of a config in which nothing else is wrong. Whether there is a loss of the name given, and whether a class takes
+a key that others of its group take, is therefore reported after everything else.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from arcvae.app.arguments import said_by, unknown_argument, wrong_type
 from arcvae.app.plugins import plugin_settings
 from arcvae.errors import ConfigError
 from arcvae.io.renamed import RENAMED
@@ -77,7 +80,7 @@ class Rulebook:
         Keys outside any such node are those of a command; a task may have some of its own there.
         """
         owner = _owner(config, path)
-        own = self._owned_by(owner[0]) if owner else tuple(_task_settings().values())
+        own = self._owned_by(owner.target) if owner else tuple(_task_settings().values())
         candidates = (*own, *self.shared, *self.plugins.values())
         return next((rule for settings in candidates if (rule := settings.rule(path)) is not None), None)
 
@@ -87,6 +90,10 @@ class Rulebook:
             return (self.plugins[max(plugins, key=len)],)
         settings = room_settings().get(_room_of(target) or "")
         return () if settings is None else (settings,)
+
+    def inspector(self, target: str) -> str | None:
+        """The function that knows what a target takes beside certain values, if there is one."""
+        return next((one.inspectors[target] for one in self.all() if target in one.inspectors), None)
 
     def allows(self, target: Any) -> bool:
         """Whether ``_target_: target`` may be built."""
@@ -141,36 +148,82 @@ def _problem(book: Rulebook, config: Mapping[str, Any], path: tuple[str, ...], v
     if value is None and path[0] == "callbacks" and len(path) == 2:
         return None  # switched off
     rule = book.rule(config, path)
-    return _parameter_problem(book, config, path) if rule is None else problem_line(path, value, rule)
+    return _parameter_problem(book, config, path, value) if rule is None else problem_line(path, value, rule)
 
 
-def _owner(config: Mapping[str, Any], path: Sequence[str]) -> tuple[str, str] | None:
-    """The ``_target_`` that a key is a parameter of, and the name of that parameter."""
+@dataclass(frozen=True)
+class _Owner:
+    """The node that a key belongs to."""
+
+    target: str
+    node: Mapping[str, Any]
+    name: str
+    """Of the parameter that the key, or what it is a part of, is passed to."""
+
+
+def _owner(config: Mapping[str, Any], path: Sequence[str]) -> _Owner | None:
+    """The innermost node with a ``_target_`` around a key."""
     node: Any = config
     owner = None
     for depth, part in enumerate(path[:-1]):
         node = node.get(part) if isinstance(node, Mapping) else None
         if isinstance(node, Mapping) and node.get("_target_"):
-            owner = (str(node["_target_"]), path[depth + 1])
+            owner = _Owner(str(node["_target_"]), node, path[depth + 1])
     return owner
 
 
-def _parameter_problem(book: Rulebook, config: Mapping[str, Any], path: Sequence[str]) -> str | None:
-    """A key without a rule is fine if the class or function that its node builds has such a parameter."""
+def _parameter_problem(book: Rulebook, config: Mapping[str, Any], path: Sequence[str], value: Any) -> str | None:
+    """A key without a rule is fine if what its node builds has such a parameter, and this no annotation against it."""
     key, owner = ".".join(path), _owner(config, path)
     if owner is None:
         return f"unknown key {key}{nearest(key, [name for settings in book.all() for name in settings.rules])}"
-    target, name = owner
+    target, name = owner.target, owner.name
     if not book.allows(target):
         return None  # reported as a target already
     try:
-        module, _, attribute = target.rpartition(".")
-        parameters = inspect.signature(getattr(importlib.import_module(module), attribute)).parameters
-    except (ImportError, AttributeError, ValueError, TypeError):
-        return None  # reported when it is built
-    if name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return None
-    return f"unknown key {key}: {target} takes no {name}{nearest(name, list(parameters))}"
+        if inspector := book.inspector(target):
+            return said_by(inspector, owner.node).get(name)
+        inside = path[-1] != name  # a part of what is passed on
+        return unknown_argument(path, name, target) or (None if inside else wrong_type(path, value, target))
+    except (ImportError, AttributeError, ValueError):
+        return None  # reported by `argument_problems`
+
+
+def argument_problems(config: Mapping[str, Any]) -> list[str]:
+    """What the classes and functions that a config names say of the keys that they get, a line each.
+
+    It imports them all, as whoever builds them is about to do; to be asked when :func:`problems_of` finds nothing.
+    Those that have an inspector are asked first, and alone if anything is wrong there: it is the others that take long.
+
+    Args:
+        config: As :func:`problems_of`.
+    """
+    book = Rulebook.of(config)
+    named = [(path[:-1], target) for path, target in paths(config) if path[-1] == "_target_" and target is not None]
+    inspected = [(path, target) for path, target in named if book.inspector(target)]
+    for nodes in (inspected, [node for node in named if node not in inspected]):
+        if found := [line for path, target in nodes for line in _said_of(book, config, path, target)]:
+            return found
+    return []
+
+
+def _said_of(book: Rulebook, config: Mapping[str, Any], path: tuple[str, ...], target: str) -> list[str]:
+    """What a class or function says of the keys of the node at ``path``, a line each."""
+    node = _node(config, path)
+    names = [str(name) for name in node if not str(name).startswith("_")]
+    try:
+        if inspector := book.inspector(target):
+            return list(said_by(inspector, node).values())
+        return [line for name in names if (line := unknown_argument((*path, name), name, target))]
+    except (ImportError, AttributeError, ValueError) as error:
+        return [f"{'.'.join(path)}._target_={target}: {' '.join(str(error).split())}"]
+
+
+def _node(config: Any, path: Sequence[str]) -> Any:
+    """The node at a path as :func:`paths` gives it."""
+    for part in path:
+        config = config[int(part) if isinstance(config, list) else part]
+    return config
 
 
 def former_key(config: Mapping[str, Any], key: str) -> str | None:
@@ -179,15 +232,34 @@ def former_key(config: Mapping[str, Any], key: str) -> str | None:
     return next((one.former[key] for one in settings if key in one.former), None)
 
 
-def further_argument(config: Mapping[str, Any], path: Sequence[str]) -> str | None:
-    """The plugin, or the class of another library, that may take a key which the config leaves out; or None.
+def further_key(config: Mapping[str, Any], path: Sequence[str], value: Any, typed: str) -> str | None:
+    """What to say of a key that the config leaves out, if a plugin or what its node builds may take it; else None.
 
-    Whether a class does is found out where the key is added: to ask it, its library would have to be imported.
+    Whether a class of another library does is found out where the key is added: to ask it, the library would have to be
+    imported.
+
+    Args:
+        config: Without the key.
+        path: Parts of the key.
+        value: What it is set to.
+        typed: The same as it was typed, for the remedy.
     """
-    owner = _owner(config, path)
+    book, owner, name = Rulebook.of(config), _owner(config, path), ".".join(path)
     if owner is None:
-        return next((name for name, one in Rulebook.of(config).plugins.items() if one.rule(path)), None)
-    return owner[0] if not owner[0].startswith("arcvae.") and len(path) == 2 else None
+        target = next((plugin for plugin, one in book.plugins.items() if one.rule(path)), None)
+    else:
+        target = owner.target if owner.name == path[-1] else None
+        ours = target is not None and target.startswith("arcvae.") and book.allows(target)
+        if ours and (line := _parameter_problem(book, _with(config, path, value), path, value)):
+            return line
+    return target and f"{name} is not among the keys of this config; to add it for {target}, write +{name}={typed}"
+
+
+def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """A copy of nested mappings in which one key has another value."""
+    inner = config.get(path[0])
+    below = _with(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
+    return {**config, path[0]: below}
 
 
 def _target_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
@@ -208,10 +280,19 @@ def _monitor_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
     monitor, mode = value_at(config, "monitor"), value_at(config, "monitor_mode")
     if not isinstance(monitor, str) or mode not in ("max", "min"):
         return []
-    low = monitor.rpartition("/")[2] in {name for settings in book.all() for name in settings.lower_is_better}
+    low = monitor.rpartition("/")[2] in _falling(book)
     if low == (mode == "min"):
         return []
     return [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
+
+
+def falling_metrics(config: Mapping[str, Any]) -> set[str]:
+    """The metrics of a config that are better the lower they are, without the split."""
+    return _falling(Rulebook.of(config))
+
+
+def _falling(book: Rulebook) -> set[str]:
+    return {name for settings in book.all() for name in settings.lower_is_better}
 
 
 def foreign_targets(config: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -20,16 +20,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from arcvae.app.compose import (
-    CONF_DIR,
-    import_named_plugins,
-    parse_overrides,
-    plan,
-    register_resolvers,
-    resolved,
-    resumed_overrides,
-)
+from arcvae.app.checks import argument_problems
+from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
 from arcvae.app.hydra_internals import parse_command_line
+from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 
@@ -60,7 +54,8 @@ def run_command(config_name: str, job: str | Job, check: Callable[[dict[str, Any
         job: Called for each job; or the full name of such a function (``"arcvae.app.jobs.train.train"``), which is
             imported only after the check. What it returns, if a number, or the number that what it returns has as
             ``objective``, is the value of the job for sweepers that search.
-        check: Called with the resolved config of each job before anything is written; raises ArcvaeError.
+        check: Called with the resolved config of each job before anything is written or torch is imported; raises
+            ArcvaeError. What the config names is imported after it, and asked whether it takes the keys it gets.
 
     Returns:
         The exit code: 0, or that of the fault (see :mod:`arcvae.errors`); 1 for an internal error and for a sweep
@@ -101,7 +96,20 @@ def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
         if sweep and "ddp" in str(value_at(config, "trainer.strategy")):
             raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
         check(config)
+    if not arguments.cfg:
+        require_arguments(configs)
     return sweep
+
+
+def require_arguments(configs: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what the classes and functions that checked configs name do not take; imports all of them.
+
+    Raises:
+        ConfigError: Every key that they do not take, and every loss that is not registered.
+    """
+    problems = dict.fromkeys(line for config in configs for line in argument_problems(config))
+    if problems:
+        raise ConfigError(list(problems))
 
 
 def _with_overrides_of_resumed(given: list[str]) -> list[str]:

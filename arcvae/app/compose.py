@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,16 +12,15 @@ from typing import Any, Final
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from arcvae.app.checks import former_key, further_argument, paths, problems_of
+from arcvae.app.checks import former_key, further_key, paths, problems_of
 from arcvae.app.identity import make_run_id
-from arcvae.app.plugins import import_plugins
+from arcvae.app.overrides import import_named_plugins, one_line, parse_overrides, quoted, read_overrides
 from arcvae.errors import ConfigError
 from arcvae.io.settings import leaves, nearest
 
@@ -31,6 +29,8 @@ CONF_DIR: Final = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / 
 """The config files: inside the package once installed, beside it in a checkout."""
 NEEDED: Final = ("task", "data", "model", "loss", "optimizer", "trainer")
 """Groups that a training run cannot do without."""
+REFUSALS: Final = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+"""What composing a config may raise."""
 CLOSE: Final = 0.8
 """Similarity of two keys from which one is taken for a misspelt other."""
 
@@ -50,15 +50,16 @@ def plan(
         A resolved config of plain types for each job, without the ``hydra`` node.
 
     Raises:
-        ConfigError: Every unknown group option, key and value, and every value out of range.
+        ConfigError: Every override that cannot be read, every unknown group option, key and value, and every value out
+            of range. A plugin that cannot be imported, a folder that is not there, and a config file that Hydra cannot
+            compose are reported without what else may be wrong.
     """
     register_resolvers()
     with _composing():
-        parsed = parse_overrides(overrides)
+        parsed, problems = read_overrides(overrides)
         import_named_plugins(parsed)
         search = _search_path(parsed, config_dir)
-        jobs = _jobs_of_sweep(parsed, search) if multirun else [list(overrides)]
-        problems: list[str] = []
+        jobs = _jobs_of_sweep(parsed, search) if multirun else [[str(override.input_line) for override in parsed]]
         configs = []
         for job in jobs:
             config, found = _compose_job(config_name, parse_overrides(job), search)
@@ -81,50 +82,6 @@ def _composing() -> Iterator[None]:
         GlobalHydra.instance().hydra = running
 
 
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Overrides as Hydra understands them.
-
-    Raises:
-        ConfigError: One that cannot be read, with the form to type instead if quotes are all it lacks.
-    """
-    parser = OverridesParser.create()
-    parsed: list[Override] = []
-    problems = []
-    for override in overrides:
-        try:
-            parsed += parser.parse_overrides([override])
-        except HydraException as error:
-            key, _, value = override.partition("=")
-            quoted = f"{key}={_quoted(value)}"
-            try:
-                parser.parse_overrides([quoted])
-            except HydraException:
-                problems.append(f"cannot read the override {override}: {_one_line(error)}")
-            else:
-                typed = shlex.quote(quoted) if set(quoted) & set('"$`\\') else f'"{quoted}"'
-                problems.append(f"cannot read the override {override}; quote its value: {typed}")
-    if problems:
-        raise ConfigError(problems)
-    return parsed
-
-
-def import_named_plugins(overrides: Sequence[Override]) -> None:
-    """Import the modules that overrides name under ``plugins``: what they add to config groups is then found.
-
-    Those that only a config file names are imported later, by whatever needs them.
-
-    Raises:
-        ConfigError: A module that is not found, or fails.
-    """
-    for override in overrides:
-        if override.key_or_group != "plugins" or override.is_delete():
-            continue
-        if override.is_discrete_sweep():  # each value is a list of its own
-            import_named_plugins(parse_overrides([f"plugins={value}" for value in override.sweep_string_iterator()]))
-        elif isinstance(names := override.value(), list):
-            import_plugins({"plugins": [name for name in names if "$" not in str(name)]})
-
-
 def _search_path(overrides: Sequence[Override], config_dir: str | None) -> list[str]:
     """The override that adds folders to Hydra's search path, if there are any: what ``--config-dir`` does publicly."""
     folders: list[str] = []
@@ -136,7 +93,7 @@ def _search_path(overrides: Sequence[Override], config_dir: str | None) -> list[
     for override in overrides:
         if override.key_or_group == "hydra.searchpath" and isinstance(value := override.value(), list):
             folders += [str(folder) for folder in value]
-    return [f"hydra.searchpath=[{','.join(_quoted(folder) for folder in folders)}]"] if folders else []
+    return [f"hydra.searchpath=[{','.join(quoted(folder) for folder in folders)}]"] if folders else []
 
 
 def _jobs_of_sweep(overrides: Sequence[Override], search: list[str]) -> list[list[str]]:
@@ -167,22 +124,46 @@ def _compose_job(
     try:
         composed = compose(config_name, overrides=[*search, *groups])
         base = _plain(composed)
-        known = [".".join(path) for path, _ in paths(base)]
-        usable = []
-        for override in values:
-            name = override.key_or_group
-            if name in known or override.is_add() or override.is_force_add() or name.split(".")[-1].startswith("_"):
-                usable.append(str(override.input_line))
-            else:
-                problems.append(_unknown_key(override, base, known, search))
-        if usable:
-            composed = compose(config_name, overrides=[*search, *groups, *usable])
-        config = _plain(composed)
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        return {}, [*problems, _one_line(error)]
+    except REFUSALS as error:
+        return {}, [*problems, one_line(error)]
+    known = [".".join(path) for path, _ in paths(base)]
+    usable: list[Override] = []
+    unknown: list[Override] = []
+    for override in values:
+        name = override.key_or_group
+        added = override.is_add() or override.is_force_add()
+        (usable if name in known or added or name.split(".")[-1].startswith("_") else unknown).append(override)
+    if usable:
+        composed, refused = _with_values(config_name, [*search, *groups], [str(o.input_line) for o in usable])
+        problems += refused
+    config = _plain(composed)
+    problems += [_unknown_key(override, config, known, search) for override in unknown]
     if config_name == "train":
         problems += [f"{group} is missing; leave it in" for group in NEEDED if not config.get(group)]
     return config, problems + problems_of(config, _references(composed))
+
+
+def _with_values(config_name: str, chosen: list[str], values: list[str]) -> tuple[DictConfig, list[str]]:
+    """The config with those of the values that Hydra takes, and what it says of the others.
+
+    Each is tried alone if not all can be taken together: what Hydra says of the first would hide the rest.
+    """
+
+    def attempt(some: list[str]) -> tuple[DictConfig | None, str]:
+        try:
+            composed = compose(config_name, overrides=[*chosen, *some])
+            _plain(composed)  # resolves what one value says of another
+        except REFUSALS as error:
+            return None, one_line(error)
+        return composed, ""
+
+    composed, reason = attempt(values)
+    if composed is not None:
+        return composed, []
+    alone = {value: attempt([value])[1] for value in values}
+    composed, _ = attempt([value for value, problem in alone.items() if not problem])
+    refused = list(dict.fromkeys(problem for problem in alone.values() if problem))
+    return composed or compose(config_name, overrides=chosen), refused or [reason]
 
 
 def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[str], list[Override], list[str]]:
@@ -205,17 +186,17 @@ def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[st
     return groups, values, problems
 
 
-def _unknown_key(override: Override, base: Mapping[str, Any], known: Sequence[str], search: list[str]) -> str:
+def _unknown_key(override: Override, config: Mapping[str, Any], known: Sequence[str], search: list[str]) -> str:
     """What to say of an override of a key that the config does not have."""
     name = override.key_or_group
-    if (successor := former_key(base, name)) is not None:
+    if (successor := former_key(config, name)) is not None:
         return f"{name} {successor}"
-    visible = sorted(key for key in known if not key.split(".")[-1].startswith("_"))
+    visible = sorted(k for k in known if not k.split(".")[-1].startswith("_") and not name.startswith(f"{k}."))
     if close := nearest(name, visible, CLOSE):
         return f"unknown key {name}{close}"
-    if (target := further_argument(base, name.split("."))) is not None:
-        value = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
-        return f"{name} is not among the keys of this config; to add it for {target}, write +{name}={value}"
+    typed = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
+    if line := further_key(config, name.split("."), override.value(), typed):
+        return line
     groups = [group for group in _options("", search, groups=True) if group != "hydra"]
     return f"unknown key {name}{nearest(name, visible) or nearest(name, groups)}"
 
@@ -245,49 +226,6 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
-
-
-def _one_line(error: Exception) -> str:
-    """What a Hydra or OmegaConf error says, in one line."""
-    text = str(error) or type(error).__name__
-    return " ".join(part.strip() for part in text.splitlines() if part.strip())
-
-
-def _quoted(text: str) -> str:
-    """Text in single quotes, as Hydra reads it back."""
-    return QuotedString(text, Quote.single).with_quotes()
-
-
-def resumed_overrides(overrides: Sequence[str]) -> list[str]:
-    """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
-
-    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
-    free of links: ``outputs/latest`` points to the new run as soon as that has begun.
-    """
-    given = parse_overrides(overrides)
-    checkpoints = (override.value() for override in given if override.key_or_group == "ckpt_path")
-    path = next((Path(value).resolve() for value in checkpoints if isinstance(value, str) and "${" not in value), None)
-    if path is None:
-        return list(overrides)
-    own = [f"ckpt_path={_quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
-    recorded = path.parent.parent / ".hydra" / "overrides.yaml"
-    if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
-        return own
-    try:
-        before = OmegaConf.to_container(OmegaConf.load(recorded), resolve=False)
-    except Exception as error:  # whatever YAML may raise
-        raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
-    taken = {override.key_or_group for override in given}
-    lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
-    usable = (o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o))
-    return [*(str(override.input_line) for override in usable), *own]
-
-
-def _is_harmless(override: Override) -> bool:
-    """Whether an override found in a run folder may be taken over: not what names code or places of its own."""
-    name = override.key_or_group
-    foreign = name in ("hydra", "plugins") or name.startswith(("hydra.", "hydra/"))
-    return not foreign and "_target_" not in str(override.input_line)
 
 
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:

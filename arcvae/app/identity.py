@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from arcvae.app.checks import room_settings
 from arcvae.io.files import sha256
 
 FREE: Final = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
@@ -19,8 +20,6 @@ FREE_WITHIN: Final[Mapping[str, tuple[str, ...]]] = {
 """Keys within other nodes that may."""
 KEPT: Final = (("data", "generator_version"),)
 """Keys that a run which is continued takes from its checkpoint, for their default moves with the version of arcvae."""
-COSMETIC: Final = ("progress_bar", "model_summary", "step_log", "per_class_recall", "snapshots", "code_pictures")
-"""Callbacks that only show something."""
 
 
 def config_hash(config: Mapping[str, Any], *, but: Sequence[str] = ()) -> str:
@@ -39,7 +38,8 @@ def config_hash(config: Mapping[str, Any], *, but: Sequence[str] = ()) -> str:
     """
     kept = {key: value for key, value in config.items() if key not in (*FREE, *but)}
     kept["plugins"] = config.get("plugins")
-    kept["callbacks"] = {name: node for name, node in (config.get("callbacks") or {}).items() if name not in COSMETIC}
+    cosmetic = {name for settings in room_settings().values() for name in settings.cosmetic}
+    kept["callbacks"] = {name: node for name, node in (config.get("callbacks") or {}).items() if name not in cosmetic}
     for group, free in FREE_WITHIN.items():
         kept[group] = {k: v for k, v in kept.get(group, {}).items() if k not in free or k == "max_epochs"}
     kept["monitor"] = [config.get("monitor"), config.get("monitor_mode")]

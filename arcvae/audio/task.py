@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcvae.errors import ConfigError
-from arcvae.training.task import Results, Task
+from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.audio.corpus.data import AudioDataModule  # noqa: F401 (named in the base class)
@@ -54,7 +54,7 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
 
         return AudioModule(self, model, loss, optimizer, scheduler, seed=seed, **parts)
 
-    def further_results(self, results: Results, module: AudioModule) -> Results:
+    def further_results(self, results: Mapping[str, Value], module: AudioModule) -> Results:
         """F1 of frequent and rare species, and the mean recall of all but the most frequent one."""
         import torch
 

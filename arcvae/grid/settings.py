@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from arcvae.grid.corpus.files import GENERATOR_VERSION
@@ -11,6 +11,13 @@ from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Te
 
 PRIOR_HEADS: Final = 4
 """Heads of attention of an autoregressive prior, which share its width."""
+
+PATCH: Final = 4
+"""Side of the patches that latents of a spatial model belong to, in cells."""
+MAX_CODES: Final = 2**24
+"""Values of one number that float32 tells apart."""
+GENERATED_SIZE: Final = 16
+"""Side of the grids of a corpus that is made for a run."""
 
 _KIND = Choice(("atomic", "simplified"))
 _GRIDS = Number(10, 1e8, integer=True)
@@ -42,6 +49,95 @@ def prior_width_problem(width: int) -> str | None:
     if width % PRIOR_HEADS == 0:
         return None
     return f"prior.width={width} must be divisible by {PRIOR_HEADS}, the heads of attention"
+
+
+def halving_problem(grid_size: int, widths: Sequence[int]) -> str | None:
+    """What is wrong with a grid that convolutions are to halve once for each width after the first, or None.
+
+    Example:
+        >>> halving_problem(30, (8, 8, 8))
+        'a grid of size 30 cannot be halved 2 times, once per width in (8, 8, 8); take a multiple of 4, or fewer widths'
+    """
+    halvings = len(widths) - 1
+    if halvings >= 0 and grid_size > 0 and grid_size % 2**halvings == 0:
+        return None
+    remedy = f"; take a multiple of {2**halvings}, or fewer widths" if halvings >= 0 else ""
+    return f"a grid of size {grid_size} cannot be halved {halvings} times, once per width in {widths}{remedy}"
+
+
+def coarse_problem(grid_size: int) -> str | None:
+    """What is wrong with a grid of which a map is made that is four times coarser, or None."""
+    return f"a grid of size {grid_size} cannot be divided by 4, as the coarse map needs" if grid_size % 4 else None
+
+
+def patches_problem(latents: int, grid_size: int) -> str | None:
+    """What is wrong with L latents that are to be distributed over the patches of a grid, or None.
+
+    Example:
+        >>> patches_problem(80, 16), patches_problem(64, 30)
+        (None, 'a grid of size 30 cannot be divided into patches of 4 x 4 cells')
+    """
+    patches = (grid_size // PATCH) ** 2
+    if grid_size % PATCH or not patches:
+        return f"a grid of size {grid_size} cannot be divided into patches of {PATCH} x {PATCH} cells"
+    if latents % patches == 0 and latents:
+        return None
+    return (
+        f"{latents} latents (latent_dim times digits) cannot be distributed evenly over {patches} patches; "
+        f"take a multiple of {patches}, or model=separable"
+    )
+
+
+def precision_problem(digits: int, levels: int) -> str | None:
+    """What is wrong with numbers of K digits in base B, or None: float32 must tell all of them apart."""
+    if levels < 2:
+        return f"a digit needs 2 levels at least, got levels={levels}"
+    if levels**digits <= MAX_CODES:
+        return None
+    return (
+        f"digits={digits} with levels={levels} make {levels}^{digits} codes of each number, more than the 2^24 that "
+        "float32 tells apart; lower one of them"
+    )
+
+
+def model_problems(model: Any) -> list[str]:
+    """What is wrong with the sizes of a model of arcvae's that depend on one another, a line each.
+
+    Each is asked of the models that have its keys, and by their constructors as well.
+
+    Args:
+        model: ``model`` of a config, with values of any type.
+    """
+    if not isinstance(model, Mapping) or not str(model.get("_target_")).startswith("arcvae.grid.models."):
+        return []
+    keys = ("grid_size", "latent_dim", "digits", "levels", "frame")
+    size, dim, digits, levels, frame = (  # 0 for what is not there, or has a problem of its own
+        max(0, value) if isinstance(value, int) and is_count(value) else 0 for value in map(model.get, keys)
+    )
+    found: list[str | None] = []
+    if size and isinstance(widths := model.get("widths"), list) and widths:
+        found.append(halving_problem(size, widths))
+    if size and "maps" in model:
+        found.append(coarse_problem(size))
+    if size and dim and digits and "patch_width" in model:
+        found.append(patches_problem(dim * digits, size))
+    lines = [f"model.grid_size={size}: {problem}" for problem in found if problem]
+    # Beyond these their rules speak; a single digit is not packed.
+    if 1 < digits <= 24 and levels > 1 and (problem := precision_problem(digits, levels)):
+        lines.append(f"model.{problem}")
+    if frame and frame % 2:
+        lines.append(f"model.frame={frame} must be even: half of it lies on each side of a centre")
+    return lines
+
+
+def check_model(config: Mapping[str, Any]) -> list[str]:
+    """The sizes of a model go together, and are those of the corpus where that is yet to be made."""
+    found = model_problems(config.get("model"))
+    data, size = config.get("data"), value_at(config, "model.grid_size")
+    made = isinstance(data, Mapping) and str(data.get("_target_")).startswith("arcvae.grid.") and not data.get("path")
+    if made and is_count(size) and size != GENERATED_SIZE:
+        found.append(f"model.grid_size={size} but a corpus without data.path has {GENERATED_SIZE}; set it to that")
+    return found
 
 
 def check_phases(config: Mapping[str, Any]) -> list[str]:
@@ -130,7 +226,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.num_samples": Number(1, 1000, integer=True),
         "callbacks.*.num_codes": Number(1, 1e6, integer=True),
     },
-    checks=(check_phases, check_prior, check_alpha),
+    checks=(check_phases, check_prior, check_alpha, check_model),
     builds=(
         "arcvae.grid.models.",
         "arcvae.grid.corpus.data.GridDataModule",
@@ -141,6 +237,7 @@ SETTINGS: Final = Settings(
         "arcvae.grid.codes.sources.",
     ),
     lower_is_better=("reconstruction", "kl"),
+    cosmetic=("snapshots", "code_pictures"),
     former={
         "callbacks.beta_annealing": "is gone: beta follows the epochs of any run; leave this override out",
         "prior.name": "is gone: prior=NAME chooses a prior",

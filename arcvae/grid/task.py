@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
+from arcvae.grid.settings import model_problems
 from arcvae.training.findings import Finding
-from arcvae.training.task import Results, Task
+from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.grid.codec import Codec
@@ -47,7 +48,10 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
         found, wanted = read_corpus(data["path"], max_bytes=data["max_bytes"]).grid_size, model.get("grid_size")
         if wanted not in (None, found):
-            raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; set it to that")
+            remedy = "set it to that"
+            if problems := model_problems({**model, "grid_size": found}):  # of a model that fits the corpus no better
+                remedy = f"this model cannot: {problems[0]}; model=objects takes grids of any size"
+            raise ConfigError(f"model.grid_size={wanted} but {data['path']} has {found}; {remedy}")
 
     def model_on(self, data: GridDataModule, model: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of the size of these grids, if the model serves any."""
@@ -89,7 +93,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
             )
         return lines
 
-    def further_results(self, results: Results, module: GridModule) -> Results:
+    def further_results(self, results: Mapping[str, Value], module: GridModule) -> Results:
         """The number of active dimensions, and beta."""
         active = active_entries(results)
         return {} if active is None else {"active_dims": sum(active), "beta": module.beta}
@@ -98,7 +102,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         """The code of a predictor that looks at nothing."""
         return {"kl": 0.0, "kl_per_dim": [0.0] * len(module.model.kl_names), "active_dims": 0}
 
-    def verdict(self, results: Results, module: GridModule) -> dict[str, Any]:
+    def verdict(self, results: Mapping[str, Value], module: GridModule) -> dict[str, Any]:
         """Mode collapse, and posterior collapse: fewer than half of the inferred dimensions carry information.
 
         Places and colours of objects are found, so that they always do: of such codes the shapes count.
@@ -112,7 +116,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         }
 
     def findings(
-        self, results: Results, module: GridModule, verdict: Mapping[str, Any], *,
+        self, results: Mapping[str, Value], module: GridModule, verdict: Mapping[str, Any], *,
         weight_ratio: float | None, tau: float | None,
     ) -> list[Finding]:  # fmt: skip
         """Mode collapse, or else objects painted too large or left out; and posterior collapse."""

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeVar, get_args
 from torch import Tensor
 
 from arcvae.imbalance.weights import ClassWeighting
-from arcvae.io.settings import nearest
+from arcvae.io.settings import Rule, nearest, problem_line, shown
+from arcvae.io.signatures import rule_of_parameter
 
 Over = Literal["element", "sample", "batch"]
 LossFunction = Callable[..., Tensor]
@@ -32,6 +33,7 @@ class RegisteredLoss:
     function: LossFunction
     over: Over
     fades: Mapping[str, float]
+    rules: Mapping[str, Rule]
 
     @cached_property
     def _signature(self) -> list[inspect.Parameter]:
@@ -46,6 +48,10 @@ class RegisteredLoss:
     def parameters(self) -> dict[str, inspect.Parameter]:
         """What a config may set, by name."""
         return {name: parameter for name, parameter in self._named.items() if name not in SUPPLIED}
+
+    def rule(self, name: str) -> Rule | None:
+        """What a parameter may be: the rule that it was registered with, or what its annotation says."""
+        return self.rules.get(name) or rule_of_parameter(self.parameters[name])
 
     @property
     def supplied(self) -> tuple[str, ...]:
@@ -72,6 +78,8 @@ class RegisteredLoss:
             return f"has a parameter {reserved[0]}, a key that every loss config has for something else; rename it"
         if unknown := sorted(set(self.fades) - set(self.parameters)):
             return f"has no parameter {unknown[0]} that could fade{nearest(unknown[0], list(self.parameters))}"
+        if unknown := sorted(set(self.rules) - set(self.parameters)):
+            return f"has no parameter {unknown[0]} for its rule{nearest(unknown[0], list(self.parameters))}"
         if self.over != "element" and "valid" not in self.supplied:
             return f"is over a whole {self.over} and must have a parameter valid, so that padding stays out of it"
         if self.over == "element" and (around := [name for name in self.supplied if name != "class_counts"]):
@@ -82,7 +90,10 @@ class RegisteredLoss:
 _REGISTRY: dict[str, RegisteredLoss] = {}
 
 
-def register_loss(name: str, *, over: Over = "element", fades: Mapping[str, float] | None = None) -> Callable[[F], F]:
+def register_loss(
+    name: str, *, over: Over = "element", fades: Mapping[str, float] | None = None,
+    rules: Mapping[str, Rule] | None = None,
+) -> Callable[[F], F]:  # fmt: skip
     """Make a function available as ``loss.name=NAME``; its keyword parameters become keys of the loss config.
 
     The function takes logits ``(N, C, *)`` and target ``(N, *)``, int64 in ``[0, C)``, and returns costs that are not
@@ -107,6 +118,8 @@ def register_loss(name: str, *, over: Over = "element", fades: Mapping[str, floa
         over: What one number that the function returns is the cost of.
         fades: For parameters that should change while a loss fades: the value that they move to, linearly, over the
             share of the run that ``loss.fade`` says.
+        rules: Ranges of parameters, such as ``{"q": Number(0, 1)}`` (:mod:`arcvae.io.settings`). Otherwise a plain
+            annotation, such as ``q: float``, says what a parameter may be.
 
     Returns:
         A decorator that returns the function as it is.
@@ -129,7 +142,7 @@ def register_loss(name: str, *, over: Over = "element", fades: Mapping[str, floa
     def add(function: F) -> F:
         if name in _REGISTRY:
             raise ValueError(f"a loss named {name!r} is registered already; choose another name")
-        entry = RegisteredLoss(name, function, over, dict(fades or {}))
+        entry = RegisteredLoss(name, function, over, dict(fades or {}), dict(rules or {}))
         if problem := entry.problem():
             raise ValueError(f"loss {name!r} {problem}")
         _REGISTRY[name] = entry
@@ -170,7 +183,8 @@ def check_arguments(loss: RegisteredLoss, arguments: Mapping[str, Any]) -> dict[
     """The arguments of a loss, with the defaults of those that are left out.
 
     Raises:
-        ValueError: One that the loss does not take, or one without a default that is missing.
+        ValueError: One that the loss does not take, one outside the range that the loss was registered with, or one
+            without a default that is missing.
     """
     parameters = loss.parameters
     if unknown := sorted(set(arguments) - set(parameters)):
@@ -181,4 +195,41 @@ def check_arguments(loss: RegisteredLoss, arguments: Mapping[str, Any]) -> dict[
     complete = {name: parameter.default for name, parameter in parameters.items()} | dict(arguments)
     if missing := [name for name, value in complete.items() if value is inspect.Parameter.empty]:
         raise ValueError(f"loss {loss.name!r} has no default for {', '.join(missing)}; set loss.{missing[0]}")
+    if lines := [line for name, rule in loss.rules.items() if (line := problem_line((name,), complete[name], rule))]:
+        raise ValueError(f"loss {loss.name!r}: {lines[0]}")
     return complete
+
+
+def loss_problems(node: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the loss of a config, as far as that depends on which loss it is.
+
+    Args:
+        node: ``loss`` of a config, with values of any type.
+
+    Returns:
+        A line for each key that is wrong, or missing.
+    """
+    name = node.get("name")
+    if not isinstance(name, str) or name not in _REGISTRY:
+        known = sorted(_REGISTRY)
+        return {"name": f"loss.name={shown(name)}: choose one of {', '.join(known)}{nearest(str(name), known)}"}
+    loss = _REGISTRY[name]
+    keys = [key for key in map(str, node) if key not in (*RESERVED, "class_counts") and not key.startswith("_")]
+    lines = {}
+    for key in keys:
+        if key not in loss.parameters:
+            takes = ", ".join(loss.parameters) or "(none)"
+            near = nearest(key, list(loss.parameters))
+            lines[key] = f"unknown key loss.{key}: the parameters of the loss {name} are {takes}{near}"
+        elif (rule := loss.rule(key)) and (line := problem_line(("loss", key), node[key], rule)):
+            lines[key] = line
+    for key, parameter in loss.parameters.items():
+        if key not in keys and parameter.default is inspect.Parameter.empty:
+            lines[key] = f"loss.{key} is missing, and the loss {name} has no default for it; add +loss.{key}=VALUE"
+    if not loss.takes_class_weights and node.get("class_weights") not in (None, "none"):
+        weights = shown(node["class_weights"])
+        lines["class_weights"] = (
+            f"loss.class_weights={weights}: the loss {name} is over a whole {loss.over} and takes no class weights; "
+            "set loss.class_weights=none"
+        )
+    return lines

@@ -55,5 +55,6 @@ SETTINGS: Final = Settings(
     },
     checks=(check_supplied,),
     builds=("arcvae.imbalance.losses.make_loss",),
+    inspectors={"arcvae.imbalance.losses.make_loss": "arcvae.imbalance.registry.loss_problems"},
 )
 """What any loss is made with. How many factors ``loss.alpha`` needs, the task knows."""

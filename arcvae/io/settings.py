@@ -182,6 +182,13 @@ class Settings:
     lower_is_better: tuple[str, ...] = ()
     """Metrics that are better the lower they are, without the split: "loss" for ``val/loss``."""
 
+    cosmetic: tuple[str, ...] = ()
+    """Names of callbacks that only show something: two runs that differ in them alone are the same run."""
+
+    inspectors: Mapping[str, str] = field(default_factory=dict)
+    """For targets whose parameters depend on a value beside them, as those of a loss on its name: the full name of a
+    function that takes the node and returns what is wrong with its keys, by key, each as a line."""
+
     former: Mapping[str, str] = field(default_factory=dict)
     """Keys of earlier versions, with what became of them as the end of a sentence ("is now called ...")."""
 

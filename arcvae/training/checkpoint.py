@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ class AtomicCheckpointIO(CheckpointIO):
     """Lightning's checkpoints through :func:`save_torch` and :func:`load_torch`.
 
     Lightning's own writer leaves a truncated file after a crash, and silently writes nothing into a read-only folder.
+
+    Args:
+        first: Called once the first checkpoint is written.
     """
+
+    def __init__(self, first: Callable[[], None] | None = None) -> None:
+        self._first = first
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
@@ -29,6 +36,9 @@ class AtomicCheckpointIO(CheckpointIO):
             FileSystemError: It cannot be written.
         """
         save_torch(path, checkpoint)
+        if self._first is not None:
+            first, self._first = self._first, None
+            first()
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None

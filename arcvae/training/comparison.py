@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from arcvae.training.record import RunRecord
+from arcvae.training.settings import SETTINGS
 
 ONE_SEED_NOISE: Final = 0.005
 """With one seed each, differences up to this count as noise."""
@@ -17,7 +18,6 @@ RULE: Final = (
     "among the variants of which no run collapsed, the one with the highest mean {first} on validation; if others are "
     "within noise of it, the one of them with the highest {second}"
 )
-_BETTER_LOW = ("loss", "reconstruction", "kl")
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,23 @@ def stability(values: Sequence[float], *, lower_is_better: bool = False, window:
     return {"worse_share": round(worse, 4), "largest_drop": round(drop, 4)}
 
 
-def stabilities(records: Sequence[RunRecord], columns: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The stability of each scalar validation curve, the worst among the runs of a variant."""
+def stabilities(
+    records: Sequence[RunRecord], columns: Sequence[str], lower_is_better: Collection[str] = SETTINGS.lower_is_better
+) -> dict[str, dict[str, float]]:
+    """The stability of each scalar validation curve, the worst among the runs of a variant.
+
+    Args:
+        records: Records of the runs.
+        columns: Curves, such as ``val/loss``.
+        lower_is_better: Metrics that improve by falling.
+    """
     found = {}
     for column in columns:
         split, _, metric = column.partition("/")
         runs = [[v for row in record.history if (v := row.get(column)) is not None] for record in records]
         if split != "val" or metric == "beta" or not all(runs):
             continue
-        each = [stability(run, lower_is_better=metric in _BETTER_LOW) for run in runs]
+        each = [stability(run, lower_is_better=metric in lower_is_better) for run in runs]
         found[column] = {name: max(entry[name] for entry in each) for name in each[0]}
     return found
 

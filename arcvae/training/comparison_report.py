@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from arcvae.training.comparison import (
@@ -15,17 +15,23 @@ from arcvae.training.comparison import (
     summary,
 )
 from arcvae.training.record import RunRecord
+from arcvae.training.settings import SETTINGS
 
 _COSTS = ("training (s)", "per epoch (s)", "memory (MiB)", "parameters")
 
 
-def markdown(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, Any]) -> str:
+def markdown(
+    variants: Mapping[str, Sequence[RunRecord]],
+    study: Mapping[str, Any],
+    lower_is_better: Collection[str] = SETTINGS.lower_is_better,
+) -> str:
     """The report: table of metrics, recommendation, goals, findings, stability, and the list of runs.
 
     Args:
         variants: Records of the runs of each variant.
         study: ``columns`` (metrics of the table), ``rank`` (metrics that decide), ``curves`` (columns of
             ``metrics.csv``) and, if there are any, ``goals``; see :func:`arcvae.training.comparison.goal_lines`.
+        lower_is_better: Metrics that improve by falling.
     """
     rank = study["rank"]
     chosen, reason = recommend(variants, rank)
@@ -42,7 +48,7 @@ def markdown(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, An
     lines += ["", "## Stability on validation", "", "Trailing mean of 3 epochs; the worst run of each variant.", ""]
     lines += [_row(["", "figure", "steps that worsen", "largest drop"]), _row(["---"] * 4)]
     for name, records in variants.items():
-        for column, found in stabilities(records, list(study["curves"])).items():
+        for column, found in stabilities(records, list(study["curves"]), lower_is_better).items():
             lines.append(_row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"]))
     lines += ["", "## Runs", ""]
     for name, records in variants.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
 from arcvae.training.findings import Finding
 from arcvae.training.module import ImbalanceModule, StepOutput
-from arcvae.training.task import Results
+from arcvae.training.task import Results, Value
 
 
 def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
@@ -113,7 +113,9 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float]
     return [decisions.result() for decisions in found]
 
 
-def assess(module: ImbalanceModule, results: Results, tau: float | None) -> tuple[dict[str, Any], list[Finding]]:
+def assess(
+    module: ImbalanceModule, results: Mapping[str, Value], tau: float | None
+) -> tuple[dict[str, Any], list[Finding]]:
     """The verdict of the task on results at the plain argmax, and its findings.
 
     Args:

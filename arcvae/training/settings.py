@@ -143,5 +143,6 @@ SETTINGS: Final = Settings(
         "lightning.pytorch.loggers.",
     ),
     lower_is_better=("loss",),
+    cosmetic=("progress_bar", "model_summary", "step_log", "per_class_recall"),
 )
 """Settings of training that all tasks share."""

@@ -113,7 +113,7 @@ class Task(Generic[M, D]):
         """The same results under the names of this task."""
         return {self.renamed.get(name, name): value for name, value in results.items()}
 
-    def further_results(self, results: Results, module: M) -> Results:
+    def further_results(self, results: Mapping[str, Value], module: M) -> Results:
         """Further results, computed from those of the same split; none where these are missing."""
         return {}
 
@@ -121,7 +121,7 @@ class Task(Generic[M, D]):
         """Results of the trivial predictor that do not follow from its confusion matrix."""
         return {}
 
-    def verdict(self, results: Results, module: M) -> dict[str, Any]:
+    def verdict(self, results: Mapping[str, Value], module: M) -> dict[str, Any]:
         """Whether the model has collapsed: a bool for each kind of collapse, and the results that it follows from."""
         share, recall = (results[name] for name in self.collapse_metrics)
         assert isinstance(share, float)
@@ -130,8 +130,9 @@ class Task(Generic[M, D]):
         return {"mode_collapse": collapsed} | dict(zip(self.collapse_metrics, (share, recall), strict=True))
 
     def findings(
-        self, results: Results, module: M, verdict: Mapping[str, Any], *, weight_ratio: float | None, tau: float | None
-    ) -> list[Finding]:
+        self, results: Mapping[str, Value], module: M, verdict: Mapping[str, Any], *,
+        weight_ratio: float | None, tau: float | None,
+    ) -> list[Finding]:  # fmt: skip
         """Faults of a model, each with evidence, likely cause and remedy.
 
         Args:
@@ -149,7 +150,7 @@ class Task(Generic[M, D]):
         return [mode_collapse(share, recall, accuracy, weight_ratio)]
 
     def study(
-        self, module: M, data: D, split: str, results: Results, *,
+        self, module: M, data: D, split: str, results: Mapping[str, Value], *,
         limit: int, adjustment: Mapping[str, Any], seed: int, folder: Path, **settings: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """Write what is specific to this task into a folder, and return further results.

@@ -14,9 +14,10 @@ import arcvae
 from arcvae.app.checks import (
     SHARED,
     Rulebook,
+    falling_metrics,
     foreign_targets,
     former_key,
-    further_argument,
+    further_key,
     paths,
     problems_of,
     room_settings,
@@ -279,6 +280,12 @@ def test_file_may_build_nothing_but_arcvaes_own_and_plugins() -> None:
     assert foreign_targets(nested) == ["model.latent_dim._target_ is more than a value"]
 
 
+def test_metrics_that_fall_are_those_of_the_rooms_of_a_config(plugin: str) -> None:
+    assert falling_metrics(GRID) == {"loss", "reconstruction", "kl"}
+    assert falling_metrics(AUDIO) == {"loss"}
+    assert falling_metrics(AUDIO | {"plugins": [plugin]}) == {"loss", "edits"}
+
+
 def test_former_keys_say_what_became_of_them() -> None:
     assert "beta follows the epochs" in str(former_key(GRID, "callbacks.beta_annealing"))
     assert former_key(AUDIO, "callbacks.beta_annealing") is None
@@ -287,11 +294,25 @@ def test_former_keys_say_what_became_of_them() -> None:
 
 
 def test_further_arguments_are_those_of_classes_of_other_libraries_and_of_plugins(plugin: str) -> None:
-    assert further_argument(GRID, ("trainer", "strategy")) == "lightning.pytorch.Trainer"
-    assert further_argument(GRID, ("model", "depth")) is None
-    assert further_argument(GRID, ("letters",)) is None
-    assert further_argument({"plugins": [plugin]}, ("letters",)) == "mine"
-    assert further_argument(GRID, ("no", "such")) is None
+    def said(config: Mapping[str, Any], key: str) -> str | None:
+        return further_key(config, key.split("."), "ddp", "'ddp'")
+
+    remedy = "is not among the keys of this config; to add it for"
+    assert said(GRID, "trainer.strategy") == (
+        f"trainer.strategy {remedy} lightning.pytorch.Trainer, write +trainer.strategy='ddp'"
+    )
+    assert said(GRID, "model.q") == "unknown key model.q: arcvae.grid.models.beta_vae.BetaVAE takes no q"
+    assert said(GRID, "letters") is None
+    assert said({"plugins": [plugin]}, "letters") == f"letters {remedy} mine, write +letters='ddp'"
+    assert said(GRID, "no.such") is None
+    assert said(GRID, "model.widths") == (
+        f"model.widths {remedy} arcvae.grid.models.beta_vae.BetaVAE, write +model.widths='ddp'"
+    )
+    loss = {"loss": {"_target_": "arcvae.imbalance.losses.make_loss", "name": "focal"}}
+    assert said(loss, "loss.alpha") == (
+        f"loss.alpha {remedy} arcvae.imbalance.losses.make_loss, write +loss.alpha='ddp'"
+    )
+    assert said(loss, "loss.q") == "unknown key loss.q: the parameters of the loss focal are gamma, alpha"
 
 
 def test_paths_are_every_key_of_mappings_and_lists() -> None:

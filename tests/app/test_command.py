@@ -114,6 +114,33 @@ def test_every_job_of_a_sweep_is_checked_before_the_first_runs(run: Command, cal
     assert len({call.folder for call in calls}) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["loss.name=focla"], "loss.name=focla: choose one of cross_entropy, focal (did you mean focal?)"),
+        (["+loss.label_smoothing=0.1"], "unknown key loss.label_smoothing: the parameters of the loss focal are gamma"),
+        # There are rules for these keys, but for others of their group.
+        (["loss=cross_entropy", "+loss.gamma=2"], "unknown key loss.gamma: the parameters of the loss cross_entropy"),
+        (["model=spatial", "+model.widths=[3]"], "unknown key model.widths: arcvae.grid.models.spatial.SpatialVAE"),
+        (["beta=constant", "+beta.ramp=1"], "unknown key beta.ramp: arcvae.grid.elbo.Constant takes no ramp"),
+        (["optimizer._target_=torch.optim.SGD"], "unknown key optimizer.betas: torch.optim.SGD takes no betas"),
+        (["+scheduler.period=1"], "unknown key scheduler.period: arcvae.training.scheduler.warmup_then_decay takes no"),
+        (["optimizer._target_=torch.optim.Adamm"], "optimizer._target_=torch.optim.Adamm: module 'torch.optim' has no"),
+        (["model._target_=arcvae.grid.models.x.X"], "model._target_=arcvae.grid.models.x.X: No module named"),
+        (["+optimizer.eps=abc"], "optimizer.eps=abc must be a number"),
+        (["+trainer.limit_train_batches=abc"], "trainer.limit_train_batches=abc must be a number"),
+        (["-m", "seed=1,2", "loss.name=focla"], "loss.name=focla: choose one of"),
+    ],
+)
+def test_what_a_class_or_loss_does_not_take_is_refused_before_anything_is_written(
+    run: Command, calls: list[Call], tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words, name="train") == 2
+    assert capsys.readouterr().err.splitlines()[0].startswith(f"arcvae: error[E_CONFIG]: {line}")
+    assert calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sweep_goes_on_after_a_job_that_failed(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,18 +11,19 @@ import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from arcvae.app.compose import (
     CONF_DIR,
     _jobs_of_sweep,
-    parse_overrides,
     plan,
     register_resolvers,
     resolved,
-    resumed_overrides,
     without_secrets,
 )
+from arcvae.app.overrides import parse_overrides
 from arcvae.errors import ConfigError
+from arcvae.imbalance.losses import cross_entropy, register_loss, temporary_losses
 
 OF_OTHERS = {"hydra", "kind", "prior", "study"}  # groups that `train` does not choose from
 GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name not in OF_OTHERS)
@@ -128,6 +129,31 @@ def test_all_mistakes_are_reported_at_once() -> None:
     assert len(found) == 5
 
 
+def test_what_hydra_refuses_hides_nothing_else() -> None:
+    mistakes = ["seed=???", "loss=[", "model.latent_dim.x=1", "trainer.max_epochs=0", "nonsense=1", "a=b=c"]
+    found = problems(*mistakes, "loss.gamma=1")
+    assert len(found) == len(mistakes)
+    for part in ("Missing mandatory value", "override loss=[", "max_epochs=0 must", "nonsense", "\"a='b=c'\""):
+        assert len([line for line in found if part in line]) == 1, part
+
+
+def test_parameter_of_the_chosen_loss_that_its_config_leaves_out_is_to_be_added() -> None:
+    with temporary_losses():
+
+        @register_loss("gce")
+        def gce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
+            return (1 - (-cross_entropy(logits, target)).exp() ** q) / q
+
+        chosen = ["loss=cross_entropy", "loss.name=gce"]
+        assert problems(*chosen, "loss.q=0.5") == [
+            "loss.q is not among the keys of this config; to add it for arcvae.imbalance.losses.make_loss, "
+            "write +loss.q=0.5"
+        ]
+        assert plan("train", [*chosen, "+loss.q=0.5"])[0]["loss"]["q"] == 0.5
+        assert problems(*chosen, "loss.q=abc") == ["loss.q=abc must be a number"]
+        assert problems("loss.q=0.5") == ["unknown key loss.q: the parameters of the loss focal are gamma, alpha"]
+
+
 def test_mistake_in_one_job_of_a_sweep_is_found_before_the_first_starts() -> None:
     assert problems("loss.gamma=1,2,11", multirun=True) == ["loss.gamma=11 must be a number at least 0 and at most 10"]
 
@@ -217,28 +243,6 @@ def test_user_folder_adds_options(tmp_path: Path) -> None:
 def test_seed_zero_is_a_seed() -> None:
     (config,) = plan("train", ["seed=0"])
     assert config["seed"] == config["data"]["seed"] == config["callbacks"]["snapshots"]["seed"] == 0
-
-
-def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    (folder / ".hydra").mkdir(parents=True)
-    (folder / ".hydra" / "overrides.yaml").write_text("- loss=option_c\n- trainer.max_epochs=3\n- ckpt_path=old\n")
-    with (folder / ".hydra" / "overrides.yaml").open("a") as file:  # what must not be taken over from a folder
-        file.write("- plugins=[os]\n- model._target_=os.system\n- ++hydra.run.dir=/tmp/x\n- hydra/launcher=basic\n")
-    (tmp_path / "it's a link").symlink_to(folder)
-    given = [f'ckpt_path="{tmp_path}/it\'s a link/checkpoints/last.ckpt"', "trainer.max_epochs=9"]
-    found = resumed_overrides(given)
-    assert found == ["loss=option_c", f"ckpt_path='{folder}/checkpoints/last.ckpt'", "trainer.max_epochs=9"]
-    assert plan("train", found)[0]["ckpt_path"] == f"{folder}/checkpoints/last.ckpt"
-    assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]
-
-
-def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
-    (tmp_path / ".hydra").mkdir()
-    lines = ["loss=option_c", "+model.latent_dim={_target_: os.system, command: x}", "plugins=[mine]"]
-    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(lines))
-    given = f"ckpt_path={tmp_path}/checkpoints/last.ckpt"
-    assert [line for line in resumed_overrides([given]) if not line.startswith("ckpt_path")] == ["loss=option_c"]
 
 
 def test_callback_without_settings_can_be_switched_off() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from arcvae.app.checks import room_settings
 from arcvae.app.compose import plan
-from arcvae.app.identity import COSMETIC, FREE, FREE_WITHIN, config_hash, make_run_id
+from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, make_run_id
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,13 @@ def test_lists_name_keys_that_exist(config: dict[str, Any]) -> None:
     assert set(FREE) - set(config) == set()
     for group, names in FREE_WITHIN.items():
         assert set(names) - set(config[group]) == set()
-    assert set(COSMETIC) - set(config["callbacks"]) == set()
+    cosmetic = {name for settings in room_settings().values() for name in settings.cosmetic}
+    assert cosmetic - set(config["callbacks"]) == set()
+    # Shared code names no callback of a task.
+    assert "snapshots" in room_settings()["grid"].cosmetic
+    for name in cosmetic:
+        assert config_hash(changed(config, f"callbacks.{name}", None)) == config_hash(config)
+    assert config_hash(changed(config, "callbacks.checkpoint", None)) != config_hash(config)
 
 
 def test_run_folders_of_the_same_second_differ() -> None:

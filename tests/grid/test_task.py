@@ -39,6 +39,12 @@ def test_corpus_is_checked_against_the_model(tiny_corpus: Path, tmp_path: Path) 
     TASK.check_corpus(data, {"grid_size": None})
     with pytest.raises(ConfigError, match=rf"model.grid_size=8 but {tiny_corpus} has 16; set it to that"):
         TASK.check_corpus(data, {"grid_size": 8})
+    # Setting it to 16 would lead to the next refusal.
+    deep = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "grid_size": 32, "widths": [8] * 6}
+    with pytest.raises(
+        ConfigError, match=r"has 16; this model cannot: model.grid_size=16: .*take a multiple of 32, or fewer widths; "
+    ):
+        TASK.check_corpus(data, deep)
     bad = save_arrays(tmp_path / "bad.npz", val=np.full((2, 16, 16), 77, np.uint8))
     with pytest.raises(DataError, match=r"val\[0, 0, 0\] is 77"):
         TASK.check_corpus(data | {"path": str(bad)}, {})

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from arcvae.imbalance.losses import cross_entropy, make_loss
-from arcvae.imbalance.registry import find_loss, register_loss, registered_losses, temporary_losses
+from arcvae.imbalance.registry import find_loss, loss_problems, register_loss, registered_losses, temporary_losses
+from arcvae.io.settings import ListOf, Number
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,7 @@ def test_module_around_a_loss_can_be_copied() -> None:
         (lambda logits, target: logits, {"over": "sample"}, "is over a whole sample and must have a parameter valid"),
         (lambda logits, target: logits, {"over": "grid"}, "over='grid' must be one of element, sample, batch"),
         (lambda logits, target, gamma=1: logits, {"fades": {"gama": 0.0}}, r"no parameter gama that could fade \(did"),
+        (lambda logits, target, gamma=1: logits, {"rules": {"gama": Number(0, 1)}}, r"no parameter gama for its rule"),
     ],
 )  # fmt: skip
 def test_function_that_does_not_fit_is_refused_at_once(
@@ -94,3 +96,55 @@ def test_function_that_does_not_fit_is_refused_at_once(
         register_loss("new", **options)(function)
     assert "\n" not in str(caught.value)
     assert "new" not in registered_losses()
+
+
+def gce(
+    logits: Tensor, target: Tensor, *, q: float = 0.7, steps: int = 1, exact: bool = False, parts: list | None = None
+) -> Tensor:
+    power = q * steps * (2 if exact else 1) + len(parts or [])
+    return (1 - (-cross_entropy(logits, target)).exp() ** power) / power
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ({}, []),
+        ({"q": 0.5, "steps": 2, "exact": True, "parts": [1], "fade": 0.5, "class_weights": "inverse"}, []),
+        ({"q": "abc"}, ["loss.q=abc must be a number"]),
+        ({"q": None}, ["loss.q=null must be a number"]),
+        ({"steps": 1.5, "exact": 1}, ["loss.steps=1.5 must be a whole number", "loss.exact=1 must be true or false"]),
+        ({"parts": "abc"}, []),  # no plain annotation
+        ({"_target_": "x", "qq": 1}, ["unknown key loss.qq: the parameters of the loss gce are q, steps, exact, parts"
+                                      " (did you mean q?)"]),
+        ({"name": "gcee"}, ["loss.name=gcee: choose one of cross_entropy, focal, gce (did you mean gce?)"]),
+        ({"name": 3}, ["loss.name=3: choose one of cross_entropy, focal, gce"]),
+    ],
+)  # fmt: skip
+def test_values_of_a_config_are_checked_by_the_annotations_of_the_loss(values: dict, lines: list[str]) -> None:
+    register_loss("gce")(gce)
+    assert list(loss_problems({"name": "gce"} | values).values()) == lines
+
+
+def test_range_that_a_loss_is_registered_with_rules_the_config_and_the_call() -> None:
+    register_loss("gce", rules={"q": Number(0, 1, above=True), "parts": ListOf(Number(0, 9), optional=True)})(gce)
+    assert loss_problems({"name": "gce", "q": 1, "parts": None}) == {}
+    assert loss_problems({"name": "gce", "q": 0, "parts": 3}) == {
+        "q": "loss.q=0 must be a number above 0 and at most 1",
+        "parts": "loss.parts=3 must be a list",
+    }
+    with pytest.raises(ValueError, match=r"loss 'gce': q=1.5 must be a number above 0 and at most 1"):
+        make_loss("gce", q=1.5)
+    assert make_loss("gce", q=1.0)(torch.zeros(1, 2), torch.tensor([0])).item() == pytest.approx(0.5)
+
+
+def test_config_must_give_what_a_loss_has_no_default_for_and_no_weights_that_it_cannot_apply() -> None:
+    @register_loss("whole", over="batch")
+    def whole(logits: Tensor, target: Tensor, *, valid: Tensor, power: float) -> Tensor:
+        return (logits.sum(1) * valid * (target + 1)).sum() * power
+
+    assert loss_problems({"name": "whole", "power": 2, "class_weights": "none"}) == {}
+    assert loss_problems({"name": "whole", "class_weights": "inverse"}) == {
+        "power": "loss.power is missing, and the loss whole has no default for it; add +loss.power=VALUE",
+        "class_weights": "loss.class_weights=inverse: the loss whole is over a whole batch and takes no class weights; "
+        "set loss.class_weights=none",
+    }

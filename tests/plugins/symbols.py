@@ -1,6 +1,6 @@
 """A complete third task in one file of a user's: restore strings of symbols, some of them rare, from noisy ones.
 
-``python -m arcvae.train plugins=[symbols] task=symbols data=symbols model=symbols experiment=symbols``
+``python -m arcvae.train 'plugins=[symbols]' task=symbols data=symbols model=symbols experiment=symbols``
 """
 
 from __future__ import annotations

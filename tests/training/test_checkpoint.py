@@ -15,6 +15,17 @@ from arcvae.training.checkpoint import AtomicCheckpointIO, RunStamp, model_check
 from tests.training.tiny import TinyData, build, trainer
 
 
+def test_whoever_waits_for_the_first_checkpoint_is_called_once_it_can_be_read(tmp_path: Path) -> None:
+    path, found = tmp_path / "one.ckpt", []
+    files = AtomicCheckpointIO(first=lambda: found.append(files.load_checkpoint(path)))
+    assert found == []
+    with pytest.raises(FileSystemError):
+        files.save_checkpoint({"epoch": 1}, Path(__file__) / "below" / "a.file")
+    for epoch in (2, 3):
+        files.save_checkpoint({"epoch": epoch}, path)
+    assert found == [{"epoch": 2}]
+
+
 def test_checkpoint_is_plain_data_with_the_facts_of_the_run(tmp_path: Path) -> None:
     facts = {"config": {"seed": 3}, "class_counts": [5, 2, 1]}
     fit = trainer(tmp_path, RunStamp(facts), plugins=[AtomicCheckpointIO()], max_epochs=1)

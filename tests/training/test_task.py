@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError
+from arcvae.grid.task import GridTask
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.training.evaluation import assess, decide, tune_adjustment
 from arcvae.training.report import baseline
@@ -116,3 +119,13 @@ def test_tasks_import_neither_torch_nor_lightning() -> None:
 def test_module_is_what_a_task_must_define() -> None:
     with pytest.raises(NotImplementedError):
         Task[Any, Any]().build_module(None, None, None, None, seed=0)
+
+
+@pytest.mark.parametrize("task", [Task, GridTask, AudioTask], ids=lambda task: task.__name__)
+@pytest.mark.parametrize("method", ["further_results", "verdict", "findings", "study"])
+def test_results_given_to_a_task_may_be_any_mapping(task: type[Any], method: str) -> None:
+    # A dict would not do for a type checker: dict[str, float] is no dict[str, float | list[float]].
+    if "results" in (parameters := inspect.signature(getattr(task, method)).parameters):
+        assert parameters["results"].annotation == "Mapping[str, Value]"
+    else:
+        assert (task, method) == (GridTask, "study")  # passes its arguments on

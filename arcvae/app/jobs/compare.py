@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import arcvae
 from arcvae.app.build import build
+from arcvae.app.checks import falling_metrics
 from arcvae.app.console import quiet
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
 from arcvae.io.files import write_atomic, write_json
@@ -46,13 +47,14 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         records = _with_validity(records, variants, study, config["output_dir"])
     if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
-    results = _results(records, variants, study) | {
+    lower = {name for found in records.values() for record in found for name in falling_metrics(record.config)}
+    results = _results(records, variants, study, lower) | {
         "version": arcvae.__version__,
         "command": list(command),
         "config": shown,
     }
     write_json(folder / "results.json", results)
-    report = markdown(records, study)
+    report = markdown(records, study, lower)
     write_atomic(folder / "results.md", report.encode())
     _draw(records, variants, study, folder)
     log.info("\n%s", report)
@@ -60,7 +62,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     return results
 
 
-def _results(records: Records, variants: Variants, study: Mapping[str, Any]) -> dict[str, Any]:
+def _results(records: Records, variants: Variants, study: Mapping[str, Any], lower: Collection[str]) -> dict[str, Any]:
     """What ``results.json`` says of the variants."""
     chosen, reason = recommend(records, study["rank"])
     return {
@@ -77,7 +79,7 @@ def _results(records: Records, variants: Variants, study: Mapping[str, Any]) -> 
                     if (entry := summary(found, split, metric)).values
                 },
                 "verdicts": [record.verdict for record in found],
-                "stability": stabilities(found, list(study["curves"])),
+                "stability": stabilities(found, list(study["curves"]), lower),
             }
             for name, found in records.items()
         },

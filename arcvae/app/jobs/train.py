@@ -59,7 +59,6 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         if config["ckpt_path"]:
             _require_same_run(shown, run)
         if run.trainer.is_global_zero:
-            link_latest(folder, Path(config["output_dir"]))
             _announce(run, folder)
             _save_weights(run, folder)
             for logger in run.trainer.loggers:
@@ -71,6 +70,8 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         record = _finish(shown, run, folder, started, identity, command)
         if run.trainer.is_global_zero:
             record.write(folder)
+            if not any((folder / "checkpoints").glob("*.ckpt")):  # with the first of them the link was made
+                link_latest(folder, Path(config["output_dir"]))
             log_run_files(run.trainer, folder)
             _summarise(record, run, folder)
     return record

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.layers import one_hot
+from arcvae.grid.settings import halving_problem
 
 
 class ConvEncoder(nn.Module):
@@ -105,10 +106,9 @@ def bottom_size(grid_size: int, widths: Sequence[int]) -> int:
         >>> bottom_size(16, (32, 64, 128))
         4
     """
-    halvings = len(widths) - 1
-    if halvings < 0 or grid_size <= 0 or grid_size % 2**halvings:
-        raise ValueError(f"a grid of size {grid_size} cannot be halved {halvings} times, once per width in {widths}")
-    return grid_size >> halvings
+    if problem := halving_problem(grid_size, widths):
+        raise ValueError(problem)
+    return grid_size >> (len(widths) - 1)
 
 
 class BetaVAE(GridModel):

@@ -23,10 +23,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from arcvae.grid.settings import precision_problem
+
 BOUND: Final = 2.0
 """Packed latents lie in (-BOUND, BOUND), which holds 95 % of N(0, 1)."""
-MAX_CODES: Final = 2**24
-"""Values of one number that float32 tells apart."""
 
 
 def bounded(latents: Tensor) -> Tensor:
@@ -113,13 +113,8 @@ def packed_logvar(z: Tensor, digits: int, levels: int) -> Tensor:
 
 def check_precision(digits: int, levels: int) -> None:
     """ValueError unless float32 tells all codes of K digits in base B apart."""
-    if levels < 2:
-        raise ValueError(f"a digit needs 2 levels at least, got levels={levels}")
-    if levels**digits > MAX_CODES:
-        raise ValueError(
-            f"digits={digits} with levels={levels} make {levels}^{digits} codes of each number, more than the 2^24 "
-            "that float32 tells apart; lower one of them"
-        )
+    if problem := precision_problem(digits, levels):
+        raise ValueError(problem)
 
 
 class PackedEncoder(nn.Module):

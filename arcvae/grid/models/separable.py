@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import ConvEncoder
 from arcvae.grid.models.layers import color_logits, scale_like_prior
+from arcvae.grid.settings import coarse_problem
 
 
 class SeparableDecoder(nn.Module):
@@ -52,8 +53,8 @@ class SeparableDecoder(nn.Module):
         background_share: float = 0.93,
     ) -> None:
         super().__init__()
-        if grid_size % 4:
-            raise ValueError(f"a grid of size {grid_size} cannot be divided by 4, as the coarse map needs")
+        if problem := coarse_problem(grid_size):
+            raise ValueError(problem)
         self.latent_dim, self.grid_size = latent_dim, grid_size
         self.trunk = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.LayerNorm(hidden))
         self.profiles = nn.Sequential(nn.Linear(hidden, 2 * maps * grid_size), nn.Unflatten(1, (2, maps, grid_size)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.layers import color_logits, one_hot, scale_like_prior
 from arcvae.grid.models.packing import PackedDecoder, PackedEncoder, bounded, rounding_logvar
+from arcvae.grid.settings import PATCH, patches_problem
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -45,10 +44,6 @@ class ResidualBlock(nn.Module):
         return x + change
 
 
-PATCH: Final = 4
-"""Side of a patch, in cells."""
-
-
 def latent_map_shape(latents: int, grid_size: int) -> tuple[int, int, int]:
     """Channels, rows and columns of the map that L latents of a grid form, channel by channel.
 
@@ -59,14 +54,9 @@ def latent_map_shape(latents: int, grid_size: int) -> tuple[int, int, int]:
         >>> latent_map_shape(80, 16)
         (5, 4, 4)
     """
+    if problem := patches_problem(latents, grid_size):
+        raise ValueError(problem)
     side = grid_size // PATCH
-    if grid_size % PATCH or not side:
-        raise ValueError(f"a grid of size {grid_size} cannot be divided into patches of {PATCH} x {PATCH} cells")
-    if latents % side**2 or not latents:
-        raise ValueError(
-            f"{latents} latents (latent_dim times digits) cannot be distributed evenly over {side**2} patches; "
-            f"take a multiple of {side**2}, or model=separable"
-        )
     return latents // side**2, side, side
 
 

@@ -288,6 +288,8 @@ def test_values_that_only_the_corpus_proves_wrong_are_refused(job: Job, tmp_path
         job("train", *FAST, "model.grid_size=16", corpus=corpus)
     with pytest.raises(DataError, match="no training step was taken"):
         job("train", *FAST, "+trainer.limit_train_batches=0")
+    # A link to a run with nothing to load would hide the one before.
+    assert not (tmp_path / "outputs" / "latest").is_symlink()
 
 
 def test_finished_or_busy_run_folder_is_refused(job: Job, tmp_path: Path) -> None:

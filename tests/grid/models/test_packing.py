@@ -12,7 +12,6 @@ from torch import Tensor
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.packing import (
     BOUND,
-    MAX_CODES,
     PackedDecoder,
     PackedEncoder,
     bounded,
@@ -23,6 +22,7 @@ from arcvae.grid.models.packing import (
     unpack,
 )
 from arcvae.grid.models.spatial import SpatialVAE
+from arcvae.grid.settings import MAX_CODES
 
 FITTING = [(1, 8), (8, 8), (24, 2), (15, 3), (2, 4096)]
 """Digits and levels, up to what float32 holds."""

@@ -1,0 +1,128 @@
+"""Overrides of a command line before a config is composed: what they say, name as plugins, and continue."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from arcvae.app.plugins import import_plugins
+from arcvae.errors import ConfigError
+
+_QUOTES: Final = ("'", '"')
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Overrides as Hydra understands them.
+
+    Raises:
+        ConfigError: One that cannot be read, with the form to type instead if quotes are all it lacks.
+    """
+    parsed, problems = read_overrides(overrides)
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def read_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[str]]:
+    """Overrides as Hydra understands them, and what is wrong with those that it does not."""
+    parser = OverridesParser.create()
+    parsed: list[Override] = []
+    problems = []
+    for override in overrides:
+        try:
+            parsed += parser.parse_overrides([override])
+        except HydraException as error:
+            readable = _with_quotes(override, parser)
+            if readable is None:
+                problems.append(f"cannot read the override {override}: {one_line(error)}")
+            else:
+                typed = shlex.quote(readable) if set(readable) & set('"$`\\!') else f'"{readable}"'
+                what = "each item" if "=[" in readable else "its value"
+                problems.append(f"cannot read the override {override}; quote {what}: {typed}")
+    return parsed, problems
+
+
+def _with_quotes(override: str, parser: OverridesParser) -> str | None:
+    """An override that cannot be read with its value, or each item of a list, in quotes; None if that does not help."""
+    key, _, value = override.partition("=")
+    tries = [f"{key}={quoted(value)}"]
+    if value.startswith("[") and value.endswith("]"):
+        items = [item.strip() for item in re.split(r",(?![^\[]*\])", value[1:-1])]  # not at commas of inner lists
+        tries.insert(0, f"{key}=[{','.join(item if item[:1] in _QUOTES else quoted(item) for item in items)}]")
+    for readable in tries:
+        try:
+            parser.parse_overrides([readable])
+        except HydraException:
+            continue
+        return readable
+    return None
+
+
+def import_named_plugins(overrides: Sequence[Override]) -> None:
+    """Import the modules that overrides name under ``plugins``: what they add to config groups is then found.
+
+    Those that only a config file names are imported later, by whatever needs them.
+
+    Raises:
+        ConfigError: A module that is not found, or fails.
+    """
+    for override in overrides:
+        if override.key_or_group != "plugins" or override.is_delete():
+            continue
+        if override.is_discrete_sweep():  # each value is a list of its own
+            import_named_plugins(parse_overrides([f"plugins={value}" for value in override.sweep_string_iterator()]))
+        elif isinstance(names := override.value(), list):
+            import_plugins({"plugins": [name for name in names if "$" not in str(name)]})
+
+
+def resumed_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
+
+    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
+    free of links: ``outputs/latest`` points to the new run as soon as that has a checkpoint.
+    """
+    given, unreadable = read_overrides(overrides)
+    if unreadable:
+        return list(overrides)  # reported by `plan`, with whatever else is wrong
+    checkpoints = (override.value() for override in given if override.key_or_group == "ckpt_path")
+    path = next((Path(value).resolve() for value in checkpoints if isinstance(value, str) and "${" not in value), None)
+    if path is None:
+        return list(overrides)
+    own = [f"ckpt_path={quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
+    recorded = path.parent.parent / ".hydra" / "overrides.yaml"
+    if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
+        return own
+    try:
+        before = OmegaConf.to_container(OmegaConf.load(recorded), resolve=False)
+    except Exception as error:  # whatever YAML may raise
+        raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
+    taken = {override.key_or_group for override in given}
+    lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
+    usable = (o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o))
+    return [*(str(override.input_line) for override in usable), *own]
+
+
+def _is_harmless(override: Override) -> bool:
+    """Whether an override found in a run folder may be taken over: not what names code or places of its own."""
+    name = override.key_or_group
+    foreign = name in ("hydra", "plugins") or name.startswith(("hydra.", "hydra/"))
+    return not foreign and "_target_" not in str(override.input_line)
+
+
+def one_line(error: Exception) -> str:
+    """What a Hydra or OmegaConf error says, in one line."""
+    text = str(error) or type(error).__name__
+    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def quoted(text: str) -> str:
+    """Text in single quotes, as Hydra reads it back."""
+    return QuotedString(text, Quote.single).with_quotes()

@@ -1,0 +1,82 @@
+"""Overrides before a config is composed."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from arcvae.app.compose import plan
+from arcvae.app.overrides import one_line, parse_overrides, quoted, read_overrides, resumed_overrides
+from arcvae.errors import ConfigError
+
+
+def test_what_can_be_read_is_read_beside_what_cannot() -> None:
+    parsed, problems = read_overrides(["seed=1", "loss=[", "+a.b=c"])
+    assert [(override.key_or_group, override.value()) for override in parsed] == [("seed", 1), ("a.b", "c")]
+    (problem,) = problems
+    assert problem.startswith("cannot read the override loss=[")
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides(["loss=[", "a=b=c"])
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("shell", [shell for shell in ("bash", "zsh") if shutil.which(shell)])
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("overrides=[a=1,b=2]", ["a=1", "b=2"]),
+        ("overrides=[data.path=c.npz]", ["data.path=c.npz"]),
+        ("overrides=['a=1', b=2 ]", ["a=1", "b=2"]),
+        ("overrides=[model.widths=[1,2],b=2]", ["model.widths=[1,2]", "b=2"]),
+        ("overrides=[data.path=$HOME/c.npz]", ["data.path=$HOME/c.npz"]),
+        ("data.path=a=b/c.npz", "a=b/c.npz"),
+        ("data.path=it's=so/c.npz", "it's=so/c.npz"),
+        ("data.path=a=[b", "a=[b"),
+    ],
+)
+def test_remedy_is_what_was_meant_once_it_is_typed(shell: str, override: str, value: object) -> None:
+    # A list in quotes is one word: `overrides='[a=1,b=2]'` would end in "must be a list".
+    (problem,) = read_overrides([override])[1]
+    typed = problem.partition(": ")[2]
+    script = f"{shlex.quote(sys.executable)} -c 'import sys; print(sys.argv[1], end=chr(0))' {typed}"
+    done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True)
+    assert parse_overrides([done.stdout[:-1]])[0].value() == value
+
+
+def test_quoted_text_is_read_back_as_it_was() -> None:
+    for text in ("a b", "it's", 'say "no"', "a=b", "1", "rené", "back\\slash"):
+        assert parse_overrides([f"a={quoted(text)}"])[0].value() == text
+    assert one_line(ValueError("a\n  b")) == "a b"
+    assert one_line(ValueError()) == "ValueError"
+
+
+def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra" / "overrides.yaml").write_text("- loss=option_c\n- trainer.max_epochs=3\n- ckpt_path=old\n")
+    with (folder / ".hydra" / "overrides.yaml").open("a") as file:  # what must not be taken over from a folder
+        file.write("- plugins=[os]\n- model._target_=os.system\n- ++hydra.run.dir=/tmp/x\n- hydra/launcher=basic\n")
+    (tmp_path / "it's a link").symlink_to(folder)
+    given = [f'ckpt_path="{tmp_path}/it\'s a link/checkpoints/last.ckpt"', "trainer.max_epochs=9"]
+    found = resumed_overrides(given)
+    assert found == ["loss=option_c", f"ckpt_path='{folder}/checkpoints/last.ckpt'", "trainer.max_epochs=9"]
+    assert plan("train", found)[0]["ckpt_path"] == f"{folder}/checkpoints/last.ckpt"
+    assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]
+
+
+def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    lines = ["loss=option_c", "+model.latent_dim={_target_: os.system, command: x}", "plugins=[mine]"]
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(lines))
+    given = f"ckpt_path={tmp_path}/checkpoints/last.ckpt"
+    assert [line for line in resumed_overrides([given]) if not line.startswith("ckpt_path")] == ["loss=option_c"]
+
+
+def test_what_cannot_be_read_is_left_to_the_check() -> None:
+    assert resumed_overrides(["a=b=c", "ckpt_path=x", "nonsense=1"]) == ["a=b=c", "ckpt_path=x", "nonsense=1"]
