@@ -16,6 +16,7 @@ from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import Numbers, ObjectCodes
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.slots import COLUMN, PLACE, ROW, corners_of, parity_of
+from arcvae.grid.operations.checks import whole
 from arcvae.grid.operations.slots import replaced
 
 Cells = NDArray[np.int64]
@@ -68,7 +69,9 @@ def drawn(codes: ObjectCodes, which: NDArray[np.bool_], purpose: str) -> list[Ce
     return found
 
 
-def coded(codes: ObjectCodes, objects: list[Cells], colors: list[int], purpose: str) -> tuple[list[Numbers], list[int]]:
+def coded(
+    codes: ObjectCodes, objects: list[Cells], colors: list[int], purpose: str, refine: int = 0
+) -> tuple[list[Numbers], list[int]]:
     """Codes of some objects, each coded as if it were alone.
 
     Args:
@@ -76,6 +79,7 @@ def coded(codes: ObjectCodes, objects: list[Cells], colors: list[int], purpose: 
         objects: M lists of cells; an empty one is no object.
         colors: M colours, in [1, C).
         purpose: What they are for, for messages.
+        refine: Moves of a search for better numbers; see :meth:`arcvae.grid.codec.Codec.encode`.
 
     Returns:
         M arrays ``(P, 3 + S)``: a row for each component, in the order of their first cells, several where one is too
@@ -93,7 +97,7 @@ def coded(codes: ObjectCodes, objects: list[Cells], colors: list[int], purpose: 
         grids = np.zeros((len(parts), height, width), dtype=np.uint8)
         for grid, (index, part) in zip(grids, parts, strict=True):
             grid[tuple((part - part.min(0)).T)] = colors[index]
-        found = codec.codes(grids)
+        found = codec.codes(grids, refine)
         for which, (index, part) in enumerate(parts):
             numbers = found.numbers[which, found.filled[which]].copy()
             numbers[:, [ROW, COLUMN]] += part.min(0)
@@ -109,6 +113,7 @@ def redrawn(
     colors: Mapping[tuple[int, int], int],
     operation: str,
     max_objects: int | None,
+    refine: int,
 ) -> ObjectCodes:
     """Codes in which some slots hold objects that are drawn anew.
 
@@ -119,12 +124,15 @@ def redrawn(
         colors: The colour of each.
         operation: Its name, for messages.
         max_objects: See :func:`arcvae.grid.operations.slots.packed`.
+        refine: See :func:`coded`.
 
     Raises:
         ValueError: A grid with more objects than slots, or codes without a codec.
     """
     places = list(cells)
-    rows, lost = coded(codes, [cells[place] for place in places], [colors[place] for place in places], operation)
+    moves = whole("refine", refine, 0)
+    parts, shades = [cells[place] for place in places], [colors[place] for place in places]
+    rows, lost = coded(codes, parts, shades, operation, moves)
     missing: dict[int, int] = {}
     for (grid, _), number in zip(places, lost, strict=True):
         if number:

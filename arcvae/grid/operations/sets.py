@@ -17,7 +17,7 @@ _CellSet = frozenset[tuple[int, int]]
 
 
 def union(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None
+    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
 ) -> ObjectCodes:
     """Make one object of several: all cells that any of them has, in the colour of the first.
 
@@ -32,6 +32,8 @@ def union(
         objects: Which ones, in the order of their slots; see :data:`arcvae.operations.Objects`.
         align: First move the others until the top left corners of their bounding boxes lie on that of the first.
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
+        refine: Moves of a search for numbers that draw the new shapes better, see
+            :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
 
     Raises:
         ValueError: More objects than slots, or codes without a codec.
@@ -43,11 +45,11 @@ def union(
         Traceback (most recent call last):
         ValueError: union draws shapes and needs a codec; take the codes from codec.codes(grids)
     """
-    return _combined(codes, lambda sets: reduce(frozenset.union, sets), objects, align, "union", max_objects)
+    return _combined(codes, lambda sets: reduce(frozenset.union, sets), objects, align, "union", max_objects, refine)
 
 
 def intersection(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None
+    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
 ) -> ObjectCodes:
     """Make one object of several: the cells that all of them have, in the colour of the first.
 
@@ -61,12 +63,12 @@ def intersection(
         3
     """
     return _combined(
-        codes, lambda sets: reduce(frozenset.intersection, sets), objects, align, "intersection", max_objects
+        codes, lambda sets: reduce(frozenset.intersection, sets), objects, align, "intersection", max_objects, refine
     )
 
 
 def difference(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None
+    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
 ) -> ObjectCodes:
     """Make one object of several: the cells of the first that none of the others has, in its colour.
 
@@ -77,11 +79,17 @@ def difference(
         >>> len(ops.difference(ObjectCodes(np.zeros((3, 2, 11), dtype=np.float32))))
         3
     """
-    return _combined(codes, lambda sets: reduce(frozenset.difference, sets), objects, align, "difference", max_objects)
+    return _combined(
+        codes, lambda sets: reduce(frozenset.difference, sets), objects, align, "difference", max_objects, refine
+    )
 
 
 def connect(
-    codes: ObjectCodes, color: int | None = None, objects: Objects = None, max_objects: int | None = None
+    codes: ObjectCodes,
+    color: int | None = None,
+    objects: Objects = None,
+    max_objects: int | None = None,
+    refine: int = 0,
 ) -> ObjectCodes:
     """Draw a line between each object and the next.
 
@@ -96,6 +104,8 @@ def connect(
         color: Of the lines, in [1, C); None: that of the first of two objects.
         objects: Which ones, in the order of their slots; see :data:`arcvae.operations.Objects`.
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
+        refine: Moves of a search for numbers that draw the new shapes better, see
+            :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
 
     Raises:
         ValueError: More objects than slots, no such colour, or codes without a codec.
@@ -114,7 +124,7 @@ def connect(
             place = (grid, codes.slots + index)
             cells[place] = line_between(first, second)
             colors[place] = int(codes.color[grid, slot].round()) if wanted is None else wanted
-    return redrawn(codes, cells, colors, "connect", max_objects)
+    return redrawn(codes, cells, colors, "connect", max_objects, refine)
 
 
 def line_between(first: Cells, second: Cells) -> Cells:
@@ -145,6 +155,7 @@ def _combined(
     align: bool,
     operation: str,
     max_objects: int | None,
+    refine: int,
 ) -> ObjectCodes:
     """Codes in which one object comes in the place of the chosen ones of each grid."""
     if not isinstance(align, bool):
@@ -158,7 +169,7 @@ def _combined(
         sets = [frozenset((int(row), int(column)) for row, column in part) for part in parts]
         cells[grid, slot] = np.array(sorted(combine(sets)), dtype=np.int64).reshape(-1, 2)
         colors[grid, slot] = int(codes.color[grid, slot].round())
-    return redrawn(codes, cells, colors, operation, max_objects)
+    return redrawn(codes, cells, colors, operation, max_objects, refine)
 
 
 def _aligned(cells: Cells, anchor: Cells) -> Cells:

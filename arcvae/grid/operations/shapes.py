@@ -12,11 +12,13 @@ from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.cells import Cells, drawn, redrawn
 from arcvae.grid.operations.checks import one_of
 from arcvae.grid.operations.selection import Objects, chosen
-from arcvae.grid.operations.slots import packed
+from arcvae.grid.operations.slots import packed, widened
 from arcvae.grid.operations.turns import ABOUT, About, reflect_x, reflect_y
 
 
-def scale(codes: ObjectCodes, factor: float, objects: Objects = None, max_objects: int | None = None) -> ObjectCodes:
+def scale(
+    codes: ObjectCodes, factor: float, objects: Objects = None, max_objects: int | None = None, refine: int = 0
+) -> ObjectCodes:
     """Make objects larger or smaller; the top left corner of the bounding box stays where it is.
 
     In pixels: by a whole factor f each cell becomes f x f cells, by 1 / f each f x f cells, counted from the corner,
@@ -29,6 +31,8 @@ def scale(codes: ObjectCodes, factor: float, objects: Objects = None, max_object
         factor: 1, 2, 3, ... or 1 / 2, 1 / 3, ...
         objects: Which ones; see :data:`arcvae.operations.Objects`.
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
+        refine: Moves of a search for numbers that draw the new shapes better, see
+            :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
 
     Raises:
         ValueError: Another factor, more objects than slots, or codes without a codec.
@@ -42,7 +46,7 @@ def scale(codes: ObjectCodes, factor: float, objects: Objects = None, max_object
     """
     times, parts = _ratio(factor)
     if times == parts:
-        return codes
+        return widened(codes, max_objects)
     block: Cells = np.indices((times, times)).reshape(2, -1).T  # (f f, 2)
 
     def scaled(cells: Cells) -> Cells:
@@ -51,7 +55,7 @@ def scale(codes: ObjectCodes, factor: float, objects: Objects = None, max_object
         larger: Cells = np.unique((blocks[:, None] + block).reshape(-1, 2), axis=0) + corner
         return larger
 
-    return _reshaped(codes, scaled, objects, "scale", max_objects)
+    return _reshaped(codes, scaled, objects, "scale", max_objects, refine)
 
 
 def symmetrize(
@@ -60,6 +64,7 @@ def symmetrize(
     about: About = "object",
     objects: Objects = None,
     max_objects: int | None = None,
+    refine: int = 0,
 ) -> ObjectCodes:
     """Add to objects their mirror image.
 
@@ -74,6 +79,8 @@ def symmetrize(
         about: ``"object"`` or ``"grid"``.
         objects: Which ones; see :data:`arcvae.operations.Objects`.
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
+        refine: Moves of a search for numbers that draw the new shapes better, see
+            :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
 
     Raises:
         ValueError: Another word, more objects than slots, or codes without a codec or a size.
@@ -96,7 +103,7 @@ def symmetrize(
         mirror[:, line] = cells[:, line].min() + cells[:, line].max() - cells[:, line]
         return np.unique(np.concatenate([cells, mirror]), axis=0)
 
-    return _reshaped(codes, symmetric, objects, "symmetrize", max_objects)
+    return _reshaped(codes, symmetric, objects, "symmetrize", max_objects, refine)
 
 
 def _ratio(factor: float) -> tuple[int, int]:
@@ -115,7 +122,12 @@ def _ratio(factor: float) -> tuple[int, int]:
 
 
 def _reshaped(
-    codes: ObjectCodes, change: Callable[[Cells], Cells], objects: Objects, operation: str, max_objects: int | None
+    codes: ObjectCodes,
+    change: Callable[[Cells], Cells],
+    objects: Objects,
+    operation: str,
+    max_objects: int | None,
+    refine: int,
 ) -> ObjectCodes:
     """Codes in which the chosen objects have the cells that ``change`` makes of theirs."""
     which = chosen(codes, objects)
@@ -125,4 +137,4 @@ def _reshaped(
         for place, old in zip(places, drawn(codes, which, operation), strict=True)
     }
     colors = {place: int(codes.color[place].round()) for place in places}
-    return redrawn(codes, cells, colors, operation, max_objects)
+    return redrawn(codes, cells, colors, operation, max_objects, refine)

@@ -35,7 +35,7 @@ CASES = [
     "group(by=2)",
     "separate(by=3)",
     "union()",
-    "union(align=True)",
+    "union(align=True, refine=2)",
     "intersection(align=True)",
     "difference(align=True)",
     "difference(objects=[0, 1])",
