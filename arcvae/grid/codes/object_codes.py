@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -39,7 +39,7 @@ class ObjectCodes:
     numbers: Numbers
     left_out: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
-    codec: object | None = field(default=None, repr=False)
+    codec: object | None = None
 
     @property
     def row(self) -> Numbers:
