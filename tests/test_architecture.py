@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": {"app"},
     **{command: {"app"} for command in COMMANDS},
     "benchmark": {"grid", "imbalance", "training"},
+    "operations": {"grid"},
 }
 LOCAL_IMPORTS = {
     "__init__.py": "torch takes seconds to import, and a command with a typing error should not",

@@ -145,10 +145,10 @@ class Codec:
 
     def _encode(self, grids: Any, refine: int, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor, bool]:
         """Means, log-variances and objects left out of a batch, on the CPU, and whether it was a single grid."""
-        self._require("encoder", "encode")
+        self.require("encoder", "encode")
         batch, single = batch_of_grids(grids, self.model, ignore_index)
         if refine:
-            self._require("decoder", "refine")
+            self.require("decoder", "refine")
         means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
         left_out = [torch.zeros(0, dtype=torch.long)]
         for start in range(0, len(batch), BATCH):
@@ -172,8 +172,9 @@ class Codec:
             ``(N, C, H, W)`` float32.
         """
         codes, _ = batch_of_codes(z, self.latent_dim)
-        empty = torch.zeros(0, self.num_colors, self.grid_size, self.grid_size)
-        return as_given(z, torch.cat(list(self._decoded(codes, decision, (self.grid_size, self.grid_size))) or [empty]))
+        size = (self.grid_size, self.grid_size)
+        empty = torch.zeros(0, self.num_colors, *size)
+        return as_given(z, torch.cat(list(self._decoded(codes, decision, size, self.model.draw)) or [empty]))
 
     def latents(self, z: Array) -> Array:
         """The numbers in which the decoder is smooth: the latents in packed codes, or else the codes themselves.
@@ -205,13 +206,17 @@ class Codec:
     def codes(self, grids: Array, refine: int = 0) -> ObjectCodes:
         """Codes of objects, with names for their numbers; takes the arguments of :meth:`encode`.
 
+        They know this codec and the size of the grids, for :mod:`arcvae.operations`.
+
         Raises:
             CheckpointError: A model whose codes are not made of objects.
         """
         if self.model.slots is None:
             raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
         mu, _, left_out, _ = self._encode(grids, refine, None)
-        return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy())
+        height, width = grids.shape[-2:]
+        size = (int(height), int(width))
+        return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy(), size=size, codec=self)
 
     @torch.no_grad()
     def decode(
@@ -220,10 +225,11 @@ class Codec:
         """The grids that codes stand for.
 
         Args:
-            z: Codes, ``(N, D)`` or ``(D,)``, finite; or what :meth:`codes` gives.
+            z: Codes, ``(N, D)`` or ``(D,)``, finite; or what :meth:`codes` gives, with any number of slots: there a
+                later slot covers an earlier one where they overlap.
             decision: ``"argmax"``: the colour with the highest logit. ``"adjusted"``: the same after the logit
                 adjustment that was tuned on the validation split, which undoes the bias that class weights cause.
-            size: Height and width of the grids; None: those that the model was trained on.
+            size: Height and width of the grids; None: what the codes know, or else those that the model was trained on.
 
         Returns:
             ``(N, H, W)`` (or ``(H, W)``) uint8.
@@ -231,12 +237,16 @@ class Codec:
         Raises:
             DataError: Codes of another type or shape, or a size that the model does not draw.
         """
-        given: Any = z.flat if isinstance(z, ObjectCodes) else z
-        codes, single = batch_of_codes(given, self.latent_dim)
+        given: Any = z
+        length, draw = self.latent_dim, self.model.draw
+        if isinstance(z, ObjectCodes):
+            given, length, draw = z.flat, z.slots * (self.latent_dim // (self.model.slots or 1)), self.model.paint
+            size = size or z.size
+        codes, single = batch_of_codes(given, length)
         height, width = size or (self.grid_size, self.grid_size)
         if not self.model.accepts(height, width):
             raise DataError(f"size=({height}, {width}): this model draws grids of {self.grid_size} x {self.grid_size}")
-        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, (height, width))]
+        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, (height, width), draw)]
         found: Array = as_given(
             given, torch.cat(pieces or [torch.zeros((0, height, width), dtype=torch.uint8)]), single
         )
@@ -274,18 +284,21 @@ class Codec:
         drawn: NDArray[np.float32] = codes.numpy()
         return drawn
 
-    def _decoded(self, codes: Tensor, decision: Decision, size: tuple[int, int]) -> Iterator[Tensor]:
-        self._require("decoder", "decode")
+    def _decoded(
+        self, codes: Tensor, decision: Decision, size: tuple[int, int], draw: Callable[[Tensor, int, int], Tensor]
+    ) -> Iterator[Tensor]:
+        self.require("decoder", "decode")
         if decision not in ("argmax", "adjusted"):
             raise ValueError(f"decision must be 'argmax' or 'adjusted' (formerly 'corrected'), got {decision!r}")
         if decision == "adjusted" and self.log_prior is None:
             raise CheckpointError(f"{self.path} has no tuned logit adjustment; use decision='argmax'")
         for start in range(0, len(codes), BATCH):
-            logits = self.model.draw(codes[start : start + BATCH].to(self.device), *size).float()
+            logits = draw(codes[start : start + BATCH].to(self.device), *size).float()
             if decision == "adjusted" and self.log_prior is not None:
                 logits = adjust_logits(logits, self.log_prior, self.tau)
             yield logits.cpu()
 
-    def _require(self, part: str, verb: str) -> None:
+    def require(self, part: str, verb: str) -> None:
+        """Raise a CheckpointError that names ``verb`` if this part, ``"encoder"`` or ``"decoder"``, is missing."""
         if self.part not in (BEST, part):
             raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {BEST}.pth")

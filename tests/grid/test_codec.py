@@ -19,6 +19,7 @@ import arcvae
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.analysis.validity import Reference
 from arcvae.grid.codec import Codec, load_codec
+from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import BetaVAE
@@ -26,6 +27,7 @@ from arcvae.grid.models.layers import one_hot
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.separable import SeparableVAE
 from arcvae.grid.models.spatial import SpatialVAE
+from tests.grid.models.perfect import perfect_vae
 
 WEIGHTS = Path(arcvae.__file__).parent / "weights"
 
@@ -327,12 +329,27 @@ def test_codes_of_objects_have_names_and_decode_on_any_size() -> None:
     grids = generate_grids("atomic", 5, seed=0)[0]
     codes = codec.codes(grids)
     assert np.array_equal(codes.flat, codec.encode(grids)[0])
-    assert np.array_equal(codec.decode(codes), codec.decode(codes.flat))
+    assert (codes.size, codes[1:].size, codes.codec) == ((16, 16), (16, 16), codec)
     assert codec.codes(grids[0]).numbers.shape == (1, 6, 11)
     big = codec.decode(codes, size=(20, 30))
     assert big.shape == (5, 20, 30)
     assert np.array_equal(big[:, :16, :16], codec.decode(codes))
     assert codec.reconstruct(np.zeros((2, 7, 9), dtype=np.uint8)).shape == (2, 7, 9)
+    assert codec.decode(codec.codes(np.zeros((2, 7, 9), dtype=np.uint8))).shape == (2, 7, 9)
+
+
+def test_codes_of_objects_decode_with_any_number_of_slots_and_later_ones_cover() -> None:
+    grids = generate_grids("atomic", 40, seed=2)[0]
+    codec = Codec(perfect_vae(torch.from_numpy(grids)))
+    codes = codec.codes(grids)
+    assert np.array_equal(codec.decode(codes), codec.decode(codes.flat))
+    # The same objects below themselves in other colours, and once more without any slot that is empty in all grids.
+    below = codes.numbers.copy()
+    below[..., 2] = np.where(codes.filled, 10 - codes.color, 0)
+    doubled = np.concatenate([below, codes.numbers[:, : codes.filled.any(0).sum()]], 1)
+    assert np.array_equal(codec.decode(ObjectCodes(doubled)), grids)
+    with pytest.raises(DataError, match=r"codes have shape \(1, 4\), expected \(N, 22\)"):
+        codec.decode(ObjectCodes(np.zeros((1, 2, 2), dtype=np.float32)))
 
 
 def test_flat_codes_have_no_objects_and_one_size() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,9 @@ class ObjectCodes:
             :mod:`arcvae.grid.models.objects`.
         left_out: ``(N,)``, objects of each grid that have no slot: the smallest of more than K, and those that are too
             large for a shape; None: unknown, as for codes that are not from grids.
+        size: Height and width of the grids, in cells; None: unknown.
+        codec: The :class:`~arcvae.grid.codec.Codec` that the codes are of, for operations that draw shapes and code
+            new ones; None: unknown.
 
     Example:
         >>> codes = ObjectCodes(np.array([[[2.5, 6, 3, *[0.5] * 8], [0] * 11]], dtype=np.float32))
@@ -35,6 +38,8 @@ class ObjectCodes:
 
     numbers: Numbers
     left_out: NDArray[np.int64] | None = None
+    size: tuple[int, int] | None = None
+    codec: object | None = None
 
     @property
     def row(self) -> Numbers:
@@ -63,6 +68,12 @@ class ObjectCodes:
         return found
 
     @property
+    def slots(self) -> int:
+        """K."""
+        count: int = self.numbers.shape[1]
+        return count
+
+    @property
     def flat(self) -> Numbers:
         """``(N, K (3 + S))``, as a model's encoder gives them."""
         return self.numbers.reshape(len(self.numbers), -1)
@@ -80,13 +91,14 @@ class ObjectCodes:
         for index, values in ((0, row), (1, column), (2, color), (slice(3, None), shape)):
             if values is not None:
                 numbers[..., index] = values
-        return ObjectCodes(np.where(self.filled[..., None], numbers, self.numbers), self.left_out)
+        return replace(self, numbers=np.where(self.filled[..., None], numbers, self.numbers))
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, grids: slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> ObjectCodes:
-        return ObjectCodes(self.numbers[grids], None if self.left_out is None else self.left_out[grids])
+        left_out = None if self.left_out is None else self.left_out[grids]
+        return replace(self, numbers=self.numbers[grids], left_out=left_out)
 
     def __str__(self) -> str:
         lines = ["grid slot    row column color  shape"]

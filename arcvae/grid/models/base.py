@@ -89,6 +89,13 @@ class GridModel(nn.Module):
         logits: Tensor = self.decoder(z)
         return logits
 
+    def paint(self, z: Tensor, height: int, width: int) -> Tensor:
+        """As :meth:`draw`, but objects cover each other in the order of their slots, of which there may be any number.
+
+        Codes without slots are drawn as ever.
+        """
+        return self.draw(z, height, width)
+
     def accepts(self, height: int, width: int) -> bool:
         """Whether it encodes and draws grids of this size."""
         return self.any_size or height == width == self.grid_size

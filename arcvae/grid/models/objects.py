@@ -82,9 +82,7 @@ class ObjectsVAE(GridModel):
         self.encoder = SlotEncoder(
             slots, num_colors, where, max_cells, ShapeEncoder(shape_numbers, where, width, encoder_blocks)
         )
-        self.decoder = SlotDecoder(
-            slots, num_colors, grid_size, ShapeDecoder(shape_numbers, where, width, decoder_blocks)
-        )
+        self.decoder = SlotDecoder(num_colors, grid_size, ShapeDecoder(shape_numbers, where, width, decoder_blocks))
 
     def forward(self, grids: Tensor) -> Tensor:
         """Logits ``(N, C, H, W)`` decoded from the posterior means of grids ``(N, H, W)`` of any size."""
@@ -98,6 +96,10 @@ class ObjectsVAE(GridModel):
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:
         """Logits ``(N, C, H, W)`` of codes ``(N, K (3 + S))`` on grids of any size."""
         return self.decoder.draw(z, height, width)
+
+    def paint(self, z: Tensor, height: int, width: int) -> Tensor:
+        """As :meth:`draw`, for any number of slots; where objects overlap, the later slot is seen."""
+        return self.decoder.draw(z, height, width, in_order=True)
 
     @property
     def frame(self) -> Frame:

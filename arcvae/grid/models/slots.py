@@ -95,15 +95,14 @@ class SlotDecoder(nn.Module):
     """Slots to logits: each shape is drawn where it belongs, and the drawings of one colour are added up.
 
     Args:
-        slots: K.
         num_colors: C.
         grid_size: H = W of the grids that :meth:`forward` draws.
         shape: Draws shapes.
     """
 
-    def __init__(self, slots: int, num_colors: int, grid_size: int, shape: ShapeDecoder) -> None:
+    def __init__(self, num_colors: int, grid_size: int, shape: ShapeDecoder) -> None:
         super().__init__()
-        self.slots, self.num_colors, self.grid_size, self.shape = slots, num_colors, grid_size, shape
+        self.num_colors, self.grid_size, self.shape = num_colors, grid_size, shape
 
     def scores(self, shapes: Tensor, parity: Tensor) -> Tensor:
         """Log-odds of the cells of shapes: ``(M, S)`` and ``(M,)`` to ``(M, F, F)``, the floor where none can be."""
@@ -115,27 +114,34 @@ class SlotDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """
         Args:
-            z: Codes, ``(N, K (3 + S))``.
+            z: Codes, ``(N, K (3 + S))``, of any number K of slots.
 
         Returns:
             Logits, ``(N, C, H, W)``, 0 for the background; float32 at least.
         """
         return self.draw(z, self.grid_size, self.grid_size)
 
-    def draw(self, z: Tensor, height: int, width: int) -> Tensor:
-        """As :meth:`forward`, on a grid of any size."""
-        slots = z.to(self.shape.dtype).unflatten(1, (self.slots, -1))  # (N, K, 3 + S)
+    def draw(self, z: Tensor, height: int, width: int, in_order: bool = False) -> Tensor:
+        """As :meth:`forward`, on a grid of any size.
+
+        Args:
+            z: Codes.
+            height: H.
+            width: W.
+            in_order: A cell on which the shapes of two slots fall is drawn by the later one alone; otherwise each adds
+                its odds to those of its colour.
+        """
+        slots = z.to(self.shape.dtype).unflatten(1, (-1, PLACE + self.shape.numbers))  # (N, K, 3 + S)
         color = slots[..., COLOR].round().long()
         grid, slot = ((color > 0) & (color < self.num_colors)).nonzero(as_tuple=True)  # (M,) each
         filled = slots[grid, slot]  # (M, 3 + S)
         scores = self.scores(filled[:, PLACE:], parity_of(filled))  # (M, F, F)
         # What the half cells of a centre leave of it is a shift within a cell.
-        row, column = filled[:, ROW], filled[:, COLUMN]
-        halves = [(2 * place).round().long() for place in (row, column)]
-        tops, lefts = ((half - (self.shape.frame.size - 2 + half.remainder(2))) // 2 for half in halves)
-        offset = (row - halves[0] / 2, column - halves[1] / 2)
-        canvas = _placed(scores, tops, lefts, height, width)  # (M, H, W)
+        offset = (filled[:, place] - (2 * filled[:, place]).round() / 2 for place in (ROW, COLUMN))
+        canvas = _placed(scores, *corners_of(filled, self.shape.frame.size), height, width)  # (M, H, W)
         canvas = _shifted(canvas, *offset).clamp_min(_FLOOR)
+        if in_order:
+            canvas = canvas.masked_fill(_covered(canvas > 0, grid, slot, slots.shape[:2]), _FLOOR)
         # Log-odds of each colour: those of its objects, added up as odds, so that one object alone keeps its own.
         odds = canvas.new_full((len(z) * self.num_colors, height * width), math.exp(_FLOOR))
         odds = odds.index_add(0, grid * self.num_colors + color[grid, slot], canvas.clamp_max(-_FLOOR).exp().flatten(1))
@@ -147,6 +153,31 @@ def parity_of(objects: Tensor) -> Tensor:
     """Parity classes of objects ``(M, 3 + S)``, ``(M,)``: the half cells of a centre tell whether an extent is odd."""
     row, column = (1 - (2 * objects[:, field]).round().long().remainder(2) for field in (ROW, COLUMN))
     return 2 * row + column
+
+
+def corners_of(objects: Tensor, frame: int) -> tuple[Tensor, Tensor]:
+    """Row and column of the grid, ``(M,)`` int64 each, where the frames of objects ``(M, 3 + S)`` have their corner."""
+    halves = [(2 * objects[:, place]).round().long() for place in (ROW, COLUMN)]
+    top, left = ((half - (frame - 2 + half.remainder(2))) // 2 for half in halves)
+    return top, left
+
+
+def _covered(drawn: Tensor, grid: Tensor, slot: Tensor, slots: torch.Size) -> Tensor:
+    """Which cells ``(M, H, W)`` that objects draw are drawn by a later slot of their grid as well.
+
+    Args:
+        drawn: ``(M, H, W)`` bool.
+        grid: ``(M,)``.
+        slot: ``(M,)``.
+        slots: N and K.
+    """
+    planes = torch.zeros(*slots, *drawn.shape[1:], dtype=torch.bool, device=drawn.device)  # (N, K, H, W)
+    planes[grid, slot] = drawn
+    covered, later = torch.zeros_like(planes), torch.zeros_like(planes[:, 0])
+    for index in reversed(range(planes.shape[1])):
+        covered[:, index] = later
+        later = later | planes[:, index]
+    return covered[grid, slot] & drawn
 
 
 def _placed(scores: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:

@@ -15,6 +15,7 @@ class Perfect(torch.nn.Module):
     def __init__(self, codes: Tensor, parity: Tensor, shapes: Tensor) -> None:
         super().__init__()
         self.codes, self.parity, self.shapes, self.frame = codes, parity, shapes, frame_of(8)
+        self.numbers = codes.shape[1]
 
     dtype = torch.float32
 

@@ -1,0 +1,1 @@
+"""Operations on codes of objects, programs of them, and the same operations done on grids; see arcvae.operations."""

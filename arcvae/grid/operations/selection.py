@@ -1,0 +1,146 @@
+"""Which objects an operation takes: what the argument ``objects=`` may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcvae.grid.codes.object_codes import ObjectCodes
+from arcvae.grid.operations.cells import drawn
+from arcvae.grid.operations.checks import size_of, whole
+
+Chosen = NDArray[np.bool_]
+"""``(N, K)``."""
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A predicate of objects that has a name, so that programs can print and parse it.
+
+    ``selector(codes)`` says which slots it chooses, ``(N, K)`` bool. Any other function of codes that returns as much
+    serves as ``objects=`` as well, but not in a program.
+
+    Args:
+        name: A key of :data:`SELECTORS`.
+        arguments: What it was called with.
+
+    Example:
+        >>> codes = ObjectCodes(np.array([[[0, 0, 3, *[0] * 8], [5, 5, 4, *[0] * 8]]], dtype=np.float32))
+        >>> of_color(4)(codes).tolist(), str(of_color(4))
+        ([[False, True]], 'of_color(4)')
+    """
+
+    name: str
+    arguments: tuple[int, ...] = ()
+
+    def __call__(self, codes: ObjectCodes) -> Chosen:
+        return _CHOOSE[self.name](codes, *self.arguments) & codes.filled
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.arguments))})" if self.arguments else self.name
+
+    __repr__ = __str__
+
+
+Objects = None | int | Sequence[int] | Callable[[ObjectCodes], Chosen]
+"""All objects; that of one slot, or of some, counted from 0; or those for which a predicate such as :data:`largest`,
+:func:`of_color` or :data:`touching_border` is true."""
+
+largest: Final = Selector("largest")
+"""The object of each grid with the most cells; the first of several."""
+smallest: Final = Selector("smallest")
+"""The object of each grid with the fewest cells; the first of several."""
+touching_border: Final = Selector("touching_border")
+"""Objects with a cell in the first or last row or column of the grid, or outside of it."""
+
+
+def of_color(color: int) -> Selector:
+    """Objects of one colour, in [1, C)."""
+    return Selector("of_color", (whole("color", color, 1),))
+
+
+def chosen(codes: ObjectCodes, objects: Objects) -> Chosen:
+    """Which slots ``(N, K)`` an operation takes; never empty ones.
+
+    Args:
+        codes: Codes of N grids.
+        objects: See :data:`Objects`. The slot of an index may be empty in some grids: there it chooses nothing.
+
+    Raises:
+        ValueError: An index without a slot, or a value of another kind.
+    """
+    if objects is None:
+        return codes.filled
+    if callable(objects):
+        found = np.asarray(objects(codes))
+        if found.shape != codes.filled.shape or found.dtype != bool:
+            raise ValueError(
+                f"objects={objects!r} returned {found.dtype} {found.shape}, expected bool {codes.filled.shape}"
+            )
+        return found & codes.filled
+    which = np.zeros(codes.filled.shape, dtype=bool)
+    for index in indices(objects):
+        if index >= codes.slots:
+            raise ValueError(f"objects={objects!r}: codes have {codes.slots} slots, 0 to {codes.slots - 1}")
+        which[:, index] = True
+    return which & codes.filled
+
+
+def indices(objects: object) -> tuple[int, ...]:
+    """The slots that ``objects=`` names, which is an index or a sequence of them.
+
+    Raises:
+        ValueError: A value of another kind.
+    """
+    listed = objects if isinstance(objects, Sequence | np.ndarray) and not isinstance(objects, str) else [objects]
+    try:
+        return tuple(whole("index", index, 0) for index in listed)
+    except ValueError:
+        raise ValueError(
+            f"objects={objects!r} must be None, an index from 0 on, a list of them, or a predicate such as largest"
+        ) from None
+
+
+def _first_of(values: NDArray[np.float64]) -> Chosen:
+    """The first largest of each row, ``(N, K)``; -inf never is."""
+    best = np.zeros(values.shape, dtype=bool)
+    best[np.arange(len(values)), values.argmax(1)] = True
+    return best
+
+
+def _most_cells(codes: ObjectCodes, sign: int) -> Chosen:
+    sizes = np.full(codes.filled.shape, -np.inf)
+    sizes[codes.filled] = [sign * len(cells) for cells in drawn(codes, codes.filled, "objects=")]
+    return _first_of(sizes)
+
+
+def _at_border(codes: ObjectCodes) -> Chosen:
+    which = codes.filled.copy()
+    if which.any():
+        last = np.array(size_of(codes, "touching_border")) - 1
+        which[which] = [bool(((c <= 0) | (c >= last)).any()) for c in drawn(codes, codes.filled, "objects=")]
+    return which
+
+
+def _colored(codes: ObjectCodes, color: int) -> Chosen:
+    same: Chosen = codes.color.round() == color
+    return same
+
+
+_CHOOSE: Final[dict[str, Callable[..., Chosen]]] = {
+    "largest": lambda codes: _most_cells(codes, 1),
+    "smallest": lambda codes: _most_cells(codes, -1),
+    "touching_border": _at_border,
+    "of_color": _colored,
+}
+SELECTORS: Final[dict[str, Selector | Callable[..., Selector]]] = {
+    "largest": largest,
+    "smallest": smallest,
+    "touching_border": touching_border,
+    "of_color": of_color,
+}
+"""Selectors by their names in programs; a function makes one."""
