@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -150,7 +151,7 @@ def test_example_of_a_task_trains(train: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["atomic-d10", "outputs/latest"])
 def test_example_with_codes_runs(model: str, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = block(README, "import numpy as np\nimport arcvae")
+    code = block(TEXTS["outputs/examples/RESULTS.md"], "import numpy as np\nimport arcvae")
     assert 'arcvae.load("atomic-d10")' in code
     monkeypatch.chdir(run_folder.parent.parent.parent)
     names: dict[str, Any] = {}
@@ -163,6 +164,17 @@ def test_example_with_codes_runs(model: str, run_folder: Path, monkeypatch: pyte
         assert (names["codec"].decode(names["closer"]) == names["grids"]).all()
         assert [names["grids"][i].max() for i in range(3)] == [0, 1, 2]
         assert (names["both"] == names["grids"].max(0)).all()
+
+
+def test_example_with_codes_of_objects_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(block(README, "import numpy as np\nimport arcvae\nfrom arcvae import operations as ops"), names)
+    assert capsys.readouterr().out.splitlines()[0].split() == ["grid", "slot", "row", "column", "color", "shape"]
+    assert (names["codec"].reconstruct(names["grids"]) == names["grids"]).all()
+    expected = np.zeros((16, 16), dtype=np.uint8)
+    expected[5:8, 2:4], expected[9, 8:13] = 1, 4
+    assert (names["turned"][0] == np.rot90(expected)).all()
+    assert names["new"].shape == (5, 16, 16)
 
 
 def test_example_of_a_loss_over_batches_is_dice() -> None:
@@ -341,6 +353,12 @@ def test_readme_says_what_the_weights_score() -> None:
     alone, refined = (f"{scores[split]['exact_match']:.3f}".removeprefix("0") for split in ("test", "test_refined"))
     assert f"exact match {alone}, refined {refined}." in " ".join(README.split())
     assert f"{100 * scores['prior']['samples']['valid']:.0f} % are valid" in " ".join(README.split())
+    results = TEXTS["outputs/examples/RESULTS.md"]
+    scores = json.loads((ROOT / "arcvae" / "weights" / "atomic-objects.json").read_text())
+    for split, row in (("test", "exact match, encoder alone"), ("test_refined", "codes refined (")):
+        figure = f"{scores[split]['exact_match']:.3f}".removeprefix("0")
+        (line,) = (line for line in results.splitlines() if row in line)
+        assert line.endswith(f"| {figure} |")
 
 
 def test_changelog_begins_with_this_version() -> None:

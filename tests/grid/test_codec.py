@@ -267,6 +267,24 @@ def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
     assert exact == pytest.approx(record["test_refined"]["exact_match"], abs=0.1)
 
 
+@pytest.mark.parametrize(("name", "numbers"), [("atomic-objects", 11), ("atomic-objects-20", 20)])
+def test_models_of_objects_that_come_with_arcvae_do_what_they_say(name: str, numbers: int) -> None:
+    record = json.loads((WEIGHTS / f"{name}.json").read_text())
+    for suffix, digest in ((".safetensors", record["sha256"]), (".prior.safetensors", record["prior"]["sha256"])):
+        content = (WEIGHTS / f"{name}{suffix}").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert len(content) < 4e6
+    codec = arcvae.load(name)
+    grids, _ = generate_grids("atomic", 1000, seed=987)
+    codes = codec.codes(grids)
+    assert codes.numbers.shape == (1000, 6, numbers)
+    exact = (codec.decode(codes) == grids).all((1, 2)).mean()
+    assert exact == pytest.approx(record["test"]["exact_match"], abs=0.02)
+    drawn = Reference.of(generate_grids("atomic", 2000, seed=987)[0], 4).score(codec.sample(300))
+    assert drawn["valid"] > 0.95
+    assert drawn["novel"] > 0.9
+
+
 def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
     record = json.loads((WEIGHTS / "atomic-d10.json").read_text())["prior"]
     prior = (WEIGHTS / "atomic-d10.prior.safetensors").read_bytes()
