@@ -25,7 +25,7 @@ def log_likelihoods(
     generator: torch.Generator,
     batch_size: int = 1000,
     ignore_index: int | None = None,
-    log_weight: LogWeight | None = None,
+    further_priors: Sequence[LogWeight] = (),
 ) -> Tensor:
     """Importance-weighted lower bound on log p(x) of each grid, for several adjustments of the decoder's logits.
 
@@ -40,11 +40,11 @@ def log_likelihoods(
         generator: Source of the noise, on the CPU.
         batch_size: Codes that are decoded at once.
         ignore_index: Value of cells that are no part of x; None: all are.
-        log_weight: ``log p(z_k) - log q(z_k | x)`` under another prior than the model's; takes and returns what
+        further_priors: ``log p(z_k) - log q(z_k | x)`` under others than that of the model; each takes and returns what
             :meth:`~arcvae.grid.models.base.GridModel.log_weight` does.
 
     Returns:
-        ``(A, N)`` float64, in nats, a row for each of the A adjustments.
+        ``(A, N)`` float64, in nats, a row for each of the A adjustments; below these, as many for each further prior.
 
     References:
         Burda et al. 2016, equation 8. https://arxiv.org/abs/1509.00519
@@ -58,13 +58,14 @@ def log_likelihoods(
         mu, logvar = (part.repeat_interleave(samples, 0) for part in model.encoder(batch.to(device)))  # (B K, D)
         noise = torch.randn(mu.shape, generator=generator).to(device)
         z = model.sample_posterior(mu, logvar, noise)
-        log_ratio = (log_weight or model.log_weight)(z, logvar, noise)  # log p(z) - log q(z | x), (B K,)
         logits = model.decoder(z)
+        adjusted = (adjust_logits(logits, log_prior, tau) for log_prior, tau in adjustments)
+        log_p = [_log_probabilities(each, target, ignore_index).flatten(1).cpu().double().sum(1) for each in adjusted]
         bounds = []
-        for log_prior, tau in adjustments:
-            log_p = _log_probabilities(adjust_logits(logits, log_prior, tau), target, ignore_index)
-            weights = (log_p.flatten(1).cpu().double().sum(1) + log_ratio.cpu()).view(-1, samples)
-            bounds.append(weights.logsumexp(1) - math.log(samples))
+        for log_weight in (model.log_weight, *further_priors):
+            log_ratio = log_weight(z, logvar, noise).cpu()  # log p(z) - log q(z | x), (B K,)
+            weights = [(each + log_ratio).view(-1, samples) for each in log_p]
+            bounds += [each.logsumexp(1) - math.log(samples) for each in weights]
         rows.append(torch.stack(bounds))
     return torch.cat(rows, 1)
 

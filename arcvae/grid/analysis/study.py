@@ -89,9 +89,7 @@ def study(
     few = grids[:LIKELIHOOD_GRIDS]
     by_objects = errors_by_objects(grids.numpy(), plain)
     log.info("By number of objects\n%s", table(by_objects, _BY_OBJECTS))
-    likelihood = _likelihood(module, few, adjustment, importance_samples, seed)
-    if isinstance(module.model, ObjectsVAE):
-        likelihood |= _fitted_likelihood(module.model, data.splits["train"], few, importance_samples, seed)
+    likelihood = _likelihood(module, few, data, adjustment, importance_samples, seed)
     _log_bits(likelihood)
     found = {"likelihood": likelihood, "by_objects": by_objects}
     found |= _objects(module.model, data, split, grids, seed, folder)
@@ -133,37 +131,30 @@ def _pass(
 
 
 def _likelihood(
-    module: GridModule, grids: Tensor, adjustment: Mapping[str, Any], samples: int, seed: int
+    module: GridModule, grids: Tensor, data: GridDataModule, adjustment: Mapping[str, Any], samples: int, seed: int
 ) -> dict[str, Any]:
-    """Bits per cell under the decoder as it is, under the logit-adjusted one, and without a code."""
-    cells = module.model.grid_size**2
+    """Bits per cell under the decoder as it is, under the logit-adjusted one, without a code, and with a fitted prior.
+
+    The last for codes of objects alone, which a prior is fitted to in seconds.
+    """
+    model, cells, priors = module.model, module.model.grid_size**2, []
+    if isinstance(model, ObjectsVAE):
+        log.info("Fitting a prior to the objects of the train split")
+        prior = fitted_object_prior(model, data.splits["train"], seed=seed, device=module.device)
+        priors = [partial(prior.log_weight, model)]
     class_log_prior, tau = log_prior(adjustment["class_counts"]), float(adjustment["tau"])
     bounds = log_likelihoods(
-        module.model, grids, samples=samples, adjustments=[(class_log_prior, 0.0), (class_log_prior, tau)],
-        generator=torch.Generator().manual_seed(seed),
+        model, grids, samples=samples, adjustments=[(class_log_prior, 0.0), (class_log_prior, tau)],
+        generator=torch.Generator().manual_seed(seed), further_priors=priors,
     )  # fmt: skip
-    (plain, plain_error), (adjusted, adjusted_error) = (bits_per_cell(bound, cells) for bound in bounds)
+    found: dict[str, Any] = {}
+    names = "bits_per_cell", "bits_per_cell_adjusted", "bits_per_cell_fitted_prior"
+    for name, bound in zip(names, bounds, strict=False):  # of the fitted prior, the decoder as it is
+        found[name], found[f"{name}_standard_error"] = bits_per_cell(bound, cells)
     trivial = independent_bits(adjustment["class_counts"], count_classes(grids.numpy(), module.num_classes).tolist())
-    return {
-        "bits_per_cell": plain,
-        "bits_per_cell_standard_error": plain_error,
-        "bits_per_cell_adjusted": adjusted,
-        "bits_per_cell_adjusted_standard_error": adjusted_error,
-        "bits_per_cell_of_independent_cells": trivial,
-        "importance_samples": samples,
-        "grids": len(grids),
-    }
-
-
-def _fitted_likelihood(model: ObjectsVAE, train: Tensor, grids: Tensor, samples: int, seed: int) -> dict[str, Any]:
-    """Bits per cell under a prior that is fitted to the codes of the train split."""
-    prior = fitted_object_prior(model, train, seed=seed, device=next(model.parameters()).device)
-    bound = log_likelihoods(
-        model, grids, samples=samples, adjustments=[(torch.zeros(model.num_colors), 0.0)],
-        generator=torch.Generator().manual_seed(seed), log_weight=partial(prior.log_weight, model),
-    )  # fmt: skip
-    bits, error = bits_per_cell(bound[0], model.grid_size**2)
-    return {"bits_per_cell_fitted_prior": bits, "bits_per_cell_fitted_prior_standard_error": error}
+    return found | {
+        "bits_per_cell_of_independent_cells": trivial, "importance_samples": samples, "grids": len(grids),
+    }  # fmt: skip
 
 
 def _log_bits(likelihood: Mapping[str, Any]) -> None:

@@ -138,6 +138,7 @@ class FittedObjects(CodeSource):
         if not isinstance(model, ObjectsVAE):
             raise CheckpointError("prior=objects is for models whose codes are objects; train one with model=objects")
         started = time.perf_counter()
+        log.info("Fitting a prior to the objects of the train split")
         grids = data.splits["train"]
         prior = fitted_object_prior(model, grids, components=self.components, seed=seed, device=device)
         fit = {"components": prior.sizes["components"], "seconds": time.perf_counter() - started}
