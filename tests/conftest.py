@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,29 @@ def _same_start() -> Iterator[None]:
     torch.set_flush_denormal(False)  # a fixture may have run a job
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    options = _options_of_plugins()
     yield
     root.handlers[:], root.level = handlers, level
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _without_plugins() -> Iterator[None]:
+    """Forget what the plugins of a test have registered."""
+    with _plugins_forgotten():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_plugins_of_other_modules() -> Iterator[None]:
+    """Forget what the plugins of fixtures have registered that the tests of a module share."""
+    with _plugins_forgotten():
+        yield
+
+
+@contextmanager
+def _plugins_forgotten() -> Iterator[None]:
+    options = _options_of_plugins()
+    yield
     for group, name in _options_of_plugins() - options:  # what a plugin has registered for good
         del ConfigStore.instance().repo[group][name]
         sys.modules.pop(name.removesuffix(".yaml"), None)

@@ -38,7 +38,7 @@ def test_corpus_is_written_and_not_written_over(tmp_path: Path) -> None:
     command = ["-m", "arcvae.corpus", "kind=simplified", "num_grids=50", "seed=0", "out=c.npz"]
     done = python(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Wrote c.npz: 50 simplified grids (seed 0)" in done.stdout
+    assert "Wrote c.npz: 50 simplified grids of 16x16 (seed 0)" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
     before = (tmp_path / "c.npz").read_bytes()
     done = python(*command, cwd=tmp_path)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from arcvae.grid.corpus.files import GENERATOR_VERSION
 from arcvae.imbalance.settings import alpha_problem
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Text, is_count, is_number, value_at
 
+GENERATOR_VERSION: Final = 2
+"""Part of the name of a generated corpus, and of the config: a change of what a seed gives must change it."""
 PRIOR_HEADS: Final = 4
 """Heads of attention of an autoregressive prior, which share its width."""
 

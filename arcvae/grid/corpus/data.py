@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
-from arcvae.grid.corpus.files import GENERATOR_VERSION, Corpus, default_corpus_path, read_corpus, write_corpus
+from arcvae.grid.corpus.files import Corpus, default_corpus_path, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import NUM_COLORS, generate_grids
 from arcvae.grid.corpus.shape_batches import ShapeBatches
 from arcvae.grid.corpus.shapes import SIZE
+from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
 from arcvae.training.data import ImbalanceDataModule

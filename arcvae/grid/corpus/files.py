@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from arcvae.errors import DataError
 from arcvae.grid.corpus.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, generate_grids
 from arcvae.grid.corpus.shapes import SIZE
+from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.io.cached import cached_by_file
 from arcvae.io.files import sha256, write_atomic
 from arcvae.io.npz import read_npz
 
 SPLITS: Final = ("train", "val", "test")
-GENERATOR_VERSION: Final = 2
-"""Part of the name of a generated corpus, and of the config: a change of what a seed gives must change it."""
 
 Grids = NDArray[np.uint8]
 

@@ -27,7 +27,7 @@ def test_corpus_is_written_where_it_was_asked_for_and_named_in_the_log(
         made = corpus(config(tmp_path / "c.npz"), {}, tmp_path / "unused", [])
     assert made == tmp_path / "c.npz"
     assert (read_corpus(made).train == generate_grids("atomic", 30, seed=7)[0][:24]).all()
-    assert f"Wrote {made}: 30 atomic grids (seed 7)" in caplog.text
+    assert f"Wrote {made}: 30 atomic grids of 16x16 (seed 7)" in caplog.text
     assert list(tmp_path.iterdir()) == [made]
 
 

@@ -16,7 +16,14 @@ from arcvae.errors import BusyError, ConfigError, DataError
 from tests.conftest import FAST, Job, metrics, save_arrays
 
 ANY_TASK = {"recall_per_class.png", "confusion.png", "calibration.png"}
-GRIDS = {"reconstructions.png", "kl_per_dimension.png", "codes.png", "traversals.png", "interpolations.png"}
+GRIDS = {
+    "reconstructions.png",
+    "kl_per_dimension.png",
+    "codes.png",
+    "traversals.png",
+    "interpolations.png",
+    "walks.png",
+}
 
 
 def checkpoint(run: Path) -> str:

@@ -12,7 +12,8 @@ import torch
 from arcvae.errors import DataError
 from arcvae.grid.corpus.augment import augment
 from arcvae.grid.corpus.data import CHUNK, GeneratedBatches, GridDataModule
-from arcvae.grid.corpus.files import GENERATOR_VERSION, read_corpus
+from arcvae.grid.corpus.files import read_corpus
+from arcvae.grid.settings import GENERATOR_VERSION
 from tests.conftest import save_arrays
 
 

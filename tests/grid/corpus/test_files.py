@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from arcvae.errors import DataError
-from arcvae.grid.corpus.files import GENERATOR_VERSION, default_corpus_path, make_corpus, read_corpus, write_corpus
+from arcvae.grid.corpus.files import default_corpus_path, make_corpus, read_corpus, write_corpus
 from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.io.npz import read_npz
 from tests.conftest import save_arrays
 
