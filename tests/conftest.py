@@ -69,11 +69,20 @@ def _without_plugins_of_other_modules() -> Iterator[None]:
         yield
 
 
+def pytest_collection_finish() -> None:
+    """Forget the plugins that were imported because they were looked through for tests."""
+    _forget_plugins(_options_of_plugins())
+
+
 @contextmanager
 def _plugins_forgotten() -> Iterator[None]:
     options = _options_of_plugins()
     yield
-    for group, name in _options_of_plugins() - options:  # what a plugin has registered for good
+    _forget_plugins(_options_of_plugins() - options)
+
+
+def _forget_plugins(options: set[tuple[str, str]]) -> None:
+    for group, name in options:
         del ConfigStore.instance().repo[group][name]
         sys.modules.pop(name.removesuffix(".yaml"), None)
 

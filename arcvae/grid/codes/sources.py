@@ -125,7 +125,7 @@ class FittedObjects(CodeSource):
 
     components: int = 256
     temperature: float = 1.0
-    description: ClassVar[str] = "objects as in the corpus"
+    description: ClassVar[str] = "a prior fitted to the objects of the corpus"
 
     def draw(
         self, model: GridModel, data: GridDataModule, count: int, seed: int, folder: Path, device: torch.device
