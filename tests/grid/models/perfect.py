@@ -39,3 +39,15 @@ def perfect_vae(grids: Tensor) -> ObjectsVAE:
         codes, _ = model.encoder.shape(shapes, parity)
     model.decoder.shape = Perfect(codes, parity, shapes)  # type: ignore[assignment]
     return model.eval()
+
+
+@torch.no_grad()
+def codes_of(vae: ObjectsVAE, grids: Tensor) -> Tensor:
+    """Mean codes of grids, ``(N, K, 3 + S)``."""
+    return vae.slot_numbers(vae.encoder(grids)[0]).clone()
+
+
+@torch.no_grad()
+def drawn(vae: ObjectsVAE, slots: Tensor, size: int = 16) -> Tensor:
+    """Grids that slots ``(N, K, 3 + S)`` stand for."""
+    return vae.decoder.draw(slots.flatten(1), size, size).argmax(1).to(torch.uint8)

@@ -12,7 +12,7 @@ from torch import Tensor
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.slots import COLOR, COLUMN, PLACE, ROW, parity_of
-from tests.grid.models.perfect import perfect_vae
+from tests.grid.models.perfect import codes_of, drawn, perfect_vae
 
 GRIDS = torch.from_numpy(generate_grids("atomic", 40, seed=2)[0])
 
@@ -20,16 +20,6 @@ GRIDS = torch.from_numpy(generate_grids("atomic", 40, seed=2)[0])
 @pytest.fixture(scope="module")
 def vae() -> ObjectsVAE:
     return perfect_vae(GRIDS)
-
-
-@torch.no_grad()
-def codes_of(vae: ObjectsVAE, grids: Tensor) -> Tensor:
-    return vae.slot_numbers(vae.encoder(grids)[0]).clone()
-
-
-@torch.no_grad()
-def drawn(vae: ObjectsVAE, slots: Tensor, size: int = 16) -> Tensor:
-    return vae.decoder.draw(slots.flatten(1), size, size).argmax(1).to(torch.uint8)
 
 
 def test_what_leaves_the_grid_is_clipped(vae: ObjectsVAE) -> None:
