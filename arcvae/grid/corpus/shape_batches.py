@@ -8,6 +8,9 @@ different colours, one to a frame, so that they stay objects of their own.
 A corpus shows few of the shapes that its rules allow: of those in another split many are new. A share of the shapes
 can therefore be mutated, with one cell moved to another place where the shape stays connected.
 
+A corpus shows little of what operations make of shapes, either. A share of the grids can hold one shape each that is
+changed as operations change it (:mod:`arcvae.grid.corpus.shape_changes`), which may be larger than a tile.
+
 References:
     Kang et al. 2020, section 4.1, for classes. https://arxiv.org/abs/1910.09217
 """
@@ -21,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from arcvae.grid.corpus.shape_changes import changed
 from arcvae.grid.models.dihedral import ORDER, Frame, frame_of
 from arcvae.grid.models.parsing import find_objects
 from arcvae.training.batches import Batch
@@ -33,16 +37,19 @@ class ShapeBatches(Dataset[Tensor]):
     """Batches ``(B, S, S)`` uint8 of grids that are tiled with shapes of other grids.
 
     Args:
-        grids: Those whose shapes are drawn, ``(N, S, S)`` uint8, S >= F.
+        grids: Those whose shapes are drawn, ``(N, S, S)`` uint8.
         num_colors: C; a grid is tiled with at most C - 1 shapes.
-        frame: F, side of a tile and largest height and width of a shape; even.
-        max_cells: Most cells of a shape.
+        tile: Side of a tile and largest height and width of the shapes on it; even, at most S.
+        max_cells: Most cells of a shape on a tile.
         power: Exponent of the counts, in [0, 1].
         mutation: Share of the shapes that are mutated, in [0, 1]; these are drawn without regard to their counts.
+        changes: Share of the grids that hold one changed shape instead of tiles, in [0, 1].
+        frame: Largest height and width of a changed shape; even, at most S.
+        most_cells: Most cells of a changed shape; one that is too large is left as it was.
         seed: A batch depends on it and on the number of the batch alone.
 
     Raises:
-        ValueError: Grids without a shape, or too small for a tile.
+        ValueError: Grids without a shape, or too small for a tile or a changed shape.
     """
 
     def __init__(
@@ -50,19 +57,29 @@ class ShapeBatches(Dataset[Tensor]):
         grids: Tensor,
         *,
         num_colors: int,
-        frame: int,
+        tile: int,
         max_cells: int,
         power: float,
         mutation: float = 0.0,
+        changes: float = 0.0,
+        frame: int = 0,
+        most_cells: int = 0,
         seed: int,
     ) -> None:
         self.size, self.num_colors, self.mutation, self.seed = grids.shape[1], num_colors, mutation, seed
-        self.frame = frame_of(frame)
-        self.tiles = [(top, left) for top in range(0, self.size - frame + 1, frame)
-                      for left in range(0, self.size - frame + 1, frame)][: num_colors - 1]  # fmt: skip
-        shapes, parity = _canonical_shapes(grids, num_colors, frame, max_cells)
+        self.changes, self.most_cells = changes, most_cells
+        self.frame = frame_of(tile)
+        self.tiles = [(top, left) for top in range(0, self.size - tile + 1, tile)
+                      for left in range(0, self.size - tile + 1, tile)][: num_colors - 1]  # fmt: skip
+        shapes, parity = _canonical_shapes(grids, num_colors, tile, max_cells)
         if not len(shapes) or not self.tiles:
-            raise ValueError(f"grids of {self.size} x {self.size} cells have no shapes for frames of {frame} x {frame}")
+            raise ValueError(f"grids of {self.size} x {self.size} cells have no shapes for frames of {tile} x {tile}")
+        if changes:
+            if frame > self.size:
+                raise ValueError(
+                    f"grids of {self.size} x {self.size} cells have no room for shapes of {frame} x {frame}"
+                )
+            self.large = frame_of(frame)
         together = np.concatenate([shapes, parity[:, None]], 1)
         unique, counts = np.unique(together, axis=0, return_counts=True)
         self.shapes = torch.from_numpy(unique[:, :-1].astype(bool))  # (U, F F)
@@ -73,16 +90,19 @@ class ShapeBatches(Dataset[Tensor]):
     def __getitem__(self, batch: Batch) -> Tensor:
         number, indices = batch
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augmentation", number))
-        count, tiles, side = len(indices), len(self.tiles), self.frame.size
-        drawn = torch.rand(count * tiles, generator=generator, dtype=torch.float64)
-        chosen = torch.searchsorted(self.cumulative, drawn).clamp_max(len(self.shapes) - 1)
-        mutated = torch.zeros(0, dtype=torch.long)
-        if self.mutation:
-            mutated = (torch.rand(count * tiles, generator=generator) < self.mutation).nonzero()[:, 0]
-            chosen[mutated] = torch.randint(len(self.shapes), mutated.shape, generator=generator)
-        shapes, parity = self.shapes[chosen], self.parity[chosen]
-        if len(mutated):
-            shapes[mutated], parity[mutated] = move_one_cell(shapes[mutated], parity[mutated], self.frame, generator)
+        whole = torch.zeros(len(indices), dtype=torch.bool)
+        if self.changes:
+            whole = torch.rand(len(indices), generator=generator) < self.changes
+        grids = torch.zeros(len(indices), self.size, self.size, dtype=torch.uint8)
+        grids[~whole] = self._tiled(int((~whole).sum()), generator)
+        if whole.any():
+            grids[whole] = self._changed(int(whole.sum()), generator)
+        return grids
+
+    def _tiled(self, count: int, generator: torch.Generator) -> Tensor:
+        """Grids ``(count, S, S)`` of a shape to a tile."""
+        tiles, side = len(self.tiles), self.frame.size
+        shapes, parity = self._drawn(count * tiles, generator)
         g = torch.randint(ORDER, (count * tiles,), generator=generator)
         shapes, _ = self.frame.turn(shapes, parity, g)
         colors = torch.rand(count, self.num_colors - 1, generator=generator).argsort(1)[:, :tiles] + 1
@@ -91,6 +111,33 @@ class ShapeBatches(Dataset[Tensor]):
         for tile, (top, left) in enumerate(self.tiles):
             grids[:, top : top + side, left : left + side] = painted[:, tile]
         return grids
+
+    def _changed(self, count: int, generator: torch.Generator) -> Tensor:
+        """Grids ``(count, S, S)`` of one changed shape."""
+        side = self.large.size
+        pairs = [self._drawn(count, generator)[0].unflatten(1, (self.frame.size,) * 2) for _ in range(2)]
+        masks = changed(pairs[0], pairs[1], side, generator)
+        fits = masks.sum((1, 2)) <= self.most_cells
+        old = torch.nn.functional.pad(pairs[0], (0, side - self.frame.size) * 2)
+        shapes, parity, _ = self.large.centered(masks.where(fits[:, None, None], old))
+        shapes, _ = self.large.turn(shapes, parity, torch.randint(ORDER, (count,), generator=generator))
+        colors = torch.randint(1, self.num_colors, (count, 1, 1), generator=generator, dtype=torch.uint8)
+        grids = torch.zeros(count, self.size, self.size, dtype=torch.uint8)
+        grids[:, :side, :side] = shapes.view(count, side, side) * colors
+        return grids
+
+    def _drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Shapes ``(count, F F)`` in their canonical orientation, some of them mutated, and their parity classes."""
+        drawn = torch.rand(count, generator=generator, dtype=torch.float64)
+        chosen = torch.searchsorted(self.cumulative, drawn).clamp_max(len(self.shapes) - 1)
+        mutated = torch.zeros(0, dtype=torch.long)
+        if self.mutation:
+            mutated = (torch.rand(count, generator=generator) < self.mutation).nonzero()[:, 0]
+            chosen[mutated] = torch.randint(len(self.shapes), mutated.shape, generator=generator)
+        shapes, parity = self.shapes[chosen], self.parity[chosen]
+        if len(mutated):
+            shapes[mutated], parity[mutated] = move_one_cell(shapes[mutated], parity[mutated], self.frame, generator)
+        return shapes, parity
 
 
 def move_one_cell(shapes: Tensor, parity: Tensor, frame: Frame, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ FRAME = frame_of(8)
 
 
 def batches(power: float, grids: Tensor = GRIDS) -> ShapeBatches:
-    return ShapeBatches(grids, num_colors=10, frame=8, max_cells=15, power=power, seed=1)
+    return ShapeBatches(grids, num_colors=10, tile=8, max_cells=15, power=power, seed=1)
 
 
 def shapes_of(grids: Tensor) -> Counter[bytes]:
@@ -108,7 +108,7 @@ def test_one_cell_is_moved_and_the_shape_stays_one(side: int) -> None:
 
 def test_mutated_share_brings_shapes_that_the_corpus_does_not_have() -> None:
     def new(mutation: float) -> float:
-        made = ShapeBatches(GRIDS, num_colors=10, frame=8, max_cells=15, power=1.0, mutation=mutation, seed=1)
+        made = ShapeBatches(GRIDS, num_colors=10, tile=8, max_cells=15, power=1.0, mutation=mutation, seed=1)
         drawn, known = shapes_of(made[(0, torch.arange(300))]), set(shapes_of(GRIDS))
         assert sum(drawn.values()) == 300 * 4
         return sum(count for shape, count in drawn.items() if shape not in known) / (300 * 4)
