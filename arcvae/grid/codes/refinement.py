@@ -16,6 +16,8 @@ from arcvae.imbalance.masking import valid_elements
 
 CANDIDATES: Final = 8
 """Moves that are tried in each round."""
+FINEST: Final = 2**-5
+"""The shortest move of a continuous latent, as a share of the step that the model names."""
 
 
 def refine(
@@ -25,8 +27,9 @@ def refine(
 
     An encoder infers a code in a single pass. Whoever encodes a grid also has the grid, and can check whether the code
     decodes to it. In each round the gradient of the cross-entropy ranks the moves of a single latent by one step; the
-    best of eight is kept if it lowers the cross-entropy. Grids that are reconstructed exactly keep their codes. The
-    decoder is not changed: a grid that no code decodes to stays wrong.
+    best of eight is kept if it lowers the cross-entropy, and if none does, the steps of continuous latents are halved,
+    down to a thirty-second. Grids that are reconstructed exactly keep their codes. The decoder is not changed: a grid
+    that no code decodes to stays wrong.
 
     Args:
         model: In evaluation mode; on the device of ``z``. Says how its latents move
@@ -66,22 +69,25 @@ def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_ind
     latents = model.latents(z).clone()  # (N, L)
     size = latents.shape[1]
     steps, limits = model.latent_steps()
-    step, limit = steps.to(latents), (limits + steps / 2).to(latents)  # (L,); half a step of tolerance
+    finest = FINEST if model.levels is None else 1.0
+    step, limit = steps.to(latents), (limits + finest * steps / 2).to(latents)  # (L,); a little tolerance
     count = min(CANDIDATES, 2 * size)
     with torch.no_grad():
         cost, exact = _cost(decoder, latents, target, ignore_index)
     wrong = (~exact).nonzero()[:, 0]  # (M,), indices of the grids that are left
+    share = latents.new_ones(len(latents))  # of the step
     moved = torch.zeros(len(latents), dtype=torch.bool, device=z.device)
     for _ in range(rounds):
         if not len(wrong):
             break
         start = latents[wrong]  # (M, L)
-        change = _gradient(decoder, start, target[wrong], ignore_index) * step  # of the cost, to first order
+        move = step * share[wrong, None]  # (M, L)
+        change = _gradient(decoder, start, target[wrong], ignore_index) * move  # of the cost, to first order
         change = torch.cat([change, -change], 1)  # (M, 2 L), of a move up and of a move down
-        outside = torch.cat([start + step > limit, start - step < -limit], 1)
+        outside = torch.cat([start + move > limit, start - move < -limit], 1)
         index = change.masked_fill(outside, math.inf).topk(count, 1, largest=False).indices  # (M, K)
         latent = index % size
-        move = torch.where(index < size, step[latent], -step[latent])
+        move = move.gather(1, latent).where(index < size, -move.gather(1, latent))  # (M, K)
         tried = start[:, None].repeat(1, count, 1)  # (M, K, L)
         tried.scatter_add_(2, latent[..., None], move[..., None])
         with torch.no_grad():
@@ -89,10 +95,12 @@ def _refine(model: GridModel, z: Tensor, target: Tensor, rounds: int, ignore_ind
         costs = costs.view(-1, count).masked_fill(outside.gather(1, index), math.inf)  # if fewer than K are inside
         best, which = costs.min(1)  # (M,)
         chosen = torch.arange(len(wrong), device=z.device), which
-        better = best < cost[wrong]  # a grid that no move improves would get the same moves in the next round
+        better = best < cost[wrong]
         improved = wrong[better]
         latents[improved], cost[improved], moved[improved] = tried[chosen][better], best[better], True
-        wrong = wrong[better & ~exacts.view(-1, count)[chosen]]
+        share[wrong[~better]] /= 2
+        # A grid that no move improves would get the same moves in the next round, were they not halved.
+        wrong = wrong[~(better & exacts.view(-1, count)[chosen]) & (share[wrong] >= finest)]
     return torch.where(moved[:, None], model.pack(latents), z)
 
 

@@ -60,7 +60,7 @@ def _larger(masks: Tensor, times: int) -> Tensor:
 
 
 def _smaller(masks: Tensor) -> Tensor:
-    small = torch.nn.functional.max_pool2d(masks[:, None].float(), 2, ceil_mode=True)[:, 0] > 0
+    small: Tensor = torch.nn.functional.max_pool2d(masks[:, None].float(), 2, ceil_mode=True)[:, 0] > 0
     return _widened(small, masks.shape[1])
 
 
@@ -83,7 +83,7 @@ def _line(masks: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
     places = (cells[:, 0] * side + cells[:, 1]).where(between, torch.zeros_like(index))
     drawn.scatter_(1, places, True)
     drawn[:, 0] = False  # where a line starts it has no cell; those that are not between were put there
-    return drawn.unflatten(1, (side, side))
+    return drawn.view(count, side, side)
 
 
 _CHANGES: Final[tuple[Callable[[Tensor, Tensor, torch.Generator], Tensor], ...]] = (
@@ -105,7 +105,8 @@ _CHANGES: Final[tuple[Callable[[Tensor, Tensor, torch.Generator], Tensor], ...]]
 
 def _widened(masks: Tensor, side: int) -> Tensor:
     """Masks ``(M, H, W)`` with empty lines below and on the right, ``(M, side, side)``."""
-    return torch.nn.functional.pad(masks, (0, side - masks.shape[2], 0, side - masks.shape[1]))
+    padded: Tensor = torch.nn.functional.pad(masks, (0, side - masks.shape[2], 0, side - masks.shape[1]))
+    return padded
 
 
 def _corner(masks: Tensor) -> Tensor:
@@ -126,4 +127,5 @@ def _shifted(masks: Tensor, up: Tensor, left: Tensor) -> Tensor:
     rows, columns = (torch.arange(side) + way[:, None] for way in (up, left))  # (M, L) each
     inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None]
     index = rows.clamp(0, side - 1)[:, :, None] * side + columns.clamp(0, side - 1)[:, None]
-    return masks.flatten(1).gather(1, index.flatten(1)).view_as(masks) & inside
+    moved: Tensor = masks.flatten(1).gather(1, index.flatten(1)).view_as(masks) & inside
+    return moved

@@ -148,11 +148,45 @@ def test_each_latent_moves_by_a_step_of_its_own() -> None:
     assert refine(TwoCells((0.0, 1.0)), z, grids, 10)[0, 0].item() == pytest.approx(-0.6)
 
 
+class Window(nn.Module):
+    """Two cells of two colours, of which both are of colour 1 where a single latent is in (0.03, 0.07)."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        scores = torch.cat([z - 0.03, 0.07 - z], 1)  # (N, 2)
+        return torch.stack([torch.zeros_like(scores), scores], 1)[:, :, None]
+
+
+class OneNumber(GridModel):
+    def __init__(self, levels: int | None) -> None:
+        super().__init__(latent_dim=1, num_colors=2, grid_size=1)
+        self.encoder, self.decoder, self.levels = nn.Identity(), Window(), levels
+
+    def latents(self, z: Tensor) -> Tensor:
+        return z
+
+    def pack(self, latents: Tensor) -> Tensor:
+        return latents
+
+    def latent_networks(self) -> tuple[nn.Module, nn.Module]:
+        return self.encoder, self.decoder
+
+    def latent_steps(self) -> tuple[Tensor, Tensor]:
+        return torch.tensor([0.25]), torch.tensor([9.0])
+
+
+@pytest.mark.parametrize(("levels", "found"), [(None, 0.0375), (8, 0.1)])
+def test_steps_are_halved_when_none_helps_unless_latents_are_levels(levels: int | None, found: float) -> None:
+    # -0.4, -0.15 and 0.1 are as near as whole steps come; half a step leads away, a quarter into the window.
+    z, grids = torch.tensor([[-0.4]]), torch.ones(1, 1, 2, dtype=torch.long)
+    assert refine(OneNumber(levels), z, grids, 20).item() == pytest.approx(found)
+
+
 def test_no_latent_moves_beyond_its_limit() -> None:
-    # The second cell stays wrong, so the search goes on: -0.6, -0.35, -0.1, 0.15, 0.4, and 0.65 is too far.
+    # The second cell stays wrong, so the search goes on: -0.6, -0.35, -0.1, 0.15, 0.4, and 0.65 is too far. Shorter
+    # steps end at the limit.
     z, grids = torch.tensor([[-0.6, -0.6]]), torch.ones(1, 1, 2, dtype=torch.long)
     found = refine(TwoCells((0.25, 0.0), limit=0.5), z, grids, 20)
-    torch.testing.assert_close(found, torch.tensor([[0.4, -0.6]]))
+    torch.testing.assert_close(found, torch.tensor([[0.5, -0.6]]), atol=0.25 / 64, rtol=0)
     assert refine(TwoCells((0.25, 0.0), limit=9.0), z, grids, 20)[0, 0].item() == pytest.approx(-0.6 + 20 * 0.25)
 
 

@@ -116,3 +116,22 @@ def test_mutated_share_brings_shapes_that_the_corpus_does_not_have() -> None:
     assert new(0.0) == 0
     assert new(0.4) == pytest.approx(0.4 * new(1.0), abs=0.06)
     assert new(1.0) > 0.4
+
+
+def test_a_share_of_the_grids_holds_one_changed_shape_that_fits() -> None:
+    some = ShapeBatches(
+        GRIDS, num_colors=10, tile=8, max_cells=15, power=0.5, changes=0.25, frame=16, most_cells=40, seed=1
+    )
+    drawn = some[(0, torch.arange(2000))].numpy()
+    colors = np.array([len(np.unique(grid)) - 1 for grid in drawn])
+    assert set(colors) == {1, 4}
+    assert (colors == 1).mean() == pytest.approx(0.25, abs=0.05)
+    cells = (drawn[colors == 1] > 0).sum((1, 2))
+    assert cells.max() <= 40
+    assert (cells > 15).mean() > 0.2
+    assert np.array_equal(drawn, some[(0, torch.arange(2000))].numpy())
+
+
+def test_changed_shapes_that_are_larger_than_grids_are_refused() -> None:
+    with pytest.raises(ValueError, match="grids of 16 x 16 cells have no room for shapes of 18 x 18"):
+        ShapeBatches(GRIDS, num_colors=10, tile=8, max_cells=15, power=0.5, changes=0.5, frame=18, seed=1)
