@@ -87,8 +87,8 @@ class GridDataModule(ImbalanceDataModule):
         shape_power: Train on the shapes of the train split instead of its grids, drawn with probability proportional
             to this power of their counts; see :mod:`arcvae.grid.corpus.shape_batches`. None trains on the grids.
         shape_mutation: Share of these shapes in which a cell is moved; has no effect without ``shape_power``.
-        shape_changes: Share of the training grids that hold one shape that is changed as operations change it; has no
-            effect without ``shape_power``.
+        shape_changes: Share of the training grids that hold one large shape, changed as operations change it, and half
+            the share of the other shapes that are; has no effect without ``shape_power``.
         shape_frame: Largest height and width of a changed shape; even, at most the size of a grid.
         shape_cells: Most cells of a changed shape.
         max_bytes: Refuse a corpus that declares more.

@@ -31,6 +31,8 @@ from arcvae.training.batches import Batch
 from arcvae.training.seeding import derive_seed
 
 _GRIDS_AT_ONCE = 5000
+_TRIED = 2
+"""Changed shapes of which the first large one is taken."""
 
 
 class ShapeBatches(Dataset[Tensor]):
@@ -43,7 +45,8 @@ class ShapeBatches(Dataset[Tensor]):
         max_cells: Most cells of a shape on a tile.
         power: Exponent of the counts, in [0, 1].
         mutation: Share of the shapes that are mutated, in [0, 1]; these are drawn without regard to their counts.
-        changes: Share of the grids that hold one changed shape instead of tiles, in [0, 1].
+        changes: Share of the grids that hold one large changed shape instead of tiles, and half the share of the tiles
+            with a small one; in [0, 1].
         frame: Largest height and width of a changed shape; even, at most S.
         most_cells: Most cells of a changed shape; one that is too large is left as it was.
         seed: A batch depends on it and on the number of the batch alone.
@@ -67,7 +70,7 @@ class ShapeBatches(Dataset[Tensor]):
         seed: int,
     ) -> None:
         self.size, self.num_colors, self.mutation, self.seed = grids.shape[1], num_colors, mutation, seed
-        self.changes, self.most_cells = changes, most_cells
+        self.changes, self.max_cells, self.most_cells = changes, max_cells, most_cells
         self.frame = frame_of(tile)
         self.tiles = [(top, left) for top in range(0, self.size - tile + 1, tile)
                       for left in range(0, self.size - tile + 1, tile)][: num_colors - 1]  # fmt: skip
@@ -96,13 +99,16 @@ class ShapeBatches(Dataset[Tensor]):
         grids = torch.zeros(len(indices), self.size, self.size, dtype=torch.uint8)
         grids[~whole] = self._tiled(int((~whole).sum()), generator)
         if whole.any():
-            grids[whole] = self._changed(int(whole.sum()), generator)
+            grids[whole] = self._large(int(whole.sum()), generator)
         return grids
 
     def _tiled(self, count: int, generator: torch.Generator) -> Tensor:
         """Grids ``(count, S, S)`` of a shape to a tile."""
         tiles, side = len(self.tiles), self.frame.size
         shapes, parity = self._drawn(count * tiles, generator)
+        if self.changes:
+            here = (torch.rand(len(shapes), generator=generator) < self.changes / 2).nonzero()[:, 0]
+            shapes[here], parity[here], _ = self._changed(shapes[here], parity[here], self.frame, generator)
         g = torch.randint(ORDER, (count * tiles,), generator=generator)
         shapes, _ = self.frame.turn(shapes, parity, g)
         colors = torch.rand(count, self.num_colors - 1, generator=generator).argsort(1)[:, :tiles] + 1
@@ -112,19 +118,40 @@ class ShapeBatches(Dataset[Tensor]):
             grids[:, top : top + side, left : left + side] = painted[:, tile]
         return grids
 
-    def _changed(self, count: int, generator: torch.Generator) -> Tensor:
-        """Grids ``(count, S, S)`` of one changed shape."""
+    def _large(self, count: int, generator: torch.Generator) -> Tensor:
+        """Grids ``(count, S, S)`` of one changed shape, one that is too large for a tile where there is any."""
+        shapes, parity = self._drawn(_TRIED * count, generator)
+        shapes, parity, large = self._changed(shapes, parity, self.large, generator)
+        first = torch.arange(count) + count * large.view(_TRIED, count).int().argmax(0)
+        shapes, parity = shapes[first], parity[first]
         side = self.large.size
-        pairs = [self._drawn(count, generator)[0].unflatten(1, (self.frame.size,) * 2) for _ in range(2)]
-        masks = changed(pairs[0], pairs[1], side, generator)
-        fits = masks.sum((1, 2)) <= self.most_cells
-        old = torch.nn.functional.pad(pairs[0], (0, side - self.frame.size) * 2)
-        shapes, parity, _ = self.large.centered(masks.where(fits[:, None, None], old))
         shapes, _ = self.large.turn(shapes, parity, torch.randint(ORDER, (count,), generator=generator))
         colors = torch.randint(1, self.num_colors, (count, 1, 1), generator=generator, dtype=torch.uint8)
         grids = torch.zeros(count, self.size, self.size, dtype=torch.uint8)
         grids[:, :side, :side] = shapes.view(count, side, side) * colors
         return grids
+
+    def _changed(
+        self, shapes: Tensor, parity: Tensor, frame: Frame, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Shapes of tiles ``(M, T T)``, changed where the result fits a frame.
+
+        Returns:
+            Shapes ``(M, F F)``, parity classes, and which of them would not fit a tile, ``(M,)`` bool.
+        """
+        tile, side = self.frame.size, self.large.size
+        g = torch.randint(ORDER, (len(shapes),), generator=generator)
+        others, _ = self.frame.turn(shapes.flip(0), parity.flip(0), g)
+        masks = shapes.unflatten(1, (tile, tile))
+        after = changed(masks, others.unflatten(1, (tile, tile)), side, generator)
+        most = self.max_cells if frame is self.frame else self.most_cells
+        found, classes, fits = frame.centered(after)
+        cells = found.sum(1)
+        fits &= cells <= most
+        old, old_classes, _ = frame.centered(masks)
+        height, width = (after.any(axis).sum(1) for axis in (2, 1))
+        large = fits & ((cells > self.max_cells) | (height > tile) | (width > tile))
+        return found.where(fits[:, None], old), classes.where(fits, old_classes), large
 
     def _drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Shapes ``(count, F F)`` in their canonical orientation, some of them mutated, and their parity classes."""
