@@ -95,6 +95,8 @@ def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, 
     axes.bar(range(len(order)), np.array(kl_per_dim)[order], color=OURS)
     axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
     axes.set_xticks(range(len(order)), [names[index] for index in order], fontsize=8 if len(order) <= 32 else 5)
+    if max(map(len, names)) > 3:  # words run into each other
+        axes.tick_params(axis="x", rotation=45)
     axes.set(ylabel="KL, nats per grid")
     axes.margins(y=0.2)  # leaves space for the legend
     axes.legend(fontsize=8)
