@@ -194,8 +194,6 @@ SETTINGS: Final = Settings(
         "data.shape_power": Number(0, 1, optional=True),
         "data.shape_mutation": Number(0, 1),
         "data.shape_changes": Number(0, 1),
-        "data.shape_frame": Number(2, 32, integer=True),
-        "data.shape_cells": Number(1, 256, integer=True),
         "data.overfit_grids": Number(0, 65536, integer=True),
         "data.overfit_repeats": Number(1, 1e6, integer=True),
         "model.latent_dim": Number(1, 4096, integer=True),

@@ -87,10 +87,8 @@ class GridDataModule(ImbalanceDataModule):
         shape_power: Train on the shapes of the train split instead of its grids, drawn with probability proportional
             to this power of their counts; see :mod:`arcvae.grid.corpus.shape_batches`. None trains on the grids.
         shape_mutation: Share of these shapes in which a cell is moved; has no effect without ``shape_power``.
-        shape_changes: Share of the training grids that hold one large shape, changed as operations change it, and half
-            the share of the other shapes that are; has no effect without ``shape_power``.
-        shape_frame: Largest height and width of a changed shape; even, at most the size of a grid.
-        shape_cells: Most cells of a changed shape.
+        shape_changes: Share of these shapes that are changed as operations on codes change them; has no effect without
+            ``shape_power``.
         max_bytes: Refuse a corpus that declares more.
         overfit_grids: Train and validate on this many training grids alone, as they are; 0 for the whole corpus. Class
             counts are still those of the whole train split.
@@ -119,8 +117,6 @@ class GridDataModule(ImbalanceDataModule):
         shape_power: float | None = None,
         shape_mutation: float = 0.0,
         shape_changes: float = 0.0,
-        shape_frame: int = 16,
-        shape_cells: int = 64,
         max_bytes: float = 4e9,
         overfit_grids: int = 0,
         overfit_repeats: int = 50,
@@ -139,8 +135,7 @@ class GridDataModule(ImbalanceDataModule):
         self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
-        self.shape_power, self.shape_mutation = shape_power, shape_mutation
-        self.shape_changes, self.shape_frame, self.shape_cells = shape_changes, shape_frame, shape_cells
+        self.shape_power, self.shape_mutation, self.shape_changes = shape_power, shape_mutation, shape_changes
         self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
         self.overfit_grids, self.overfit_repeats = overfit_grids, overfit_repeats
 
@@ -235,9 +230,8 @@ class GridDataModule(ImbalanceDataModule):
     def _shape_batches(self) -> ShapeBatches:
         log.info("Looking for the shapes of %s training grids", f"{len(self.splits['train']):,}")
         batches = ShapeBatches(
-            self.splits["train"], num_colors=NUM_COLORS, tile=SHAPE_FRAME, max_cells=SHAPE_CELLS,
-            power=self.shape_power or 0.0, mutation=self.shape_mutation, changes=self.shape_changes,
-            frame=self.shape_frame, most_cells=self.shape_cells, seed=self.seed,
+            self.splits["train"], num_colors=NUM_COLORS, frame=SHAPE_FRAME, max_cells=SHAPE_CELLS,
+            power=self.shape_power or 0.0, mutation=self.shape_mutation, changes=self.shape_changes, seed=self.seed,
         )  # fmt: skip
         log.info("Training on %s different shapes", f"{len(batches.shapes):,}")
         return batches

@@ -6,10 +6,9 @@ as samplers for rare classes do: 1 as they come, 1/2 the square root, 0 all alik
 different colours, one to a frame, so that they stay objects of their own.
 
 A corpus shows few of the shapes that its rules allow: of those in another split many are new. A share of the shapes
-can therefore be mutated, with one cell moved to another place where the shape stays connected.
-
-A corpus shows little of what operations make of shapes, either. A share of the grids can hold one shape each that is
-changed as operations change it (:mod:`arcvae.grid.corpus.shape_changes`), which may be larger than a tile.
+can therefore be mutated, with one cell moved to another place where the shape stays connected. And it shows little of
+what operations make of shapes: a share can be changed as these change them (:mod:`arcvae.grid.corpus.shape_changes`).
+Where a changed shape is too large for a slot, one of the parts comes in its place that such shapes are cut into.
 
 References:
     Kang et al. 2020, section 4.1, for classes. https://arxiv.org/abs/1910.09217
@@ -31,28 +30,28 @@ from arcvae.training.batches import Batch
 from arcvae.training.seeding import derive_seed
 
 _GRIDS_AT_ONCE = 5000
-_TRIED = 2
-"""Changed shapes of which the first large one is taken."""
+_BEFORE_TRAINING = 2**40
+"""Number of a batch that no training reaches, for what is drawn before the first."""
+_LARGE = 5000
+"""Changed shapes that are cut once, before the first batch: to cut those of every batch would take longer than to
+train on it."""
 
 
 class ShapeBatches(Dataset[Tensor]):
     """Batches ``(B, S, S)`` uint8 of grids that are tiled with shapes of other grids.
 
     Args:
-        grids: Those whose shapes are drawn, ``(N, S, S)`` uint8.
+        grids: Those whose shapes are drawn, ``(N, S, S)`` uint8, S >= F.
         num_colors: C; a grid is tiled with at most C - 1 shapes.
-        tile: Side of a tile and largest height and width of the shapes on it; even, at most S.
-        max_cells: Most cells of a shape on a tile.
+        frame: F, side of a tile and largest height and width of a shape; even.
+        max_cells: Most cells of a shape.
         power: Exponent of the counts, in [0, 1].
         mutation: Share of the shapes that are mutated, in [0, 1]; these are drawn without regard to their counts.
-        changes: Share of the grids that hold one large changed shape instead of tiles, and half the share of the tiles
-            with a small one; in [0, 1].
-        frame: Largest height and width of a changed shape; even, at most S.
-        most_cells: Most cells of a changed shape; one that is too large is left as it was.
+        changes: Share of the shapes that are changed as operations change them, in [0, 1].
         seed: A batch depends on it and on the number of the batch alone.
 
     Raises:
-        ValueError: Grids without a shape, or too small for a tile or a changed shape.
+        ValueError: Grids without a shape, or too small for a tile.
     """
 
     def __init__(
@@ -60,55 +59,38 @@ class ShapeBatches(Dataset[Tensor]):
         grids: Tensor,
         *,
         num_colors: int,
-        tile: int,
+        frame: int,
         max_cells: int,
         power: float,
         mutation: float = 0.0,
         changes: float = 0.0,
-        frame: int = 0,
-        most_cells: int = 0,
         seed: int,
     ) -> None:
-        self.size, self.num_colors, self.mutation, self.seed = grids.shape[1], num_colors, mutation, seed
-        self.changes, self.max_cells, self.most_cells = changes, max_cells, most_cells
-        self.frame = frame_of(tile)
-        self.tiles = [(top, left) for top in range(0, self.size - tile + 1, tile)
-                      for left in range(0, self.size - tile + 1, tile)][: num_colors - 1]  # fmt: skip
-        shapes, parity = _canonical_shapes(grids, num_colors, tile, max_cells)
+        self.size, self.num_colors, self.max_cells, self.seed = grids.shape[1], num_colors, max_cells, seed
+        self.mutation, self.changes = mutation, changes
+        self.frame = frame_of(frame)
+        self.tiles = [(top, left) for top in range(0, self.size - frame + 1, frame)
+                      for left in range(0, self.size - frame + 1, frame)][: num_colors - 1]  # fmt: skip
+        shapes, parity = _canonical_shapes(grids, num_colors, frame, max_cells)
         if not len(shapes) or not self.tiles:
-            raise ValueError(f"grids of {self.size} x {self.size} cells have no shapes for frames of {tile} x {tile}")
-        if changes:
-            if frame > self.size:
-                raise ValueError(
-                    f"grids of {self.size} x {self.size} cells have no room for shapes of {frame} x {frame}"
-                )
-            self.large = frame_of(frame)
+            raise ValueError(f"grids of {self.size} x {self.size} cells have no shapes for frames of {frame} x {frame}")
         together = np.concatenate([shapes, parity[:, None]], 1)
         unique, counts = np.unique(together, axis=0, return_counts=True)
         self.shapes = torch.from_numpy(unique[:, :-1].astype(bool))  # (U, F F)
         self.parity = torch.from_numpy(unique[:, -1].astype(np.int64))
         weights = torch.from_numpy(counts).double() ** power
         self.cumulative = weights.cumsum(0) / weights.sum()
+        if changes:
+            self.parts, self.parity_of_parts = self._parts(seed)
 
     def __getitem__(self, batch: Batch) -> Tensor:
         number, indices = batch
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "augmentation", number))
-        whole = torch.zeros(len(indices), dtype=torch.bool)
-        if self.changes:
-            whole = torch.rand(len(indices), generator=generator) < self.changes
-        grids = torch.zeros(len(indices), self.size, self.size, dtype=torch.uint8)
-        grids[~whole] = self._tiled(int((~whole).sum()), generator)
-        if whole.any():
-            grids[whole] = self._large(int(whole.sum()), generator)
-        return grids
-
-    def _tiled(self, count: int, generator: torch.Generator) -> Tensor:
-        """Grids ``(count, S, S)`` of a shape to a tile."""
-        tiles, side = len(self.tiles), self.frame.size
+        count, tiles, side = len(indices), len(self.tiles), self.frame.size
         shapes, parity = self._drawn(count * tiles, generator)
         if self.changes:
-            here = (torch.rand(len(shapes), generator=generator) < self.changes / 2).nonzero()[:, 0]
-            shapes[here], parity[here], _ = self._changed(shapes[here], parity[here], self.frame, generator)
+            here = (torch.rand(count * tiles, generator=generator) < self.changes).nonzero()[:, 0]
+            shapes[here], parity[here] = self._changed(shapes[here], parity[here], generator)
         g = torch.randint(ORDER, (count * tiles,), generator=generator)
         shapes, _ = self.frame.turn(shapes, parity, g)
         colors = torch.rand(count, self.num_colors - 1, generator=generator).argsort(1)[:, :tiles] + 1
@@ -117,41 +99,6 @@ class ShapeBatches(Dataset[Tensor]):
         for tile, (top, left) in enumerate(self.tiles):
             grids[:, top : top + side, left : left + side] = painted[:, tile]
         return grids
-
-    def _large(self, count: int, generator: torch.Generator) -> Tensor:
-        """Grids ``(count, S, S)`` of one changed shape, one that is too large for a tile where there is any."""
-        shapes, parity = self._drawn(_TRIED * count, generator)
-        shapes, parity, large = self._changed(shapes, parity, self.large, generator)
-        first = torch.arange(count) + count * large.view(_TRIED, count).int().argmax(0)
-        shapes, parity = shapes[first], parity[first]
-        side = self.large.size
-        shapes, _ = self.large.turn(shapes, parity, torch.randint(ORDER, (count,), generator=generator))
-        colors = torch.randint(1, self.num_colors, (count, 1, 1), generator=generator, dtype=torch.uint8)
-        grids = torch.zeros(count, self.size, self.size, dtype=torch.uint8)
-        grids[:, :side, :side] = shapes.view(count, side, side) * colors
-        return grids
-
-    def _changed(
-        self, shapes: Tensor, parity: Tensor, frame: Frame, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Shapes of tiles ``(M, T T)``, changed where the result fits a frame.
-
-        Returns:
-            Shapes ``(M, F F)``, parity classes, and which of them would not fit a tile, ``(M,)`` bool.
-        """
-        tile, side = self.frame.size, self.large.size
-        g = torch.randint(ORDER, (len(shapes),), generator=generator)
-        others, _ = self.frame.turn(shapes.flip(0), parity.flip(0), g)
-        masks = shapes.unflatten(1, (tile, tile))
-        after = changed(masks, others.unflatten(1, (tile, tile)), side, generator)
-        most = self.max_cells if frame is self.frame else self.most_cells
-        found, classes, fits = frame.centered(after)
-        cells = found.sum(1)
-        fits &= cells <= most
-        old, old_classes, _ = frame.centered(masks)
-        height, width = (after.any(axis).sum(1) for axis in (2, 1))
-        large = fits & ((cells > self.max_cells) | (height > tile) | (width > tile))
-        return found.where(fits[:, None], old), classes.where(fits, old_classes), large
 
     def _drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Shapes ``(count, F F)`` in their canonical orientation, some of them mutated, and their parity classes."""
@@ -165,6 +112,29 @@ class ShapeBatches(Dataset[Tensor]):
         if len(mutated):
             shapes[mutated], parity[mutated] = move_one_cell(shapes[mutated], parity[mutated], self.frame, generator)
         return shapes, parity
+
+    def _changed(self, shapes: Tensor, parity: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Shapes ``(M, F F)`` after changes, or parts of changed shapes where the result is too large for a slot."""
+        found, classes, fits = self.frame.centered(self._after_changes(shapes, parity, generator))
+        fits &= found.sum(1) <= self.max_cells
+        some = torch.randint(len(self.parts), parity.shape, generator=generator)
+        return found.where(fits[:, None], self.parts[some]), classes.where(fits, self.parity_of_parts[some])
+
+    def _after_changes(self, shapes: Tensor, parity: Tensor, generator: torch.Generator) -> Tensor:
+        """Masks ``(M, 2 F, 2 F)`` of changed shapes."""
+        g = torch.randint(ORDER, parity.shape, generator=generator)
+        others, _ = self.frame.turn(shapes.flip(0), parity.flip(0), g)
+        masks, others = (part.unflatten(1, (self.frame.size,) * 2) for part in (shapes, others))
+        return changed(masks, others, 2 * self.frame.size, generator)
+
+    def _parts(self, seed: int) -> tuple[Tensor, Tensor]:
+        """Parts of changed shapes that are too large for a slot, ``(P, F F)`` and ``(P,)``."""
+        generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", _BEFORE_TRAINING))
+        masks = self._after_changes(*self._drawn(2 * _LARGE, generator), generator)
+        _, _, fits = self.frame.centered(masks)
+        large = masks[~fits | (masks.sum((1, 2)) > self.max_cells)][:_LARGE]
+        shapes, parity = _canonical_shapes(large.to(torch.uint8), self.num_colors, self.frame.size, self.max_cells)
+        return torch.from_numpy(shapes.astype(bool)), torch.from_numpy(parity.astype(np.int64))
 
 
 def move_one_cell(shapes: Tensor, parity: Tensor, frame: Frame, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 _TOUCHING: Final = np.zeros((3, 3, 3), dtype=bool)
 _TOUCHING[1] = True  # cells of one grid touch over edges and corners, cells of different grids never
-_MOST_PARTS: Final = 3
+_MOST_PARTS: Final = 6
 """Parts that a component may be cut into; a larger one is left out."""
 _TRIED: Final = 3
 """Cuts that are followed further when no single one is enough."""
@@ -132,53 +132,81 @@ def _cut_what_does_not_fit(cells: tuple[Ints, ...], label: Ints, num_grids: int,
 
 
 def cut(mask: Mask, frame: int, max_cells: int) -> list[Mask] | None:
-    """Parts of a connected mask, each connected and small enough for a shape; None if it takes more than three.
+    """Parts of a connected mask, each connected and small enough for a shape; None if it takes more than six.
+
+    A mask that consists of blocks of f x f cells, as an object does that was made f times as large, is cut along them,
+    and its blocks count as cells do: it says no more than the smaller one.
 
     Among all windows and diagonal strips, the cut is taken whose two parts have the shortest outlines and the smallest
-    boxes together; where one of two parts is still too large, the best few are cut once more. Turning or mirroring the
-    mask turns the parts with it.
+    boxes together; where one of two parts is still too large, the few that leave least to be cut are cut once more.
+    Turning or mirroring the mask turns the parts with it.
 
     Args:
         mask: ``(H, W)``, its bounding box.
         frame: Largest height and width of a part.
-        max_cells: Most cells of a part.
+        max_cells: Most cells of a part, or blocks.
     """
-    if mask.sum() > _MOST_PARTS * max_cells or max(mask.shape) > 2 * frame:  # the search stays small
+    mask = np.ascontiguousarray(mask)
+    return _cut(mask.tobytes(), mask.shape, frame, max_cells)
+
+
+@lru_cache(maxsize=1 << 15)
+def _cut(content: bytes, shape: tuple[int, int], frame: int, max_cells: int) -> list[Mask] | None:
+    """:func:`cut` of a mask as bytes, which training meets again in every epoch."""
+    mask = np.frombuffer(content, dtype=bool).reshape(shape)
+    for times in range(min(*shape, frame), 0, -1):
+        blocks = mask[::times, ::times]
+        if not np.array_equal(_enlarged(blocks, times), mask):
+            continue
+        parts = _cut_any(blocks, frame // times, max_cells, smallest=2 if times == 1 else 1)
+        if parts is not None:
+            return [_enlarged(part, times) for part in parts]
+    return None
+
+
+def _enlarged(mask: Mask, times: int) -> Mask:
+    larger: Mask = mask.repeat(times, 0).repeat(times, 1)
+    return larger
+
+
+def _cut_any(mask: Mask, frame: int, max_cells: int, smallest: int) -> list[Mask] | None:
+    """Parts of a mask as it is, in any orientation, of ``smallest`` cells at least."""
+    if max(mask.shape) > 4 * frame or _needed(mask[None], frame, max_cells)[0] > _MOST_PARTS:  # it stays small
         return None
     views = [np.ascontiguousarray(turned(mask, g)) for g in range(ORDER)]
     g = max(range(ORDER), key=lambda g: (views[g].shape, views[g].tobytes()))
-    parts = _cut_canonical(views[g].tobytes(), views[g].shape, frame, max_cells)
+    parts = _search(views[g], frame, max_cells, smallest, _MOST_PARTS)
     if parts is None:
         return None
     back = next(h for h in range(ORDER) if np.array_equal(turned(views[g], h), mask))
     return [turned(part, back) for part in parts]  # type: ignore[misc]
 
 
-@lru_cache(maxsize=1 << 14)
-def _cut_canonical(content: bytes, shape: tuple[int, int], frame: int, max_cells: int) -> list[Mask] | None:
-    """:func:`cut` of a mask as bytes, which training meets again in every epoch."""
-    mask = np.frombuffer(content, dtype=bool).reshape(shape)
-    return _search(mask, frame, max_cells, depth=_MOST_PARTS - 1)
+def _needed(masks: Mask, frame: int, max_cells: int) -> Ints:
+    """Parts that each mask ``(P, H, W)`` has to be cut into at least, ``(P,)``."""
+    height, width = _extents(masks)
+    needed: Ints = -np.min([-masks.sum((1, 2)) // max_cells, -height // frame, -width // frame], axis=0)
+    return needed
 
 
-def _search(mask: Mask, frame: int, max_cells: int, depth: int) -> list[Mask] | None:
+def _search(mask: Mask, frame: int, max_cells: int, smallest: int, most: int) -> list[Mask] | None:
     if _fit(mask[None], frame, max_cells)[0]:
         return [mask]
-    if not depth:
-        return None
     parts = _distinct(np.concatenate(list(_candidates(mask, frame))))
     size = parts.sum((1, 2))
-    parts = parts[(size >= 2) & (size <= mask.sum() - 2) & _fit(parts, frame, max_cells)]
+    parts = parts[(size >= smallest) & (size <= mask.sum() - smallest) & _fit(parts, frame, max_cells)]
     rest = mask & ~parts
     whole = _connected(parts) & _connected(rest)
     parts, rest = parts[whole], rest[whole]
     cost = _cost(parts) + _cost(rest)
-    done = np.flatnonzero(_fit(rest, frame, max_cells))
+    needed = _needed(rest, frame, max_cells)
+    done = np.flatnonzero(needed == 1)
     if len(done):
         best = done[np.argmin(cost[done])]
         return [parts[best], rest[best]]
-    for index in np.argsort(cost, kind="stable")[:_TRIED]:
-        further = _search(rest[index], frame, max_cells, depth - 1)
+    order = np.lexsort((cost, needed))
+    for index in order[needed[order] < most][:_TRIED]:
+        further = _search(rest[index], frame, max_cells, smallest, most - 1)
         if further is not None:
             return [parts[index], *further]
     return None

@@ -31,13 +31,23 @@ def painted(objects: Objects, grids: np.ndarray) -> np.ndarray:
     return canvas
 
 
+def blocks(mask: np.ndarray) -> int:
+    """Cells of a shape, or of the smallest one of which it is an enlargement."""
+    rows, columns = np.nonzero(mask)
+    mask = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    counts = [
+        mask[::k, ::k].sum() for k in range(1, 9) if np.array_equal(np.kron(mask[::k, ::k], np.ones((k, k))), mask)
+    ]
+    return int(min(counts))
+
+
 def test_objects_painted_back_are_the_grid() -> None:
     objects = found(GRIDS)
     assert np.array_equal(painted(objects, GRIDS), GRIDS)
     assert not objects.dropped.any()
     sizes = objects.shapes.sum(1)
     assert sizes.min() >= 1
-    assert sizes.max() <= CELLS
+    assert max(blocks(shape.reshape(FRAME, FRAME)) for shape in objects.shapes) <= CELLS
     cells = np.zeros(len(GRIDS), dtype=int)
     np.add.at(cells, objects.grid, sizes)
     assert np.array_equal(cells, (GRIDS > 0).sum((1, 2)))  # no cell is in two objects
@@ -97,10 +107,28 @@ def test_parts_are_connected_fit_and_make_up_the_whole() -> None:
         tried += len(parts) > 1
         assert np.array_equal(np.sum(parts, 0), mask)  # each cell once
         for part in parts:
-            assert part.sum() <= CELLS
+            assert blocks(part) <= CELLS
             assert ndimage.label(part, np.ones((3, 3)))[1] == 1
             assert max(np.ptp(np.argwhere(part), 0)) < FRAME
     assert tried > 5
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_enlarged_masks_are_cut_along_their_blocks(times: int) -> None:
+    small = np.array([[1, 0, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 1, 0, 0]], dtype=bool)
+    parts = cut(np.kron(small, np.ones((times, times))).astype(bool), FRAME, CELLS)
+    assert parts is not None
+    smaller = cut(small, FRAME // times, CELLS)
+    assert smaller is not None
+    assert [part[::times, ::times].tolist() for part in parts] == [part.tolist() for part in smaller]
+    assert max(max(np.ptp(np.argwhere(part), 0)) for part in parts) < FRAME
+
+
+def test_enlarged_masks_that_fit_are_whole() -> None:
+    square = np.ones((8, 8), dtype=bool)
+    assert [part.sum() for part in cut(square, FRAME, CELLS) or []] == [64]
+    square[0, 0] = False
+    assert len(cut(square, FRAME, CELLS) or []) > 4
 
 
 def checkerboard() -> np.ndarray:

@@ -78,7 +78,8 @@ SINGLES[::2, ::2] = 5  # 64 cells, none of which touch
 MANY_COLORS = torch.from_numpy(np.add.outer(3 * np.arange(16), np.arange(16)) % 9 + 1).to(torch.uint8)
 BAD = {
     "empty": (grid_with(), 0, 0),
-    "full": (torch.full((16, 16), 3, dtype=torch.uint8), 0, 1),
+    "full": (torch.full((16, 16), 3, dtype=torch.uint8), 4, 0),
+    "full but for a corner": (grid_with((0, 0, 16, 15), (0, 0, 15, 16)), 0, 1),
     "checkerboard of two colours": (CHECKERBOARD, 0, 2),
     "256 cells of nine colours": (MANY_COLORS, 6, None),
     "64 single cells": (SINGLES, 6, 58),
