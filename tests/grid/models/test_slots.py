@@ -76,10 +76,11 @@ CHECKERBOARD = torch.from_numpy(np.indices((16, 16)).sum(0) % 2 + 1).to(torch.ui
 SINGLES = torch.zeros(16, 16, dtype=torch.uint8)
 SINGLES[::2, ::2] = 5  # 64 cells, none of which touch
 MANY_COLORS = torch.from_numpy(np.add.outer(3 * np.arange(16), np.arange(16)) % 9 + 1).to(torch.uint8)
+FULL = torch.full((16, 16), 3, dtype=torch.uint8)
 BAD = {
     "empty": (grid_with(), 0, 0),
-    "full": (torch.full((16, 16), 3, dtype=torch.uint8), 4, 0),
-    "full but for a corner": (grid_with((0, 0, 16, 15), (0, 0, 15, 16)), 0, 1),
+    "full": (FULL, 4, 0),  # of four blocks
+    "full but for a corner": (FULL.masked_fill(torch.arange(256).view(16, 16) == 0, 0), 0, 1),
     "checkerboard of two colours": (CHECKERBOARD, 0, 2),
     "256 cells of nine colours": (MANY_COLORS, 6, None),
     "64 single cells": (SINGLES, 6, 58),

@@ -40,7 +40,7 @@ def test_some_objects_are_drawn_and_empty_slots_never() -> None:
 def test_parts_have_a_row_each_and_what_is_too_large_is_counted() -> None:
     codes = ObjectCodes(np.zeros((1, 2, 11), dtype=np.float32), codec=Codec(ObjectsVAE(width=8)))
     apart = np.array([[0, 9], [5, 0], [6, 1]])
-    rows, lost = coded(codes, [apart, apart[:0], np.argwhere(np.ones((9, 9)))], [4, 5, 6], "test")
+    rows, lost = coded(codes, [apart, apart[:0], np.argwhere(np.ones((12, 12)))[1:]], [4, 5, 6], "test")
     assert [len(row) for row in rows] == [2, 0, 0]
     assert rows[0][:, :3].tolist() == [[0, 9, 4], [5.5, 0.5, 4]]
     assert lost == [0, 0, 1]

@@ -44,14 +44,14 @@ def test_a_shape_and_its_mirror_image_are_one() -> None:
 
 def test_what_grows_too_large_is_cut_or_left_out() -> None:
     grid = np.zeros((16, 16), dtype=int)
-    grid[2, 2:6] = 5  # 16 cells, two parts
+    grid[2, 2:7] = 5  # twice as long as a slot
     image, codes = shown("scale(2)", grid.tolist())
-    assert np.array(image)[2:4, 2:10].all()
+    assert np.array(image)[2:4, 2:12].all()
     assert codes.filled.sum() == 2
     assert codes.left_out is not None
     assert codes.left_out.tolist() == [0]
-    grid[3, 2:6] = 5
-    _, codes = shown("scale(3)", grid.tolist())  # 72 cells
+    grid[3, 2:7] = 5
+    _, codes = shown("scale(5)", grid.tolist())  # ten parts
     assert codes.filled.sum() == 0
     assert codes.left_out is not None
     assert codes.left_out.tolist() == [1]
@@ -60,7 +60,7 @@ def test_what_grows_too_large_is_cut_or_left_out() -> None:
 def test_parts_need_slots() -> None:
     grids = np.zeros((1, 16, 16), dtype=np.uint8)
     for index in range(4):
-        grids[0, 4 * index, :4] = index + 1
+        grids[0, 4 * index, :5] = index + 1
     codes = knowing(grids, Program.parse("scale(2)")).codes(grids)
     with pytest.raises(ValueError, match=r"^scale makes 8 objects of grid 0, and codes have 6 slots; give max_obj"):
         ops.scale(codes, 2)
