@@ -202,4 +202,4 @@ def _begin(masks: Tensor) -> Tensor:
 def _to_corner(masks: Tensor) -> Tensor:
     """Masks ``(M, F, F)`` moved to the top left corner."""
     top, left = -_begin(masks).T
-    return placed(masks.float(), top, left, *masks.shape[1:]) > 0
+    return placed(masks.float(), top, left, masks.shape[1], masks.shape[2]) > 0

@@ -21,7 +21,7 @@ from arcvae.training.scheduler import warmup_then_decay
 log = logging.getLogger(__name__)
 
 _NUMBERS_ALONE: Final = 0.6
-"""Share of the steps that compare numbers alone; after it, what they draw counts as well, which costs twice the time."""
+"""Share of the steps that compare numbers alone; in the others what they draw counts as well, and takes longer."""
 _SINGLES: Final = 0.25
 """Share of the steps for what is done to one shape: it is easier to learn than what is done to two."""
 _VALIDATIONS: Final = 4
@@ -124,7 +124,7 @@ def _train(
         schedule.step()
         if step in looks:
             if not math.isfinite(loss.item()):
-                raise NonFiniteError(f"the loss of operators is {loss.item()} after step {step + 1}; lower operators.lr")
+                raise NonFiniteError(f"the loss is {loss.item()} after step {step + 1}; lower operators.lr")
             exact.append(exact_share(operators, model, held, pairs))
             if exact[-1] >= max(exact):
                 best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
