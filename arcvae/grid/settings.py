@@ -243,6 +243,7 @@ SETTINGS: Final = Settings(
         "arcvae.grid.elbo.",
         "arcvae.grid.callbacks.",
         "arcvae.grid.codes.sources.",
+        "arcvae.grid.operations.operator_training.OperatorSettings",
     ),
     lower_is_better=("reconstruction", "kl"),
     cosmetic=("snapshots", "code_pictures"),

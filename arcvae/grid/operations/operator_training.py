@@ -50,7 +50,7 @@ class OperatorSettings:
     examples: int = 100_000
     mutated: float = 0.3
     width: int = 256
-    blocks: int = 2
+    blocks: int = 3
 
 
 def train_operators(
