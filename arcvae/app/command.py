@@ -225,6 +225,11 @@ def check_files(config: Mapping[str, Any]) -> None:
         raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")
 
 
+def checkpoint_of(path: str) -> Path:
+    """The checkpoint that a path names: of a run folder, its best one."""
+    return Path(path, "checkpoints", "best.ckpt") if Path(path).is_dir() else Path(path)
+
+
 def _report(error: ArcvaeError) -> int:
     sys.stdout.flush()
     for line in error.lines():

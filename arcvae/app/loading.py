@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from arcvae.app.tasks import task_of_export
 from arcvae.errors import CheckpointError
-from arcvae.io.exports import BEST, MANIFEST, check_digest, read_export
+from arcvae.io.exports import BEST, MANIFEST, OPERATORS, check_digest, read_export
 from arcvae.training.task import Task
 
 SHIPPED: Final = Path(__file__).parents[1] / "weights"
@@ -30,7 +30,9 @@ def load(
         device: Where to compute, for example ``"cuda"``.
         **options: ``model``: class of the model, if it is one of yours; called with the ``model`` values of its config.
             ``prior``, for grids: ``prior.safetensors`` that ``arcvae.sample prior=autoregressive`` has trained for this
-            model. A model that comes with arcvae brings its own.
+            model. A model that comes with arcvae brings its own. ``operators``, for grids:
+            ``operators.safetensors`` that ``arcvae.operate`` has made for this model; what it has left beside the
+            weights is found without.
 
     Returns:
         For grids a :class:`~arcvae.grid.codec.Codec`, for clips a :class:`~arcvae.training.predictor.Predictor`, for a
@@ -44,6 +46,8 @@ def load(
         options.setdefault("prior", prior)
     if path.is_dir():
         path = _main_export(path)
+    if (operators := path.with_suffix(OPERATORS)).is_file():
+        options.setdefault("operators", operators)
     check_digest(path)
     export = read_export(path)
     return (task or task_of_export(export, path)).load(export, path, device=device, **options)

@@ -16,6 +16,8 @@ from torch import Tensor
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.object_prior import ObjectPrior
+from arcvae.grid.codes.operator_files import load_operators
+from arcvae.grid.codes.operators import ShapeOperators
 from arcvae.grid.codes.prior import CodePrior
 from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
@@ -37,6 +39,7 @@ def load_codec(
     *,
     model: Callable[..., GridModel] | None = None,
     prior: str | os.PathLike[str] | None = None,
+    operators: str | os.PathLike[str] | None = None,
     device: str = "cpu",
 ) -> Codec:
     """Build the codec that an export describes; :func:`arcvae.load` reads the export first.
@@ -47,6 +50,8 @@ def load_codec(
         model: Class of the model, if it is one of yours; called with the ``model`` values of the export.
         prior: ``prior.safetensors`` that ``arcvae.sample`` has made for this model, with ``prior=autoregressive`` or
             ``prior=objects``: :meth:`Codec.sample` draws from it.
+        operators: ``operators.safetensors`` that ``arcvae.operate`` has made for this model: operations with
+            ``via="codes"`` use them.
         device: Where to compute, for example ``"cuda"``.
 
     Returns:
@@ -63,12 +68,14 @@ def load_codec(
     if prior is not None and part == "encoder":
         raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {BEST}.pth")
     code_prior = None if prior is None else load_prior(prior, network).to(device)
+    shape_operators = None if operators is None or part == "encoder" else load_operators(operators, network).to(device)
     return Codec(
         network.to(device),
         part=part,
         path=path,
         logit_adjustment=export.get("logit_adjustment"),
         code_prior=code_prior,
+        operators=shape_operators,
     )
 
 
@@ -84,6 +91,7 @@ class Codec:
         logit_adjustment: ``tau`` and ``class_counts`` of the train split, as tuned on the validation split; None allows
             the plain argmax only.
         code_prior: Learned distribution of codes; None: the prior of the model.
+        operators: What changes shapes by their numbers; None: only drawings of them can be changed.
 
     Example:
         >>> from arcvae.grid.models.beta_vae import BetaVAE
@@ -101,10 +109,11 @@ class Codec:
         path: str | os.PathLike[str] = "this model",
         logit_adjustment: Mapping[str, Any] | None = None,
         code_prior: CodePrior | ObjectPrior | None = None,
+        operators: ShapeOperators | None = None,
     ) -> None:
         # In training the convolutions run channels last; other layouts round differently.
         self.model: GridModel = model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.part, self.path, self.code_prior = part, Path(path), code_prior
+        self.part, self.path, self.code_prior, self.operators = part, Path(path), code_prior, operators
         self.latent_dim, self.grid_size, self.num_colors = model.latent_dim, model.grid_size, model.num_colors
         self.tau, self.log_prior = 0.0, None
         if logit_adjustment is not None:

@@ -176,6 +176,14 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
         return draw_grids(module.model, data, settings, source, folder, adjustment)
 
+    def operate(
+        self, module: GridModule, data: GridDataModule, settings: Mapping[str, Any], training: Any, folder: Path
+    ) -> dict[str, Any]:
+        """Operators on the numbers of shapes; see :mod:`arcvae.grid.codes.operators`."""
+        from arcvae.grid.operations.operator_figures import make_operators
+
+        return make_operators(module.model, data, settings, training, folder)
+
     def comparison_pictures(
         self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Callable[[], Any]]:

@@ -38,6 +38,8 @@ CHECKPOINT_FORMAT: Final = 2
 BEST: Final = "vae_best"
 """The export with encoder and decoder, and what a checkpoint counts as."""
 MANIFEST: Final = "exports.json"
+OPERATORS: Final = ".operators.safetensors"
+"""Takes the place of the suffix of a file of weights in the name of that with its operators, which lies beside it."""
 
 
 def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:

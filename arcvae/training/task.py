@@ -213,6 +213,30 @@ class Task(Generic[M, D]):
         """
         raise NotImplementedError
 
+    def require_operators(self, checkpoint: Path) -> None:
+        """Refuse to train operators for a model of a task without :meth:`operate`.
+
+        Raises:
+            CheckpointError: This task has no :meth:`operate`.
+        """
+        if type(self).operate is Task.operate:
+            raise CheckpointError(f"{checkpoint} is a model for {self.name}; there are no operations on its codes")
+
+    def operate(self, module: M, data: D, settings: Mapping[str, Any], training: Any, folder: Path) -> dict[str, Any]:
+        """Train what operations on codes need beside the weights, write ``operators.safetensors``, and measure it.
+
+        Args:
+            module: The trained model.
+            data: A corpus to train on.
+            settings: Config of ``arcvae.operate``.
+            training: Built from its ``operators`` node.
+            folder: Existing folder.
+
+        Returns:
+            Results for ``metrics.json``.
+        """
+        raise NotImplementedError
+
     def comparison_pictures(
         self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Callable[[], Any]]:

@@ -85,6 +85,7 @@ def test_every_rule_has_a_key() -> None:
     used = set()
     configs = [composed(group, option) for group, option in OPTIONS]
     configs += plan("evaluate", [])
+    configs += plan("operate", [])
     configs += plan("corpus", ["kind=atomic,audio"], multirun=True)
     configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
     configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)

@@ -70,6 +70,23 @@ def turn_code(numbers: Tensor, g: Tensor) -> Tensor:
     return torch.cat([moving.unflatten(1, (copies, ORDER)).gather(2, source).flatten(1), fixed], 1)
 
 
+def turn_vector(vectors: Tensor, g: Tensor) -> Tensor:
+    """Displacements after a symmetry each.
+
+    Args:
+        vectors: ``(M, 2)``, down and to the right.
+        g: ``(M,)`` int64, in [0, 8).
+
+    Returns:
+        ``(M, 2)``, of the same type.
+
+    Example:
+        >>> turn_vector(torch.tensor([[0, 3]]), torch.tensor([1])).tolist()  # what lies on the right comes to the top
+        [[-3, 0]]
+    """
+    return (_VECTORS.to(vectors)[g] @ vectors[:, :, None])[:, :, 0]
+
+
 def average_over(numbers: Tensor, symmetries: Tensor) -> Tensor:
     """Codes averaged over a set of symmetries each, as those of a shape that these leave as it is have to be.
 
@@ -88,6 +105,11 @@ def average_over(numbers: Tensor, symmetries: Tensor) -> Tensor:
 
 _PERMUTATIONS: Final = torch.nn.functional.one_hot(_SOURCE, ORDER).float()
 """``(8, 8, 8)``: the matrix of each symmetry on a copy of eight numbers."""
+_QUARTER, _SWAP = torch.tensor([[0.0, -1], [1, 0]]), torch.tensor([[0.0, 1], [1, 0]])
+_VECTORS: Final = torch.stack(
+    [torch.matrix_power(_SWAP, g // 4) @ torch.matrix_power(_QUARTER, g % 4) for g in range(ORDER)]
+)
+"""``(8, 2, 2)``: the matrix of each symmetry on displacements."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def _search(mask: Mask, frame: int, max_cells: int, smallest: int, most: int) ->
     size = parts.sum((1, 2))
     parts = parts[(size >= smallest) & (size <= mask.sum() - smallest) & _fit(parts, frame, max_cells)]
     rest = mask & ~parts
-    whole = _connected(parts) & _connected(rest)
+    whole = connected(parts) & connected(rest)
     parts, rest = parts[whole], rest[whole]
     cost = _cost(parts) + _cost(rest)
     needed = _needed(rest, frame, max_cells)
@@ -241,12 +241,12 @@ def _distinct(masks: Mask) -> Mask:
 def _fit(masks: Mask, frame: int, max_cells: int) -> Mask:
     """Which masks ``(P, H, W)`` are not empty and small enough."""
     size = masks.sum((1, 2))
-    height, width = _extents(masks)
+    height, width = extents(masks)
     small: Mask = (size >= 1) & (size <= max_cells) & (height <= frame) & (width <= frame)
     return small
 
 
-def _extents(masks: Mask) -> tuple[Ints, Ints]:
+def extents(masks: Mask) -> tuple[Ints, Ints]:
     """Height and width of the bounding box of each mask ``(P, H, W)``: ``(P,)`` each; 0 for an empty one."""
     found = []
     for axis in (2, 1):
@@ -256,7 +256,7 @@ def _extents(masks: Mask) -> tuple[Ints, Ints]:
     return found[0], found[1]
 
 
-def _connected(masks: Mask) -> Mask:
+def connected(masks: Mask) -> Mask:
     """Which masks ``(P, H, W)``, none of them empty, are one component."""
     if not len(masks):
         return np.zeros(0, dtype=bool)
@@ -272,6 +272,6 @@ def _cost(masks: Mask) -> Ints:
     """Twice the outline of each mask ``(P, H, W)`` plus the area of its bounding box, in cells: ``(P,)``."""
     padded = np.pad(masks, ((0, 0), (1, 1), (1, 1))).astype(np.int64)
     outline = np.abs(np.diff(padded, axis=1)).sum((1, 2)) + np.abs(np.diff(padded, axis=2)).sum((1, 2))
-    height, width = _extents(masks)
+    height, width = extents(masks)
     cost: Ints = 2 * outline + height * width
     return cost

@@ -39,7 +39,8 @@ class DenseBlock(nn.Module):
         return y
 
 
-def _network(inputs: int, width: int, blocks: int, outputs: int) -> nn.Sequential:
+def dense_network(inputs: int, width: int, blocks: int, outputs: int) -> nn.Sequential:
+    """Inputs to outputs through residual blocks of ``width`` features."""
     return nn.Sequential(
         nn.Linear(inputs, width),
         *(DenseBlock(width) for _ in range(blocks)),
@@ -52,7 +53,8 @@ def _dtype_of(network: nn.Module) -> torch.dtype:
     return torch.promote_types(next(network.parameters()).dtype, torch.float32)
 
 
-def _parity_planes(parity: Tensor, like: Tensor) -> Tensor:
+def parity_planes(parity: Tensor, like: Tensor) -> Tensor:
+    """Parity classes ``(M,)`` one-hot, ``(M, 4)``, of the type of ``like``."""
     return nn.functional.one_hot(parity, 4).to(like)
 
 
@@ -89,7 +91,7 @@ class ShapeEncoder(nn.Module):
     def __init__(self, numbers: int, frame: Frame, width: int, blocks: int) -> None:
         super().__init__()
         self.numbers, self.frame = numbers, frame
-        self.network = _network(frame.size**2 + 4, width, blocks, 2 * numbers)
+        self.network = dense_network(frame.size**2 + 4, width, blocks, 2 * numbers)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -108,7 +110,7 @@ class ShapeEncoder(nn.Module):
         g, stabiliser = self.frame.canonical(shapes, parity)
         upright, classes = self.frame.turn(shapes, parity, g)
         cells = upright.to(next(self.network.parameters()).dtype)
-        found = self.network(torch.cat([cells, _parity_planes(classes, cells)], 1)).to(self.dtype)
+        found = self.network(torch.cat([cells, parity_planes(classes, cells)], 1)).to(self.dtype)
         # A symmetric shape is left as it is by some symmetries, and so is its code.
         back = INVERSE.to(g.device)[g]
         mu, logvar = (turn_code(average_over(part, stabiliser), back) for part in found.chunk(2, 1))
@@ -121,7 +123,7 @@ class ShapeDecoder(nn.Module):
     def __init__(self, numbers: int, frame: Frame, width: int, blocks: int) -> None:
         super().__init__()
         self.numbers, self.frame = numbers, frame
-        self.network = _network(numbers + 4, width, blocks, frame.size**2)
+        self.network = dense_network(numbers + 4, width, blocks, frame.size**2)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -140,6 +142,6 @@ class ShapeDecoder(nn.Module):
         """
         upright, orientation = upright_code(codes)
         classes = self.frame.parity.to(codes.device)[parity, INVERSE.to(codes.device)[orientation]]
-        scores = self.network(torch.cat([upright, _parity_planes(classes, upright)], 1)).to(self.dtype)
+        scores = self.network(torch.cat([upright, parity_planes(classes, upright)], 1)).to(self.dtype)
         drawn, _ = self.frame.turn(scores, classes, orientation)
         return drawn

@@ -138,7 +138,7 @@ class SlotDecoder(nn.Module):
         scores = self.scores(filled[:, PLACE:], parity_of(filled))  # (M, F, F)
         # What the half cells of a centre leave of it is a shift within a cell.
         offset = (filled[:, place] - (2 * filled[:, place]).round() / 2 for place in (ROW, COLUMN))
-        canvas = _placed(scores, *corners_of(filled, self.shape.frame.size), height, width)  # (M, H, W)
+        canvas = placed(scores, *corners_of(filled, self.shape.frame.size), height, width)  # (M, H, W)
         canvas = _shifted(canvas, *offset).clamp_min(_FLOOR)
         if in_order:
             canvas = canvas.masked_fill(_covered(canvas > 0, grid, slot, slots.shape[:2]), _FLOOR)
@@ -180,7 +180,7 @@ def _covered(drawn: Tensor, grid: Tensor, slot: Tensor, slots: torch.Size) -> Te
     return covered[grid, slot] & drawn
 
 
-def _placed(scores: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
+def placed(scores: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
     """Scores ``(M, F, F)`` on grids ``(M, H, W)``, the top left corner of the frame at (top, left); else the floor."""
     count, frame = len(scores), scores.shape[1]
     rows = torch.arange(height, device=scores.device) - tops[:, None]  # (M, H), row of the frame

@@ -45,8 +45,8 @@ def apply(program: Program, objects: Sequence[Drawing], size: Size) -> list[Draw
     """Objects after a program.
 
     Args:
-        program: Its arguments mean what they mean for codes, slots being the places in the list; ``max_objects`` and
-            ``refine`` mean nothing here.
+        program: Its arguments mean what they mean for codes, slots being the places in the list; ``max_objects``,
+            ``refine`` and ``via`` mean nothing here.
         objects: In the order of their slots.
         size: Height and width of the grid.
 
@@ -57,7 +57,7 @@ def apply(program: Program, objects: Sequence[Drawing], size: Size) -> list[Draw
     result = list(objects)
     for step in program.steps:
         arguments = dict(step.arguments)
-        for word in ("max_objects", "refine"):
+        for word in ("max_objects", "refine", "via"):
             arguments.pop(word, None)
         which = _chosen(arguments.pop("objects", None), result, size)
         result = _APPLY[step.name](_Scene(result, which, size), **arguments)

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import reduce
 from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 
 from arcvae.grid.codes.object_codes import ObjectCodes
+from arcvae.grid.operations.by_codes import Via, by_codes, combined
 from arcvae.grid.operations.cells import Cells, drawn, redrawn
 from arcvae.grid.operations.places import object_color
 from arcvae.grid.operations.selection import Objects, chosen
 
 _CellSet = frozenset[tuple[int, int]]
+_COMBINE: Final[Mapping[str, Callable[[Any, Any], _CellSet]]] = {
+    "union": frozenset.union,
+    "intersection": frozenset.intersection,
+    "difference": frozenset.difference,
+}
 
 
 def union(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
+    codes: ObjectCodes,
+    objects: Objects = None,
+    align: bool = False,
+    max_objects: int | None = None,
+    refine: int = 0,
+    via: Via = "pixels",
 ) -> ObjectCodes:
     """Make one object of several: all cells that any of them has, in the colour of the first.
 
-    On codes: the shapes are drawn, united in pixels and coded again, as exactly as the model codes such a shape. The
-    result takes the place of the first object among the slots; the others' slots are closed up. Parts that do not touch
-    have a slot each, in the order of their first cells, and so have the parts of what is too large for the model and
-    has to be cut; one that cannot be cut is lost and counted in ``left_out``. What lies outside of the grid counts.
-    Empty slots have no cells; a grid in which nothing is chosen stays as it is.
+    On codes, ``via="pixels"``: the shapes are drawn, united in pixels and coded again, as exactly as the model codes
+    such a shape. The result takes the place of the first object among the slots; the others' slots are closed up. Parts
+    that do not touch have a slot each, in the order of their first cells, and so have the parts of what is too large
+    for the model and has to be cut; one that cannot be cut is lost and counted in ``left_out``.
+
+    ``via="codes"``: a trained operator makes the numbers of the result out of those of two objects, and goes on with
+    that and the third. It draws nothing and is much less exact, because it has to learn what drawing and coding know. A
+    slot holds one object: those that do not become one with the first keep their slots, in its colour; with
+    ``align=True``, and where an intersection or a difference has several parts, the result is lost and counted in
+    ``left_out``.
+
+    What lies outside of the grid counts. Empty slots have no cells; a grid in which nothing is chosen stays as it is.
 
     Args:
         codes: Codes of N grids that know their codec.
@@ -34,9 +53,10 @@ def union(
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
         refine: Moves of a search for numbers that draw the new shapes better, see
             :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
+        via: ``"pixels"`` or ``"codes"``; the latter needs what ``python -m arcvae.operate`` leaves beside a model.
 
     Raises:
-        ValueError: More objects than slots, or codes without a codec.
+        ValueError: More objects than slots, codes without a codec, or, for ``via="codes"``, without operators.
 
     Example:
         >>> from arcvae import operations as ops
@@ -45,11 +65,16 @@ def union(
         Traceback (most recent call last):
         ValueError: union draws shapes and needs a codec; take the codes from codec.codes(grids)
     """
-    return _combined(codes, lambda sets: reduce(frozenset.union, sets), objects, align, "union", max_objects, refine)
+    return _combined(codes, "union", objects, align, max_objects, refine, via)
 
 
 def intersection(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
+    codes: ObjectCodes,
+    objects: Objects = None,
+    align: bool = False,
+    max_objects: int | None = None,
+    refine: int = 0,
+    via: Via = "pixels",
 ) -> ObjectCodes:
     """Make one object of several: the cells that all of them have, in the colour of the first.
 
@@ -62,13 +87,16 @@ def intersection(
         >>> len(ops.intersection(ObjectCodes(np.zeros((3, 2, 11), dtype=np.float32)), align=True))
         3
     """
-    return _combined(
-        codes, lambda sets: reduce(frozenset.intersection, sets), objects, align, "intersection", max_objects, refine
-    )
+    return _combined(codes, "intersection", objects, align, max_objects, refine, via)
 
 
 def difference(
-    codes: ObjectCodes, objects: Objects = None, align: bool = False, max_objects: int | None = None, refine: int = 0
+    codes: ObjectCodes,
+    objects: Objects = None,
+    align: bool = False,
+    max_objects: int | None = None,
+    refine: int = 0,
+    via: Via = "pixels",
 ) -> ObjectCodes:
     """Make one object of several: the cells of the first that none of the others has, in its colour.
 
@@ -79,9 +107,7 @@ def difference(
         >>> len(ops.difference(ObjectCodes(np.zeros((3, 2, 11), dtype=np.float32))))
         3
     """
-    return _combined(
-        codes, lambda sets: reduce(frozenset.difference, sets), objects, align, "difference", max_objects, refine
-    )
+    return _combined(codes, "difference", objects, align, max_objects, refine, via)
 
 
 def connect(
@@ -150,16 +176,18 @@ def line_between(first: Cells, second: Cells) -> Cells:
 
 def _combined(
     codes: ObjectCodes,
-    combine: Callable[[Sequence[_CellSet]], _CellSet],
+    operation: str,
     objects: Objects,
     align: bool,
-    operation: str,
     max_objects: int | None,
     refine: int,
+    via: Via,
 ) -> ObjectCodes:
     """Codes in which one object comes in the place of the chosen ones of each grid."""
     if not isinstance(align, bool):
         raise ValueError(f"align={align!r} must be True or False")
+    if by_codes(via, refine):
+        return combined(codes, chosen(codes, objects), operation, align, max_objects)
     cells, colors = {}, {}
     for grid, members in _by_grid(codes, objects, operation):
         for slot, _ in members:
@@ -167,7 +195,7 @@ def _combined(
         slot, anchor = members[0]
         parts = [_aligned(part, anchor) if align else part for _, part in members]
         sets = [frozenset((int(row), int(column)) for row, column in part) for part in parts]
-        cells[grid, slot] = np.array(sorted(combine(sets)), dtype=np.int64).reshape(-1, 2)
+        cells[grid, slot] = np.array(sorted(reduce(_COMBINE[operation], sets)), dtype=np.int64).reshape(-1, 2)
         colors[grid, slot] = int(codes.color[grid, slot].round())
     return redrawn(codes, cells, colors, operation, max_objects, refine)
 

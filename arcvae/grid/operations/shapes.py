@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from arcvae.grid.codes.object_codes import ObjectCodes
+from arcvae.grid.codes.operators import RATIOS
+from arcvae.grid.operations.by_codes import Via, by_codes, reshaped
 from arcvae.grid.operations.cells import Cells, drawn, redrawn
 from arcvae.grid.operations.checks import one_of
 from arcvae.grid.operations.selection import Objects, chosen
@@ -17,14 +19,21 @@ from arcvae.grid.operations.turns import ABOUT, About, reflect_x, reflect_y
 
 
 def scale(
-    codes: ObjectCodes, factor: float, objects: Objects = None, max_objects: int | None = None, refine: int = 0
+    codes: ObjectCodes,
+    factor: float,
+    objects: Objects = None,
+    max_objects: int | None = None,
+    refine: int = 0,
+    via: Via = "pixels",
 ) -> ObjectCodes:
     """Make objects larger or smaller; the top left corner of the bounding box stays where it is.
 
     In pixels: by a whole factor f each cell becomes f x f cells, by 1 / f each f x f cells, counted from the corner,
-    become one if any of them is of the object. What leaves the grid is clipped. On codes: the shape is drawn, scaled
-    in pixels and coded again, as exactly as the model codes such a shape. One that is too large for the model is cut
-    into parts, each with a slot; one that cannot be cut is lost and counted in ``left_out``. Empty slots stay empty.
+    become one if any of them is of the object. What leaves the grid is clipped. On codes, ``via="pixels"``: the shape
+    is drawn, scaled in pixels and coded again, as exactly as the model codes such a shape. One that is too large for
+    the model is cut into parts, each with a slot; one that cannot be cut is lost and counted in ``left_out``.
+    ``via="codes"``: a trained operator changes the numbers of the shape, for the factors 2, 3 and 1 / 2. It draws
+    nothing and cannot cut: one that is too large for a slot is lost and counted. Empty slots stay empty.
 
     Args:
         codes: Codes of N grids that know their codec.
@@ -33,9 +42,11 @@ def scale(
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
         refine: Moves of a search for numbers that draw the new shapes better, see
             :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
+        via: ``"pixels"`` or ``"codes"``; the latter needs what ``python -m arcvae.operate`` leaves beside a model.
 
     Raises:
-        ValueError: Another factor, more objects than slots, or codes without a codec.
+        ValueError: Another factor, more objects than slots, codes without a codec, or, for ``via="codes"``, without
+            operators.
 
     Example:
         >>> from arcvae import operations as ops
@@ -45,8 +56,14 @@ def scale(
         ValueError: factor=1.5 must be 1, 2, 3, ... or 1/2, 1/3, ...
     """
     times, parts = _ratio(factor)
+    direct = by_codes(via, refine)
     if times == parts:
         return widened(codes, max_objects)
+    if direct:
+        if (times, parts) not in RATIOS:
+            raise ValueError(f"factor={factor!r} has no operator; use 2, 3 or 1/2, or via='pixels'")
+        change = f"scale({times if parts == 1 else f'{times}/{parts}'})"
+        return reshaped(codes, change, chosen(codes, objects), "scale", max_objects)
     block: Cells = np.indices((times, times)).reshape(2, -1).T  # (f f, 2)
 
     def scaled(cells: Cells) -> Cells:
@@ -65,13 +82,15 @@ def symmetrize(
     objects: Objects = None,
     max_objects: int | None = None,
     refine: int = 0,
+    via: Via = "pixels",
 ) -> ObjectCodes:
     """Add to objects their mirror image.
 
-    About ``"object"``, in pixels: the union of each shape and its mirror image in the same bounding box. On codes: the
-    shape is drawn, changed in pixels and coded again, as exactly as the model codes such a shape; parts and what is
-    lost as in :func:`scale`. About ``"grid"``: mirrored copies on the other side of the grid, in the slots after the
-    objects, which they cover where they fall on them; exact on codes. Empty slots stay empty.
+    About ``"object"``, in pixels: the union of each shape and its mirror image in the same bounding box. On codes,
+    ``via="pixels"``: the shape is drawn, changed in pixels and coded again, as exactly as the model codes such a shape;
+    parts and what is lost as in :func:`scale`. ``via="codes"``: a trained operator changes the numbers of the shape; it
+    draws nothing, and what no slot can hold is lost. About ``"grid"``: mirrored copies on the other side of the grid,
+    in the slots after the objects, which they cover where they fall on them; exact on codes. Empty slots stay empty.
 
     Args:
         codes: Codes of N grids; about ``"object"``, codes that know their codec.
@@ -81,9 +100,11 @@ def symmetrize(
         max_objects: Slots of the result, if codes have fewer; None: as many as they have.
         refine: Moves of a search for numbers that draw the new shapes better, see
             :meth:`arcvae.grid.codec.Codec.encode`; 0: those that the encoder gives.
+        via: ``"pixels"`` or ``"codes"``; means nothing about the grid; ``"codes"`` needs what
+            ``python -m arcvae.operate`` leaves beside a model.
 
     Raises:
-        ValueError: Another word, more objects than slots, or codes without a codec or a size.
+        ValueError: Another word, more objects than slots, or codes without a codec, operators or a size.
 
     Example:
         >>> codes = ObjectCodes(np.array([[[2, 6, 3, *range(8)]]], dtype=np.float32), size=(16, 16))
@@ -92,10 +113,13 @@ def symmetrize(
     """
     one_of("axis", axis, ("x", "y"))
     which = chosen(codes, objects)
+    direct = by_codes(via, refine)
     if one_of("about", about, ABOUT) == "grid":
         mirrored = (reflect_x if axis == "x" else reflect_y)(codes)
         numbers = np.concatenate([codes.numbers, mirrored.numbers], 1)
         return packed(codes, numbers, np.concatenate([codes.filled, which], 1), "symmetrize", max_objects)
+    if direct:
+        return reshaped(codes, f"symmetrize({axis})", which, "symmetrize", max_objects)
     line = "xy".index(axis)
 
     def symmetric(cells: Cells) -> Cells:

@@ -1,0 +1,72 @@
+"""The job of ``arcvae.operate``: train operators on codes, measure them, and leave them beside the weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import arcvae
+from arcvae.app.build import build
+from arcvae.app.command import checkpoint_of
+from arcvae.app.console import quiet
+from arcvae.app.jobs.evaluate import corpus_of, restore_from
+from arcvae.io.exports import BEST, OPERATORS, read_export
+from arcvae.io.files import write_atomic, write_json
+from arcvae.training.run_folder import held_run_folder
+from arcvae.training.software import software
+
+log = logging.getLogger("arcvae")
+
+
+def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> dict[str, Any]:
+    """Train operators.
+
+    Args:
+        config: Plain, resolved and checked config (``conf/operate.yaml``).
+        shown: The same as it may be written down, without the values of secrets.
+        folder: Folder that ``operators.safetensors`` and ``metrics.json`` go into.
+        command: Command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        CheckpointError: A model that has no use for operators.
+    """
+    checkpoint = checkpoint_of(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    quiet()
+    with held_run_folder(folder):
+        model = restore_from(config, checkpoint)
+        model.task.require_operators(checkpoint)
+        found = model.task.operate(model.module, model.data, config, build(config, "operators"), folder)
+        beside = [file.with_suffix(OPERATORS) for file in _files_of_weights(checkpoint)]
+        for file in beside:
+            write_atomic(file, (folder / "operators.safetensors").read_bytes())
+        record = {
+            "version": arcvae.__version__,
+            "command": list(command),
+            "config": shown,
+            "checkpoint": str(checkpoint),
+            "software": software(),
+            "corpus": corpus_of(model),
+            "operators": [str(file) for file in beside],
+            **found,
+        }
+        write_json(folder / "metrics.json", record)
+    log.info("Operators  %s", beside[-1])
+    log.info("Figures    %s", folder / "metrics.json")
+    return record
+
+
+def _files_of_weights(checkpoint: Path) -> list[Path]:
+    """A checkpoint, and the export of its run if that has the same weights."""
+    export = checkpoint.parent.parent / f"{BEST}.pth"
+    if checkpoint.parent.name != "checkpoints" or not export.is_file():
+        return [checkpoint]
+    ours, theirs = (read_export(file)["state_dict"] for file in (checkpoint, export))
+    same = ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    return [checkpoint, export] if same else [checkpoint]
