@@ -23,7 +23,7 @@ from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.inputs import Array, as_given, batch_of_codes, batch_of_grids
 from arcvae.grid.models import build_model
-from arcvae.grid.models.base import GridModel
+from arcvae.grid.models.base import Encoding, GridModel
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.io.exports import BEST
 from arcvae.io.tensors import fill
@@ -143,7 +143,7 @@ class Codec:
         Raises:
             DataError: Not grids of this size, type and range.
         """
-        mu, logvar, left_out, single = self._encode(grids, refine, ignore_index)
+        (mu, logvar, left_out, _), single = self._encode(grids, refine, ignore_index)
         if left_out.any():
             warnings.warn(
                 f"{int((left_out > 0).sum())} of {len(left_out)} grids have objects that their codes leave out, "
@@ -152,22 +152,22 @@ class Codec:
             )
         return as_given(grids, mu, single), as_given(grids, logvar, single)
 
-    def _encode(self, grids: Any, refine: int, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor, bool]:
-        """Means, log-variances and objects left out of a batch, on the CPU, and whether it was a single grid."""
+    def _encode(self, grids: Any, refine: int, ignore_index: int | None) -> tuple[Encoding, bool]:
+        """The codes of a batch, on the CPU, and whether it was a single grid."""
         self.require("encoder", "encode")
         batch, single = batch_of_grids(grids, self.model, ignore_index)
         if refine:
             self.require("decoder", "refine")
-        means, logvars = [torch.zeros(0, self.latent_dim)], [torch.zeros(0, self.latent_dim)]
-        left_out = [torch.zeros(0, dtype=torch.long)]
+        none = torch.zeros(0, self.latent_dim)
+        found = [Encoding(none, none, torch.zeros(0, dtype=torch.long))]
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]
-            mu, logvar, missing = self.model.encode(piece.to(self.device))
+            mu, logvar, left_out, part_of = self.model.encode(piece.to(self.device))
             mu = refined_codes(self.model, mu.float(), piece, refine, ignore_index=ignore_index)
-            means.append(mu.cpu())
-            logvars.append(logvar.float().cpu())
-            left_out.append(missing)
-        return torch.cat(means), torch.cat(logvars), torch.cat(left_out), single
+            found.append(Encoding(mu.cpu(), logvar.float().cpu(), left_out, part_of))
+        means, logvars, counts = (torch.cat(parts) for parts in zip(*(one[:3] for one in found), strict=True))
+        slots = [one.part_of for one in found if one.part_of is not None]
+        return Encoding(means, logvars, counts, torch.cat(slots) if slots else None), single
 
     @torch.no_grad()
     def logits(self, z: Array, decision: Decision = "argmax") -> Array:
@@ -222,10 +222,11 @@ class Codec:
         """
         if self.model.slots is None:
             raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
-        mu, _, left_out, _ = self._encode(grids, refine, None)
+        (mu, _, left_out, part_of), _ = self._encode(grids, refine, None)
         height, width = grids.shape[-2:]
         size = (int(height), int(width))
-        return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy(), size=size, codec=self)
+        parts = None if part_of is None else part_of.numpy()
+        return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy(), parts, size=size, codec=self)
 
     @torch.no_grad()
     def decode(

@@ -385,6 +385,7 @@ def test_objects_without_a_slot_are_told_of_and_counted() -> None:
     for index, length in enumerate((2, 5, 3, 4)):
         grids[1, 3 * index, :length] = index + 1
     grids[2] = 7
+    grids[2, 0, 0] = 0  # no longer four blocks
     with pytest.warns(
         UserWarning, match=r"^2 of 3 grids have objects that their codes leave out, too many or too large"
     ):

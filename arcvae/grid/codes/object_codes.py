@@ -23,6 +23,8 @@ class ObjectCodes:
             :mod:`arcvae.grid.models.objects`.
         left_out: ``(N,)``, objects of each grid that have no slot: the smallest of more than K, and those that are too
             large for a shape; None: unknown, as for codes that are not from grids.
+        part_of: ``(N, K)`` int64, for the parts of an object that takes several slots, the slot of the first of them,
+            for all other slots their own; None: no object has parts. Operations keep parts together.
         size: Height and width of the grids, in cells; None: unknown.
         codec: The :class:`~arcvae.grid.codec.Codec` that the codes are of, for operations that draw shapes and code
             new ones; None: unknown.
@@ -38,6 +40,7 @@ class ObjectCodes:
 
     numbers: Numbers
     left_out: NDArray[np.int64] | None = None
+    part_of: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
     codec: object | None = None
 
@@ -66,6 +69,14 @@ class ObjectCodes:
         """``(N, K)``, which slots hold an object."""
         found: NDArray[np.bool_] = self.color.round() > 0
         return found
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """``(N, K)``, which slots hold an object or the first part of one."""
+        if self.part_of is None:
+            return self.filled
+        heads: NDArray[np.bool_] = self.filled & (self.part_of == np.arange(self.slots))
+        return heads
 
     @property
     def slots(self) -> int:
@@ -98,7 +109,8 @@ class ObjectCodes:
 
     def __getitem__(self, grids: slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> ObjectCodes:
         left_out = None if self.left_out is None else self.left_out[grids]
-        return replace(self, numbers=self.numbers[grids], left_out=left_out)
+        part_of = None if self.part_of is None else self.part_of[grids]
+        return replace(self, numbers=self.numbers[grids], left_out=left_out, part_of=part_of)
 
     def __str__(self) -> str:
         lines = ["grid slot    row column color  shape"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,23 @@ from torch import Tensor, nn
 
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.packing import BOUND, pack, unpack
+
+
+class Encoding(NamedTuple):
+    """Codes of N grids.
+
+    Attributes:
+        mu: Means, ``(N, D)``.
+        logvar: Log-variances, ``(N, D)``.
+        left_out: Objects of each grid that the code has no room for, ``(N,)`` int64 on the CPU.
+        part_of: Of codes of objects: the slot with the first part of the object that each slot holds a part of,
+            ``(N, K)`` int64 on the CPU; an object in one part, or an empty slot, is its own.
+    """
+
+    mu: Tensor
+    logvar: Tensor
+    left_out: Tensor
+    part_of: Tensor | None = None
 
 
 class GridModel(nn.Module):
@@ -76,13 +93,13 @@ class GridModel(nn.Module):
         logits: Tensor = self.decoder(mu)
         return logits
 
-    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What :attr:`encoder` gives, and how many objects of each grid the code has no room for, ``(N,)`` int64.
+    def encode(self, grids: Tensor) -> Encoding:
+        """What :attr:`encoder` gives, and what became of the objects of each grid.
 
-        A code that is not made of objects has a part in all of them: 0.
+        A code that is not made of objects has a part in all of them: it leaves out none.
         """
         mu, logvar = self.encoder(grids)
-        return mu, logvar, torch.zeros(len(grids), dtype=torch.long)
+        return Encoding(mu, logvar, torch.zeros(len(grids), dtype=torch.long))
 
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:
         """Logits ``(N, C, H, W)`` of codes ``(N, D)`` on grids of a size that :meth:`accepts` allows."""

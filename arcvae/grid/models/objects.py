@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from arcvae.grid.elbo import gaussian_kl
-from arcvae.grid.models.base import GridModel
+from arcvae.grid.models.base import Encoding, GridModel
 from arcvae.grid.models.dihedral import ORDER, Frame, frame_of
 from arcvae.grid.models.shapes import ShapeDecoder, ShapeEncoder
 from arcvae.grid.models.slots import COLOR, EXACT_LOGVAR, PLACE, SlotDecoder, SlotEncoder
@@ -89,8 +89,8 @@ class ObjectsVAE(GridModel):
         mu, _ = self.encoder(grids)
         return self.decoder.draw(mu, *grids.shape[1:])
 
-    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes, and the objects that are left out: the smallest of more than K, and those too large to be cut."""
+    def encode(self, grids: Tensor) -> Encoding:
+        """Codes; left out are the smallest objects of more than K, and those too large to be cut."""
         return self.encoder.encode(grids)
 
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:

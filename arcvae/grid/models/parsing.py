@@ -38,6 +38,7 @@ class Objects:
         column: ``(M,)`` float32, likewise.
         parity: ``(M,)``, ``2 (height odd) + (width odd)``.
         shapes: ``(M, F F)`` bool, on the frame; see :mod:`arcvae.grid.models.dihedral`.
+        whole: ``(M,)``, the component that each is, or is a part of: a number of its own in all N grids.
         dropped: ``(N,)``, components of each grid that have no object: too large to be cut into parts that fit.
     """
 
@@ -47,6 +48,7 @@ class Objects:
     column: NDArray[np.float32]
     parity: Ints
     shapes: Mask
+    whole: Ints
     dropped: Ints
 
 
@@ -66,6 +68,7 @@ def find_objects(grids: NDArray[np.integer], num_colors: int, frame: int, max_ce
         count += here
     cells = np.nonzero(labels)
     label = labels[cells]
+    component = label.copy()
     dropped = _cut_what_does_not_fit(cells, label, len(grids), frame, max_cells)
     kept = label > 0
     n, y, x = (part[kept] for part in cells)
@@ -85,6 +88,7 @@ def find_objects(grids: NDArray[np.integer], num_colors: int, frame: int, max_ce
         column=(left + (width - 1) / 2).astype(np.float32),
         parity=2 * (height % 2) + width % 2,
         shapes=shapes.reshape(len(first), frame**2),
+        whole=component[kept][first],
         dropped=dropped,
     )
 
@@ -184,7 +188,7 @@ def _cut_any(mask: Mask, frame: int, max_cells: int, smallest: int) -> list[Mask
 
 def _needed(masks: Mask, frame: int, max_cells: int) -> Ints:
     """Parts that each mask ``(P, H, W)`` has to be cut into at least, ``(P,)``."""
-    height, width = _extents(masks)
+    height, width = extents(masks)
     needed: Ints = -np.min([-masks.sum((1, 2)) // max_cells, -height // frame, -width // frame], axis=0)
     return needed
 

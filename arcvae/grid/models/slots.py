@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from arcvae.grid.models.base import Encoding
 from arcvae.grid.models.dihedral import Frame
 from arcvae.grid.models.parsing import Objects, find_objects
 from arcvae.grid.models.shapes import ShapeDecoder, ShapeEncoder
@@ -50,11 +51,11 @@ class SlotEncoder(nn.Module):
         Returns:
             Mean and log-variance of the code, each ``(N, K (3 + S))``, float32 at least.
         """
-        mu, logvar, _ = self.encode(grids)
-        return mu, logvar
+        encoding = self.encode(grids)
+        return encoding.mu, encoding.logvar
 
-    def encode(self, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`forward`, and how many objects of each grid have no slot, ``(N,)`` int64 on the CPU."""
+    def encode(self, grids: Tensor) -> Encoding:
+        """As :meth:`forward`, and how many objects of each grid have no slot, and which slots hold one together."""
         found, device = self.find(grids), grids.device
         grid, color, row, column, parity, shapes = (
             torch.from_numpy(part).to(device)
@@ -72,7 +73,11 @@ class SlotEncoder(nn.Module):
             logvar[grid[kept], slot, PLACE:] = logvars
         number = torch.from_numpy(np.bincount(found.grid, minlength=len(grids)))
         left_out = (number - self.slots).clamp_min(0) + torch.from_numpy(found.dropped)
-        return mu.flatten(1), logvar.flatten(1), left_out
+        part_of = torch.arange(self.slots).repeat(len(grids), 1)
+        if len(kept):
+            _, first, whole = np.unique(found.whole[kept.cpu().numpy()], return_index=True, return_inverse=True)
+            part_of[grid[kept].cpu(), slot.cpu()] = slot.cpu()[torch.from_numpy(first[whole])]
+        return Encoding(mu.flatten(1), logvar.flatten(1), left_out, part_of)
 
     def _slots(self, grid: Tensor, cells: Tensor, num_grids: int) -> tuple[Tensor, Tensor]:
         """The slot of each object that gets one, and the indices of these objects: the largest K of each grid."""

@@ -16,7 +16,7 @@ from arcvae.grid.models.slots import COLOR, PLACE, parity_of
 from arcvae.grid.operations.cells import codec_of
 from arcvae.grid.operations.checks import one_of
 from arcvae.grid.operations.selection import Chosen
-from arcvae.grid.operations.slots import replaced
+from arcvae.grid.operations.slots import heads, replaced
 
 Kinds = NDArray[np.int64]
 Via = Literal["pixels", "codes"]
@@ -51,11 +51,13 @@ def reshaped(codes: ObjectCodes, change: str, which: Chosen, operation: str, max
     Raises:
         ValueError: Codes without a codec, or whose codec has no operators.
     """
-    places = [(int(grid), int(slot)) for grid, slot in np.argwhere(which)]
-    rows, kinds = _changed(codes, codes.numbers[which], change, operation)
+    places, several = _objects(codes, which)
+    first = which & codes.first
+    rows, kinds = _changed(codes, codes.numbers[first], change, operation)
     new, lost = {}, dict[int, int]()
     for place, row, kind in zip(places, rows, kinds, strict=True):
-        new[place] = row[None] if kind == ONE else row[None][:0]
+        kind = OTHER if place in several else kind
+        new[place] = [row[None]] if kind == ONE else []
         if kind == OTHER:
             lost[place[0]] = lost.get(place[0], 0) + 1
     return replaced(codes, new, lost, operation, max_objects)
@@ -76,10 +78,13 @@ def combined(codes: ObjectCodes, which: Chosen, operation: str, aligned: bool, m
     Raises:
         ValueError: Codes without a codec, or whose codec has no operators.
     """
-    members = {grid: np.flatnonzero(row).tolist() for grid, row in enumerate(which) if row.any()}
-    new = {(grid, slot): codes.numbers[grid, :0] for grid, slots in members.items() for slot in slots}
-    left = {grid: codes.numbers[grid, slots[0]] for grid, slots in members.items()}  # of the first object, so far
-    lost: dict[int, int] = {}
+    places, several = _objects(codes, which)
+    members: dict[int, list[int]] = {}
+    for grid, slot in places:
+        members.setdefault(grid, []).append(slot)
+    new: dict[tuple[int, int], list[Numbers]] = {place: [] for place in places}
+    lost = {grid: 1 for grid, _ in several}
+    left = {grid: codes.numbers[grid, slots[0]] for grid, slots in members.items() if grid not in lost}  # so far
     for turn in range(1, codes.slots):
         pairs = [(grid, slots[turn]) for grid, slots in members.items() if len(slots) > turn and grid in left]
         if not pairs:
@@ -91,12 +96,20 @@ def combined(codes: ObjectCodes, which: Chosen, operation: str, aligned: bool, m
             if kind == ONE:
                 left[grid] = row
             elif operation == "union" and not aligned:
-                new[grid, slot] = np.where(np.arange(len(other)) == COLOR, left[grid], other)[None]
+                new[grid, slot] = [np.where(np.arange(len(other)) == COLOR, left[grid], other)[None]]
             else:
                 del left[grid]
                 lost |= {grid: 1} if kind == OTHER else {}
-    new |= {(grid, members[grid][0]): row[None] for grid, row in left.items()}
+    new |= {(grid, members[grid][0]): [row[None]] for grid, row in left.items()}
     return replaced(codes, new, lost, operation, max_objects)
+
+
+def _objects(codes: ObjectCodes, which: Chosen) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
+    """Grid and first slot of some objects, and those that have several parts: no operator changes these as one."""
+    places = [(int(grid), int(slot)) for grid, slot in np.argwhere(which & codes.first)]
+    owners = heads(codes)
+    parts = {(int(grid), int(owners[grid, slot])) for grid, slot in np.argwhere(which & ~codes.first)}
+    return places, parts
 
 
 def operators_of(codes: ObjectCodes, operation: str) -> tuple[ShapeOperators, Codec]:

@@ -17,7 +17,7 @@ from arcvae.grid.codes.object_codes import Numbers, ObjectCodes
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.slots import COLUMN, PLACE, ROW, corners_of, parity_of
 from arcvae.grid.operations.checks import whole
-from arcvae.grid.operations.slots import replaced
+from arcvae.grid.operations.slots import heads, replaced, together
 
 Cells = NDArray[np.int64]
 """``(P, 2)``, row and column of each cell of an object, row by row."""
@@ -69,9 +69,46 @@ def drawn(codes: ObjectCodes, which: NDArray[np.bool_], purpose: str) -> list[Ce
     return found
 
 
+def whole_objects(codes: ObjectCodes, which: NDArray[np.bool_], purpose: str) -> dict[tuple[int, int], Cells]:
+    """The cells of some objects, those of all their parts together, by grid and first slot.
+
+    Args:
+        codes: Codes of N grids, K slots each.
+        which: ``(N, K)``, all slots of the objects that are wanted.
+        purpose: What they are for, for messages.
+
+    Raises:
+        ValueError: Codes without a codec.
+    """
+    owners = heads(codes)
+    parts: dict[tuple[int, int], list[Cells]] = {}
+    for (grid, slot), cells in zip(np.argwhere(which & codes.filled), drawn(codes, which, purpose), strict=True):
+        parts.setdefault((int(grid), int(owners[grid, slot])), []).append(cells)
+    return {
+        place: found[0] if len(found) == 1 else np.unique(np.concatenate(found), axis=0)
+        for place, found in sorted(parts.items())
+    }
+
+
+def centers(codes: ObjectCodes, purpose: str) -> tuple[Numbers, Numbers]:
+    """Row and column of the centre of the object that each slot is a part of, ``(N, K)`` each.
+
+    Raises:
+        ValueError: Codes without a codec, and an object with parts.
+    """
+    row, column, owners = codes.row.copy(), codes.column.copy(), heads(codes)
+    parts = codes.filled & (owners != np.arange(codes.slots))
+    if parts.any():
+        for (grid, slot), cells in whole_objects(codes, together(codes, parts), purpose).items():
+            if len(cells):
+                here = owners[grid] == slot
+                row[grid, here], column[grid, here] = (cells.min(0) + cells.max(0)) / 2
+    return row, column
+
+
 def coded(
     codes: ObjectCodes, objects: list[Cells], colors: list[int], purpose: str, refine: int = 0
-) -> tuple[list[Numbers], list[int]]:
+) -> tuple[list[list[Numbers]], list[int]]:
     """Codes of some objects, each coded as if it were alone.
 
     Args:
@@ -82,7 +119,7 @@ def coded(
         refine: Moves of a search for better numbers; see :meth:`arcvae.grid.codec.Codec.encode`.
 
     Returns:
-        M arrays ``(P, 3 + S)``: a row for each component, in the order of their first cells, several where one is too
+        M lists of components, in the order of their first cells, each ``(P, 3 + S)``: a row, or several where it is too
         large for a shape and has to be cut. And M counts of components that no code can hold.
 
     Raises:
@@ -101,10 +138,9 @@ def coded(
         for which, (index, part) in enumerate(parts):
             numbers = found.numbers[which, found.filled[which]].copy()
             numbers[:, [ROW, COLUMN]] += part.min(0)
-            rows[index].append(numbers)
+            rows[index] += [numbers] if len(numbers) else []
             lost[index] += 0 if found.left_out is None else int(found.left_out[which])
-    none = np.zeros((0, codes.numbers.shape[2]), dtype=np.float32)
-    return [np.concatenate([none, *several]) for several in rows], lost
+    return rows, lost
 
 
 def redrawn(

@@ -10,7 +10,7 @@ from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.models.slots import COLUMN, ROW
 from arcvae.grid.operations.checks import size_of, whole
 from arcvae.grid.operations.selection import Objects, chosen
-from arcvae.grid.operations.slots import packed
+from arcvae.grid.operations.slots import heads, packed
 
 
 def duplicate(
@@ -119,11 +119,12 @@ def _copied(
 ) -> ObjectCodes:
     """Codes and a copy of the chosen objects for each step down and right."""
     which = chosen(codes, objects)
-    copies = [codes.numbers]
+    copies, owners = [codes.numbers], heads(codes)
     for down, right in steps:
         copy = codes.numbers.copy()
         copy[..., ROW] += down
         copy[..., COLUMN] += right
         copies.append(copy)
     kept = np.concatenate([codes.filled, *[which] * len(steps)], 1)
-    return packed(codes, np.concatenate(copies, 1), kept, operation, max_objects)
+    part_of = np.concatenate([owners + time * codes.slots for time in range(len(copies))], 1)
+    return packed(codes, np.concatenate(copies, 1), kept, part_of, operation, max_objects)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
+from arcvae.grid.operations.cells import centers
 from arcvae.grid.operations.checks import whole
 from arcvae.grid.operations.selection import Chosen, Objects, chosen
 
@@ -97,7 +98,7 @@ def group(codes: ObjectCodes, by: int = 1, objects: Objects = None) -> ObjectCod
     which = chosen(codes, objects)
     row, column = (
         place - np.sign(away) * np.minimum(cells, np.floor(np.abs(away)))
-        for place, away in ((place, _from_the_middle(place, which)) for place in (codes.row, codes.column))
+        for place, away in zip((codes.row, codes.column), _from_the_middle(codes, which, "group"), strict=True)
     )
     return codes.replace(row=row.astype(np.float32), column=column.astype(np.float32))
 
@@ -124,13 +125,22 @@ def separate(codes: ObjectCodes, by: int = 1, objects: Objects = None) -> Object
     """
     cells = whole("by", by, 1)
     which = chosen(codes, objects)
-    row, column = (place + cells * np.sign(_from_the_middle(place, which)) for place in (codes.row, codes.column))
+    row, column = (
+        place + cells * np.sign(away)
+        for place, away in zip((codes.row, codes.column), _from_the_middle(codes, which, "separate"), strict=True)
+    )
     return codes.replace(row=row.astype(np.float32), column=column.astype(np.float32))
 
 
-def _from_the_middle(place: NDArray[np.float32], which: Chosen) -> NDArray[np.float64]:
-    """How far each place ``(N, K)`` lies beyond the mean of those that are taken; 0 for others."""
-    exact = np.where(which, place.astype(np.float64), 0)  # half cells: sums are exact
-    count = which.sum(1, keepdims=True)
-    away: NDArray[np.float64] = np.where(which, (count * exact - exact.sum(1, keepdims=True)) / np.maximum(count, 1), 0)
+def _from_the_middle(codes: ObjectCodes, which: Chosen, operation: str) -> list[NDArray[np.float64]]:
+    """How far the centre of each object lies beyond the mean of those that are taken, down and to the right.
+
+    ``(N, K)`` each, 0 for those that are not taken.
+    """
+    first = which & codes.first
+    count, away = first.sum(1, keepdims=True), []
+    for place in centers(codes, operation):
+        exact = place.astype(np.float64)  # half cells: sums are exact
+        total = np.where(first, exact, 0).sum(1, keepdims=True)
+        away.append(np.where(which, (count * exact - total) / np.maximum(count, 1), 0))
     return away

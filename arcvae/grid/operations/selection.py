@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.grid.codes.object_codes import ObjectCodes
-from arcvae.grid.operations.cells import drawn
+from arcvae.grid.operations.cells import drawn, whole_objects
 from arcvae.grid.operations.checks import size_of, whole
+from arcvae.grid.operations.slots import heads, together
 
 Chosen = NDArray[np.bool_]
 """``(N, K)``."""
@@ -64,11 +65,12 @@ def of_color(color: int) -> Selector:
 
 
 def chosen(codes: ObjectCodes, objects: Objects) -> Chosen:
-    """Which slots ``(N, K)`` an operation takes; never empty ones.
+    """Which slots ``(N, K)`` an operation takes; never empty ones, and all parts of an object or none.
 
     Args:
         codes: Codes of N grids.
-        objects: See :data:`Objects`. The slot of an index may be empty in some grids: there it chooses nothing.
+        objects: See :data:`Objects`. The slot of an index may be empty in some grids: there it chooses nothing. The
+            further parts of an object have no index.
 
     Raises:
         ValueError: An index without a slot, or a value of another kind.
@@ -81,13 +83,14 @@ def chosen(codes: ObjectCodes, objects: Objects) -> Chosen:
             raise ValueError(
                 f"objects={objects!r} returned {found.dtype} {found.shape}, expected bool {codes.filled.shape}"
             )
-        return found & codes.filled
-    which = np.zeros(codes.filled.shape, dtype=bool)
+        return together(codes, found & codes.filled)
+    first = heads(codes) == np.arange(codes.slots)
+    number, which = first.cumsum(1) - 1, np.zeros(codes.filled.shape, dtype=bool)
     for index in indices(objects):
         if index >= codes.slots:
             raise ValueError(f"objects={objects!r}: codes have {codes.slots} slots, 0 to {codes.slots - 1}")
-        which[:, index] = True
-    return which & codes.filled
+        which |= first & (number == index)
+    return together(codes, which & codes.filled)
 
 
 def indices(objects: object) -> tuple[int, ...]:
@@ -114,7 +117,8 @@ def _first_of(values: NDArray[np.float64]) -> Chosen:
 
 def _most_cells(codes: ObjectCodes, sign: int) -> Chosen:
     sizes = np.full(codes.filled.shape, -np.inf)
-    sizes[codes.filled] = [sign * len(cells) for cells in drawn(codes, codes.filled, "objects=")]
+    for place, cells in whole_objects(codes, codes.filled, "objects=").items():
+        sizes[place] = sign * len(cells)
     return _first_of(sizes)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.by_codes import Via, by_codes, combined
-from arcvae.grid.operations.cells import Cells, drawn, redrawn
+from arcvae.grid.operations.cells import Cells, redrawn, whole_objects
 from arcvae.grid.operations.places import object_color
 from arcvae.grid.operations.selection import Objects, chosen
 
@@ -207,8 +207,7 @@ def _aligned(cells: Cells, anchor: Cells) -> Cells:
 
 def _by_grid(codes: ObjectCodes, objects: Objects, operation: str) -> list[tuple[int, list[tuple[int, Cells]]]]:
     """The grids with chosen objects, each with the slots and cells of these."""
-    which = chosen(codes, objects)
     members: dict[int, list[tuple[int, Cells]]] = {}
-    for (grid, slot), cells in zip(np.argwhere(which).tolist(), drawn(codes, which, operation), strict=True):
+    for (grid, slot), cells in whole_objects(codes, chosen(codes, objects), operation).items():
         members.setdefault(grid, []).append((slot, cells))
     return list(members.items())

@@ -11,10 +11,10 @@ import numpy as np
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.operators import RATIOS
 from arcvae.grid.operations.by_codes import Via, by_codes, reshaped
-from arcvae.grid.operations.cells import Cells, drawn, redrawn
+from arcvae.grid.operations.cells import Cells, redrawn, whole_objects
 from arcvae.grid.operations.checks import one_of
 from arcvae.grid.operations.selection import Objects, chosen
-from arcvae.grid.operations.slots import packed, widened
+from arcvae.grid.operations.slots import heads, packed, widened
 from arcvae.grid.operations.turns import ABOUT, About, reflect_x, reflect_y
 
 
@@ -117,7 +117,9 @@ def symmetrize(
     if one_of("about", about, ABOUT) == "grid":
         mirrored = (reflect_x if axis == "x" else reflect_y)(codes)
         numbers = np.concatenate([codes.numbers, mirrored.numbers], 1)
-        return packed(codes, numbers, np.concatenate([codes.filled, which], 1), "symmetrize", max_objects)
+        kept = np.concatenate([codes.filled, which], 1)
+        part_of = np.concatenate([heads(codes), heads(codes) + codes.slots], 1)
+        return packed(codes, numbers, kept, part_of, "symmetrize", max_objects)
     if direct:
         return reshaped(codes, f"symmetrize({axis})", which, "symmetrize", max_objects)
     line = "xy".index(axis)
@@ -154,11 +156,7 @@ def _reshaped(
     refine: int,
 ) -> ObjectCodes:
     """Codes in which the chosen objects have the cells that ``change`` makes of theirs."""
-    which = chosen(codes, objects)
-    places = [(int(grid), int(slot)) for grid, slot in np.argwhere(which)]
-    cells = {
-        place: change(old) if len(old) else old
-        for place, old in zip(places, drawn(codes, which, operation), strict=True)
-    }
-    colors = {place: int(codes.color[place].round()) for place in places}
+    found = whole_objects(codes, chosen(codes, objects), operation)
+    cells = {place: change(old) if len(old) else old for place, old in found.items()}
+    colors = {place: int(codes.color[place].round()) for place in found}
     return redrawn(codes, cells, colors, operation, max_objects, refine)

@@ -10,6 +10,7 @@ import torch
 from arcvae.grid.codes.object_codes import Numbers, ObjectCodes
 from arcvae.grid.models.dihedral import ORDER, turn_code, turned
 from arcvae.grid.models.slots import COLUMN, PLACE, ROW
+from arcvae.grid.operations.cells import centers
 from arcvae.grid.operations.checks import one_of, size_of, whole
 from arcvae.grid.operations.selection import Chosen, Objects, chosen
 
@@ -63,10 +64,16 @@ def rotate(codes: ObjectCodes, degrees: int, about: About = "grid", objects: Obj
             )
         for _ in range(quarters):
             row, column, height, width = width - 1 - column, row, width, height
-    elif quarters % 2:
-        halves = [(2 * place).round() % 2 for place in (row, column)]
-        mixed = halves[0] != halves[1]
-        row, column = (place + mixed * (0.5 - half) for place, half in zip((row, column), halves, strict=True))
+    elif quarters:
+        middle = centers(codes, "rotate")
+        down, right = row - middle[0], column - middle[1]  # of a part of an object, from its centre
+        for _ in range(quarters):
+            down, right = -right, down
+        halves = [(2 * place).round() % 2 for place in middle]
+        mixed = (halves[0] != halves[1]) & bool(quarters % 2)
+        row, column = (
+            place + mixed * (0.5 - half) + way for place, half, way in zip(middle, halves, (down, right), strict=True)
+        )
     return _moved(codes, row, column, quarters, chosen(codes, objects))
 
 
@@ -92,6 +99,8 @@ def reflect_x(codes: ObjectCodes, about: About = "grid", objects: Objects = None
     row = codes.row
     if one_of("about", about, ABOUT) == "grid":
         row = size_of(codes, "reflect_x")[0] - 1 - row
+    else:
+        row = 2 * centers(codes, "reflect_x")[0] - row
     return _moved(codes, row, codes.column, UP_DOWN, chosen(codes, objects))
 
 
@@ -116,6 +125,8 @@ def reflect_y(codes: ObjectCodes, about: About = "grid", objects: Objects = None
     column = codes.column
     if one_of("about", about, ABOUT) == "grid":
         column = size_of(codes, "reflect_y")[1] - 1 - column
+    else:
+        column = 2 * centers(codes, "reflect_y")[1] - column
     return _moved(codes, codes.row, column, LEFT_RIGHT, chosen(codes, objects))
 
 

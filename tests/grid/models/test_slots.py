@@ -97,7 +97,7 @@ def test_grids_beyond_the_slots_are_defined_and_counted(
 ) -> None:
     started = time.perf_counter()
     with torch.no_grad():
-        mu, logvar, missing = vae.encode(grid[None])
+        mu, logvar, missing, _ = vae.encode(grid[None])
     assert mu.shape == logvar.shape == (1, 66)
     filled = vae.slot_numbers(mu)[0, :, COLOR] > 0
     assert filled.sum() == slots

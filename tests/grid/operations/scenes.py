@@ -40,17 +40,6 @@ def expected(program: Program, grids: Grids) -> list[list[Drawing]]:
     return [apply(program, objects_of(grid), grid.shape) for grid in grids]
 
 
-def fit(program: Program, grids: Grids) -> NDArray[np.bool_]:
-    """Which grids have only objects that a slot can hold, after each step: the others' are cut."""
-    whole = np.ones(len(grids), dtype=bool)
-    for steps in range(1, len(program) + 1):
-        for index, scene in enumerate(expected(Program(program.steps[:steps]), grids)):
-            for top, left, bottom, right in (found.box for found in scene):
-                whole[index] &= bottom - top < 8 and right - left < 8
-            whole[index] &= all(len(found.cells) <= 15 for found in scene)
-    return whole
-
-
 def knowing(grids: Grids, *programs: Program) -> Codec:
     """A codec that codes and draws exactly these grids' objects, and those that the programs make of them."""
     shapes = [found for grid in grids for found in objects_of(grid)]

@@ -25,7 +25,7 @@ def test_objects_are_drawn_and_coded_where_they_are() -> None:
     colors = [int(color) for color in codes.color[codes.filled]]
     rows, lost = coded(codes, [found - 100 for found in cells], colors, "test")
     assert set(lost) == {0}
-    again = np.concatenate(rows)
+    again = np.concatenate([part for components in rows for part in components])
     again[:, :2] += 100
     np.testing.assert_allclose(again, codes.numbers[codes.filled], atol=1e-5)
 
@@ -42,10 +42,10 @@ def test_parts_have_a_row_each_and_what_is_too_large_is_counted() -> None:
     apart = np.array([[0, 9], [5, 0], [6, 1]])
     rows, lost = coded(codes, [apart, apart[:0], np.argwhere(np.ones((12, 12)))[1:]], [4, 5, 6], "test")
     assert [len(row) for row in rows] == [2, 0, 0]
-    assert rows[0][:, :3].tolist() == [[0, 9, 4], [5.5, 0.5, 4]]
+    assert [component[:, :3].tolist() for component in rows[0]] == [[[0, 9, 4]], [[5.5, 0.5, 4]]]
     assert lost == [0, 0, 1]
-    bar = np.argwhere(np.ones((4, 5)))  # 20 cells: two parts of ten
-    assert [len(row) for row in coded(codes, [bar], [1], "test")[0]] == [2]
+    bar = np.argwhere(np.ones((4, 5)))  # 20 cells: one component in two parts of ten
+    assert [[len(part) for part in row] for row in coded(codes, [bar], [1], "test")[0]] == [[2]]
 
 
 def test_components_touch_over_corners_and_are_sorted() -> None:
