@@ -154,14 +154,14 @@ def _paired(
     offset = (2 * (two[:, :COLOR] - one[:, :COLOR])).round().long()  # (M, 2)
     apart = torch.zeros(len(one), dtype=torch.bool) if aligned else (offset.abs() > reach).any(1)
     rows, kinds = first.copy(), np.full(len(one), _APART[operation])
-    for index in (~apart).nonzero()[:, 0].split(_BATCH):
-        shapes = [
-            (part[:, PLACE:], parity_of(part)) for part in (whole[index].to(codec.device) for whole in (one, two))
-        ]
+    near = (~apart).nonzero()[:, 0]
+    for index in near.split(_BATCH) if len(near) else ():
+        a, b = (part[index].to(codec.device) for part in (one, two))
+        shapes = ((a[:, PLACE:], parity_of(a)), (b[:, PLACE:], parity_of(b)))
         which = torch.full((len(index),), SETS.index(operation), device=codec.device)
         lies = torch.full((len(index),), aligned, device=codec.device)
         within = offset[index].clamp(-reach, reach).to(codec.device)
-        found = operators.combine(shapes[0], shapes[1], which, within, lies)
+        found = operators.combine(*shapes, which, within, lies)
         rows[index.numpy()] = _moved(one[index], found)
         kinds[index.numpy()] = found.kind().cpu().numpy()
     return rows, kinds

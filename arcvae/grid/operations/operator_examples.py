@@ -144,11 +144,7 @@ def _pairs(model: ObjectsVAE, first: Shapes, second: Shapes, generator: torch.Ge
     change = torch.randint(len(SETS), (count,), generator=generator)
     here = torch.full_like(offset, frame.size)
     there = here + (offset + _odd(second.parity) - _odd(first.parity)) // 2
-    a, b = (
-        placed(part.cells.view(-1, frame.size, frame.size).float(), *corner.unbind(1), 3 * frame.size, 3 * frame.size)
-        > 0
-        for part, corner in ((first, here), (second, there))
-    )
+    a, b = (_on_canvas(part.cells, corner, frame.size) for part, corner in ((first, here), (second, there)))
     which = change[:, None, None]
     after = torch.where(which == 0, a | b, torch.where(which == 1, a & b, a & ~b))
     box = _extents(after)
@@ -197,6 +193,12 @@ def _extents(masks: Tensor) -> Tensor:
 def _begin(masks: Tensor) -> Tensor:
     """First row and first column of the cells of masks ``(M, H, W)``, ``(M, 2)``."""
     return torch.stack([masks.any(2).int().argmax(1), masks.any(1).int().argmax(1)], 1)
+
+
+def _on_canvas(cells: Tensor, corner: Tensor, side: int) -> Tensor:
+    """Cells ``(M, F F)`` of frames whose corners lie at ``(M, 2)``, on three times as many, ``(M, 3 F, 3 F)`` bool."""
+    masks = cells.view(-1, side, side).float()
+    return placed(masks, corner[:, 0], corner[:, 1], 3 * side, 3 * side) > 0
 
 
 def _to_corner(masks: Tensor) -> Tensor:
