@@ -84,7 +84,7 @@ class ShapeOperators(nn.Module):
         (torch.Size([3, 8]), torch.Size([3]), torch.Size([3, 2]))
     """
 
-    def __init__(self, model: ObjectsVAE, width: int = 256, blocks: int = 3) -> None:
+    def __init__(self, model: ObjectsVAE, width: int = 256, blocks: int = 2) -> None:
         super().__init__()
         self.sizes = {"width": width, "blocks": blocks}
         self.frame, self.numbers = model.frame, model.shape_numbers

@@ -20,6 +20,8 @@ from arcvae.training.scheduler import warmup_then_decay
 
 log = logging.getLogger(__name__)
 
+_GRIDS: Final = 20_000
+"""Grids of a split whose shapes are looked for, from the first on."""
 _NUMBERS_ALONE: Final = 0.6
 """Share of the steps that compare numbers alone; in the others what they draw counts as well, and takes longer."""
 _SINGLES: Final = 0.25
@@ -44,13 +46,13 @@ class OperatorSettings:
         blocks: Residual blocks of each network.
     """
 
-    steps: int = 8000
+    steps: int = 5000
     batch_size: int = 256
     lr: float = 2e-3
     examples: int = 100_000
     mutated: float = 0.3
     width: int = 256
-    blocks: int = 3
+    blocks: int = 2
 
 
 def train_operators(
@@ -79,7 +81,7 @@ def train_operators(
     torch.manual_seed(seed)
     device = next(model.parameters()).device
     operators = ShapeOperators(model, settings.width, settings.blocks).to(device)
-    shapes = {"train": Shapes.of(model, train), "val": Shapes.of(model, val)}
+    shapes = {split: Shapes.of(model, grids[:_GRIDS]) for split, grids in (("train", train), ("val", val))}
     for split, found in shapes.items():
         if not len(found.parity):
             raise DataError(f"the {split} split has no objects; operators need some")
@@ -99,7 +101,8 @@ def train_operators(
         log.info("Operators on %s: %.3f of the results for shapes of val are exact", name, max(exact[name]))
     for parameter in frozen:
         parameter.requires_grad_(True)
-    return operators.eval(), exact
+    # As they are stored: what is measured is what will be loaded.
+    return operators.half().float().eval(), exact
 
 
 def _train(

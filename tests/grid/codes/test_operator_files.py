@@ -19,7 +19,7 @@ from arcvae.io.tensors import load_safetensors, save_safetensors
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, ObjectsVAE, ShapeOperators]:
     model, path = ObjectsVAE(width=8), tmp_path / "operators.safetensors"
-    operators = ShapeOperators(model, width=16, blocks=1)
+    operators = ShapeOperators(model, width=16, blocks=1).half().float()  # as training leaves them
     save_operators(path, operators, model)
     return path, model, operators
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from arcvae.grid.models.dihedral import INVERSE, ORDER, PRODUCT, average_over, frame_of, turn_code, turned
+from arcvae.grid.models.dihedral import INVERSE, ORDER, PRODUCT, average_over, frame_of, turn_code, turn_vector, turned
 
 FRAME = frame_of(8)
 EVERY = range(ORDER)
@@ -34,6 +34,14 @@ def test_table_of_products_is_that_of_eight_different_turnings() -> None:
         for h in EVERY:
             assert np.array_equal(turned(turned(array, h), g), turned(array, int(PRODUCT[g, h])))
         assert int(PRODUCT[g, INVERSE[g]]) == 0
+
+
+@pytest.mark.parametrize("g", EVERY)
+def test_vectors_turn_as_cells_do(g: int) -> None:
+    array = np.zeros((7, 7), dtype=np.int64)
+    array[2, 0] = 1  # one up and three to the left of the centre
+    ((row, column),) = np.argwhere(turned(array, g))
+    assert turn_vector(torch.tensor([[-1, -3]]), torch.tensor([g])).tolist() == [[row - 3, column - 3]]
 
 
 @pytest.mark.parametrize("g", EVERY)
