@@ -35,7 +35,7 @@ def changed(shapes: Tensor, others: Tensor, side: int, generator: torch.Generato
         >>> found.shape, bool(found[:, :2, :6].all((1, 2)).any())  # some are twice as large
         (torch.Size([500, 8, 8]), True)
     """
-    masks, others = (_corner(_widened(part, side)) for part in (shapes, others))
+    masks, others = (to_corner(_widened(part, side)) for part in (shapes, others))
     masks = _once(masks, others, generator)
     again = torch.rand(len(masks), generator=generator) < _AGAIN
     masks[again] = _once(masks[again], others[again.flip(0)], generator)
@@ -51,7 +51,7 @@ def _once(masks: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
         if len(here):
             after[here] = change(masks[here], others[here], generator)
     something = after.any(2).any(1)
-    return _corner(after.where(something[:, None, None], masks))
+    return to_corner(after.where(something[:, None, None], masks))
 
 
 def _larger(masks: Tensor, times: int) -> Tensor:
@@ -91,8 +91,8 @@ _CHANGES: Final[tuple[Callable[[Tensor, Tensor, torch.Generator], Tensor], ...]]
     lambda masks, others, generator: _larger(masks, 2),
     lambda masks, others, generator: _larger(masks, 3),
     lambda masks, others, generator: _smaller(masks),
-    lambda masks, others, generator: masks | _corner(masks.flip(1)),
-    lambda masks, others, generator: masks | _corner(masks.flip(2)),
+    lambda masks, others, generator: masks | to_corner(masks.flip(1)),
+    lambda masks, others, generator: masks | to_corner(masks.flip(2)),
     lambda masks, others, generator: masks | others,
     _united_apart,
     _united_apart,
@@ -109,7 +109,7 @@ def _widened(masks: Tensor, side: int) -> Tensor:
     return padded
 
 
-def _corner(masks: Tensor) -> Tensor:
+def to_corner(masks: Tensor) -> Tensor:
     """Masks ``(M, L, L)`` moved to the top left corner."""
     first = [masks.any(axis).int().argmax(1) for axis in (2, 1)]
     return _shifted(masks, first[0], first[1])

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from arcvae.grid.codes.operators import CHANGES, MIRROR_X, NOTHING, ONE, OTHER, RATIOS, SETS
 from arcvae.grid.corpus.shape_batches import move_one_cell
+from arcvae.grid.corpus.shape_changes import to_corner
 from arcvae.grid.models.dihedral import ORDER, Frame
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.parsing import connected, extents
@@ -118,7 +119,7 @@ def examples(
 
 def _singles(model: ObjectsVAE, shapes: Shapes, change: Tensor) -> Examples:
     frame = model.frame
-    masks = _to_corner(shapes.cells.view(-1, frame.size, frame.size))
+    masks = to_corner(shapes.cells.view(-1, frame.size, frame.size))
     before = _extents(masks)
     after, box = masks.clone(), before.clone()
     for index, (times, parts) in enumerate(RATIOS):
@@ -129,7 +130,7 @@ def _singles(model: ObjectsVAE, shapes: Shapes, change: Tensor) -> Examples:
         box[here] = -(-before[here] // parts) * times
     for axis in (0, 1):
         here = change == MIRROR_X + axis
-        after[here] |= _to_corner(masks[here].flip(1 + axis))
+        after[here] |= to_corner(masks[here].flip(1 + axis))
     zero = torch.zeros_like(box)
     return _coded(model, shapes, shapes, change, zero, zero[:, 0] > 0, after, box - before, box)
 
@@ -199,9 +200,3 @@ def _on_canvas(cells: Tensor, corner: Tensor, side: int) -> Tensor:
     """Cells ``(M, F F)`` of frames whose corners lie at ``(M, 2)``, on three times as many, ``(M, 3 F, 3 F)`` bool."""
     masks = cells.view(-1, side, side).float()
     return placed(masks, corner[:, 0], corner[:, 1], 3 * side, 3 * side) > 0
-
-
-def _to_corner(masks: Tensor) -> Tensor:
-    """Masks ``(M, F, F)`` moved to the top left corner."""
-    top, left = -_begin(masks).T
-    return placed(masks.float(), top, left, masks.shape[1], masks.shape[2]) > 0
