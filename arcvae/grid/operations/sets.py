@@ -39,8 +39,8 @@ def union(
     for the model and has to be cut; one that cannot be cut is lost and counted in ``left_out``.
 
     ``via="codes"``: a trained operator makes the numbers of the result out of those of two objects, and goes on with
-    that and the third. It draws nothing and is much less exact, because it has to learn what drawing and coding know. A
-    slot holds one object: those that do not become one with the first keep their slots, in its colour; with
+    that and the third. That is faster and much less exact, and so not the default; see :func:`scale`. A slot holds one
+    object: those that do not become one with the first keep their slots, in its colour; with
     ``align=True``, and where an intersection or a difference has several parts, the result is lost and counted in
     ``left_out``.
 
