@@ -7,9 +7,9 @@ parity class, and whether there is one at all. They are trained once for each mo
 
 They see shapes as the decoder does, turned until the largest number comes first, and what they find is turned back. So
 they commute with the eight symmetries by construction: the operator on a turned shape gives the turned result. A
-symmetric shape can be turned upright in several ways. What is found for it is averaged over those of its symmetries
-that leave the rest of the input as it is; where they change that, as a transposition does with the axis of a mirror
-image, the result depends on the way, as far as training has not made it the same.
+symmetric shape can be turned upright in several ways; of which one is taken, the result depends as far as training has
+not made it the same. (To average over them costs exactness: a code that is exactly symmetric is not always that which
+the decoder draws best.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcvae.grid.models.dihedral import INVERSE, ORDER, average_over, turn_code, turn_vector
+from arcvae.grid.models.dihedral import INVERSE, ORDER, turn_code, turn_vector
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.shapes import dense_network, parity_planes, upright_code
 
@@ -33,9 +33,6 @@ MIRROR_X, MIRROR_Y = len(RATIOS), len(RATIOS) + 1
 SHRINK: Final = len(RATIOS) - 1
 SETS: Final = ("union", "intersection", "difference")
 """What is done to two shapes."""
-_SAME: Final = 1e-4
-"""Numbers that differ by less are equal but for rounding."""
-_EVERY: Final = torch.arange(ORDER)
 NOTHING, ONE, OTHER = range(3)
 """What is left: no cell; one object that fits a slot; several parts, or what is too large for a slot."""
 
@@ -116,8 +113,7 @@ class ShapeOperators(nn.Module):
         # Blocks of cells are counted from the top left corner: where that has come to matters to them alone.
         corner = _corner(g) * (change == SHRINK)[:, None]
         inputs = [upright, parity_planes(classes, upright), F.one_hot(seen, len(CHANGES)).to(upright), corner]
-        fixed = self._fixed(upright, classes) & _kept(corner) & ~(mirrored[:, None] & _swaps(_EVERY.to(g.device)))
-        return self._found(self.one(torch.cat(inputs, 1)), fixed, g, mirrored)
+        return self._found(self.one(torch.cat(inputs, 1)), g, mirrored)
 
     def combine(
         self,
@@ -147,8 +143,7 @@ class ShapeOperators(nn.Module):
         place = torch.cat([corner, lies, steps * apart], 1)
         shapes = [upright, parity_planes(classes, upright), other, parity_planes(parity, upright)]
         inputs = torch.cat([*shapes, F.one_hot(change, len(SETS)).to(upright), place], 1)
-        fixed = self._fixed(upright, classes) & self._fixed(other, parity) & _kept(way + corner)
-        return self._found(self.two(inputs), fixed, g, torch.ones_like(aligned))
+        return self._found(self.two(inputs), g, torch.ones_like(aligned))
 
     def _upright(self, shapes: Tensor, parity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Upright numbers, their parity classes, and the symmetry that turned each shape upright."""
@@ -156,27 +151,14 @@ class ShapeOperators(nn.Module):
         g = INVERSE.to(shapes.device)[orientation]
         return upright, self.frame.parity.to(shapes.device)[parity, g], g
 
-    def _fixed(self, shapes: Tensor, parity: Tensor) -> Tensor:
-        """Which symmetries leave shapes as they are, ``(M, 8)`` bool."""
-        views = torch.stack([turn_code(shapes, torch.full_like(parity, g)) for g in range(ORDER)], 1)
-        same = (views - shapes[:, None]).abs().amax(2) < _SAME
-        return same & (self.frame.parity.to(parity.device)[parity] == parity[:, None])
-
-    def _found(self, outputs: Tensor, fixed: Tensor, g: Tensor, signed: Tensor) -> Changed:
+    def _found(self, outputs: Tensor, g: Tensor, signed: Tensor) -> Changed:
         numbers, kinds, shifts = outputs.split(self.outputs, 1)
-        numbers = average_over(numbers, fixed)
         return Changed(turn_code(numbers, INVERSE.to(g.device)[g]), kinds, shifts.unflatten(1, (2, -1)), g, signed)
 
 
 def _corner(g: Tensor) -> Tensor:
     """Where symmetries take the top left corner of a square about 0, ``(M, 2)`` of -1 and 1."""
     return turn_vector(-torch.ones(len(g), 2, device=g.device), g)
-
-
-def _kept(vectors: Tensor) -> Tensor:
-    """Which symmetries leave vectors ``(M, 2)`` as they are, ``(M, 8)`` bool."""
-    views = [turn_vector(vectors, torch.full_like(vectors[:, 0], g, dtype=torch.long)) for g in range(ORDER)]
-    return torch.stack([(view == vectors).all(1) for view in views], 1)
 
 
 def _swaps(g: Tensor) -> Tensor:

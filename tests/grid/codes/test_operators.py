@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arcvae.grid.codes.operators import CHANGES, MIRROR_X, MIRROR_Y, SETS, SHRINK, Changed, ShapeOperators
-from arcvae.grid.models.dihedral import ORDER, average_over, turn_code, turn_vector
+from arcvae.grid.models.dihedral import ORDER, turn_code, turn_vector
 from arcvae.grid.models.objects import ObjectsVAE
 
 Part = tuple[torch.Tensor, torch.Tensor]
@@ -54,20 +54,6 @@ def test_changes_commute_with_symmetries(operators: ShapeOperators, change: int,
         assert torch.equal(found.shift(), before.shift().flip(1) if g in SWAPPING else before.shift())
     else:
         assert torch.equal(found.shift(), turn_vector(before.shift(), turn))
-
-
-@pytest.mark.parametrize("change", [CHANGES.index(name) for name in CHANGES if name != "scale(1/2)"])
-@torch.no_grad()
-def test_what_a_half_turn_leaves_as_it_is_stays_so(operators: ShapeOperators, change: int) -> None:
-    (numbers, parity), half = shapes(10), torch.full((COUNT,), 2)
-    fixed = torch.zeros(COUNT, ORDER, dtype=torch.bool)
-    fixed[:, [0, 2]] = True
-    part = average_over(numbers, fixed), parity
-    found = operators.change(*part, torch.full((COUNT,), change))
-    torch.testing.assert_close(turn_code(found.shapes, half), found.shapes)
-    quarter = torch.full((COUNT,), 1)
-    after = {MIRROR_X: MIRROR_Y, MIRROR_Y: MIRROR_X}.get(change, change)
-    same(operators.change(*turned(operators, part, quarter), torch.full((COUNT,), after)), found, quarter)
 
 
 @torch.no_grad()
