@@ -48,7 +48,7 @@ def test_operators_learn_a_few_shapes_by_heart() -> None:
     held = examples(
         model, Shapes.of(model, grids), 200, pairs=False, mutated=0.0, generator=torch.Generator().manual_seed(5)
     )
-    assert exact_share(operators, model, held, pairs=False) > 0.95
+    assert exact_share(operators, model, held, pairs=False) > 0.9
     torch.manual_seed(0)
     assert exact_share(ShapeOperators(model, 64, 1), model, held, pairs=False) < 0.5
 
