@@ -74,7 +74,8 @@ def test_objects_come_grid_by_grid_in_the_order_of_their_first_cells() -> None:
 
 
 def _only(objects: Objects, k: int) -> Objects:
-    parts = {name: getattr(objects, name)[k : k + 1] for name in ("grid", "color", "row", "column", "parity", "shapes", "whole")}
+    names = ("grid", "color", "row", "column", "parity", "shapes", "whole")
+    parts = {name: getattr(objects, name)[k : k + 1] for name in names}
     return Objects(**parts, dropped=objects.dropped)
 
 
