@@ -23,7 +23,7 @@ def check(config: dict[str, Any]) -> None:
         raise ConfigError(f"source={source} needs kind={' or '.join(kinds)}; this kind is generated")
     if source and not config["out"]:
         raise ConfigError("out=null: name the file that the corpus goes into")
-    require_new_file(config)
+    require_new_file(config["out"], overwrite=config["overwrite"])
 
 
 def main() -> int:

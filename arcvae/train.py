@@ -9,13 +9,13 @@ import sys
 from typing import Any
 
 from arcvae.app.command import check_files, run_command
-from arcvae.app.tasks import task_of_config
+from arcvae.app.tasks import task_of_node
 
 
 def check(config: dict[str, Any]) -> None:
     """Look at the files that a config names, before torch is imported or anything is written."""
     if config["data"].get("path"):
-        task_of_config(config).check_corpus(config["data"], config["model"])
+        task_of_node(config["task"], config["plugins"]).check_corpus(config["data"], config["model"])
     check_files(config)
 
 

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 from numpy.typing import NDArray
 
-from arcvae.app.build import build, build_node
+from arcvae.app.build import Builder
 from arcvae.app.loggers import build_logger
 from arcvae.app.plugins import import_plugins
 from arcvae.errors import ConfigError
@@ -53,14 +53,17 @@ def assemble(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run
         ConfigError: Values that do not fit the corpus or each other.
         DataError: A corpus that cannot be used.
     """
-    import_plugins(config)
+    import_plugins(config["plugins"])
     keep_freed_memory()
     flush_denormals()
     seed_everything(config["seed"], workers=True, verbose=False)
-    task, data = build(config, "task"), build(config, "data")
+    build = Builder(config["plugins"])
+    task, data = build("task", config["task"]), build("data", config["data"])
     data.prepare_data()
     for node in (config, shown):
-        fit_to_data(node, data, task)
+        fit_to_data(node["model"], data, task.sample_unit)
+    if problem := alpha_problem(config["loss"].get("alpha"), data.num_classes):
+        raise ConfigError(problem)
     counts = data.class_counts
     weighting, _ = ClassWeighting.of(config["loss"])
     weights = weighting.weights(counts)
@@ -89,17 +92,20 @@ def build_module(
         counts: Elements of each class in the train split, ``(C,)``.
         weights: A weight for each class, ``(C,)``, or None.
     """
+    build = Builder(config["plugins"])
     _, loss_node = ClassWeighting.of(config["loss"])
-    model = build(config, "model")
-    loss = build_node(
-        config, "loss", loss_node,
+    model = build("model", config["model"])
+    loss = build(
+        "loss", loss_node,
         class_weights=None if weights is None else torch.as_tensor(weights, dtype=torch.float32),
         class_counts=counts.tolist(), ignore_index=task.ignore_index,
     )  # fmt: skip
-    optimizer, scheduler = (build(config, part) if config.get(part) else None for part in ("optimizer", "scheduler"))
+    optimizer, scheduler = (
+        build(part, config[part]) if config.get(part) else None for part in ("optimizer", "scheduler")
+    )
     if missing := [part for part in task.parts if not config.get(part)]:
         raise ConfigError(f"{missing[0]} is missing; the task {task.name!r} needs it")
-    parts = {part: build(config, part) for part in task.parts}
+    parts = {part: build(part, config[part]) for part in task.parts}
     try:
         module: ImbalanceModule = task.build_module(model, loss, optimizer, scheduler, seed=config["seed"], **parts)
     except (ValueError, TypeError) as error:
@@ -109,37 +115,40 @@ def build_module(
 
 def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]) -> Trainer:
     """Build callbacks, logger and trainer for a run folder; with its first checkpoint it becomes the latest run."""
-    callbacks = [build(config, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
+    build = Builder(config["plugins"])
+    callbacks = [build(f"callbacks.{name}", node) for name, node in (config.get("callbacks") or {}).items() if node]
     for callback in callbacks:
         if hasattr(callback, "dirpath"):
             callback.dirpath = str(folder / "checkpoints")
     node = dict(config["trainer"])
     node["precision"] = resolve_precision(node["precision"], node["accelerator"])
-    trainer: Trainer = build_node(
-        config,
+    trainer: Trainer = build(
         "trainer",
         node,
         callbacks=[ClockCallback(), *callbacks, RunStamp(facts)],
-        logger=build_logger(config, folder),
+        logger=build_logger(config.get("logger"), folder, build),
         plugins=[AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"])))],
         default_root_dir=str(folder),
     )
     return trainer
 
 
-def fit_to_data(config: dict[str, Any], data: ImbalanceDataModule, task: Task[Any, Any]) -> None:
+def fit_to_data(model: dict[str, Any], data: ImbalanceDataModule, unit: str) -> None:
     """Fill in the settings of a model that are null because the corpus knows them, and compare the others.
 
+    Args:
+        model: The ``model`` node of a config.
+        data: Prepared.
+        unit: Name of its samples.
+
     Raises:
-        ConfigError: The model, or a factor for each class, is made for other data.
+        ConfigError: The model is made for other data.
     """
     for name, found in data.model_settings.items():
-        wanted = config["model"].get(name, found)
+        wanted = model.get(name, found)
         if wanted is None:
-            config["model"][name] = found
+            model[name] = found
         elif wanted != found:
             raise ConfigError(
-                f"model.{name}={wanted} but the {task.sample_unit} of {data.corpus_path} have {found}; set it to that"
+                f"model.{name}={wanted} but the {unit} of {data.corpus_path} have {found}; set it to that"
             )
-    if problem := alpha_problem(config["loss"].get("alpha"), data.num_classes):
-        raise ConfigError(problem)

@@ -3,56 +3,69 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
 
-from arcvae.app.checks import trusted
+from arcvae.app.trust import trusted
 from arcvae.errors import ArcvaeError, ConfigError
 
 
-def build(config: Mapping[str, Any], key: str, **arguments: Any) -> Any:
-    """Build the node ``key`` of a config: the one place where ``_target_`` is followed.
+@dataclass(frozen=True)
+class Builder:
+    """Builds what the nodes of a config name, if it is trusted: arcvae's, or from the plugins of that config."""
 
-    Args:
-        config: Plain, resolved config.
-        key: Name of a node with a ``_target_``, for example ``"model"`` or ``"callbacks.checkpoint"``.
-        **arguments: Passed on beside those of the node.
+    plugins: Collection[str]
+    """Modules of the user."""
 
-    Returns:
-        The object, or a partial function when the node says ``_partial_: true``.
+    def __call__(self, key: str, node: Mapping[str, Any], /, **arguments: Any) -> Any:
+        """Build a node.
 
-    Raises:
-        ConfigError: The target may not be built, or does not accept the values.
-    """
-    node: Any = config
-    for part in key.split("."):
-        node = node[part]
-    return build_node(config, key, node, **arguments)
+        Args:
+            key: Where in the config it is, for messages: ``"model"`` or ``"callbacks.checkpoint"``.
+            node: Plain values, with a ``_target_``.
+            **arguments: Passed on beside those of the node.
 
+        Returns:
+            The object, or a partial function when the node says ``_partial_: true``.
 
-def build_node(config: Mapping[str, Any], key: str, node: Mapping[str, Any], **arguments: Any) -> Any:
-    """As :func:`build`, for a node that is not, or not in this form, part of the config."""
-    target = node["_target_"]
-    if not trusted(target, config):
-        raise ConfigError(f"{key}._target_={target} is not among what may be built")
-    _require_trusted_inside(config, key, list(node.values()))
-    wants_partial = bool(node.get("_partial_"))
-    try:
-        # Objects are passed to the result, not through Hydra, which would copy them.
-        made = hydra.utils.instantiate({**node, "_partial_": True}, _convert_="all")
-        if not trusted(f"{made.func.__module__}.{made.func.__qualname__}", config):
-            raise ConfigError(f"{key}._target_={target} leads to something that may not be built")
-        return partial(made, **arguments) if wants_partial else made(**arguments)
-    except ArcvaeError:
-        raise
-    except InstantiationException as error:
-        raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
-    except _refusals() as error:
-        raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+        Raises:
+            ConfigError: The target may not be built, or does not accept the values.
+        """
+        target = node["_target_"]
+        if not trusted(target, self.plugins):
+            raise ConfigError(f"{key}._target_={target} is not among what may be built")
+        self._require_trusted_inside(key, list(node.values()))
+        wants_partial = bool(node.get("_partial_"))
+        try:
+            # Objects are passed to the result, not through Hydra, which would copy them.
+            made = hydra.utils.instantiate({**node, "_partial_": True}, _convert_="all")
+            if not trusted(f"{made.func.__module__}.{made.func.__qualname__}", self.plugins):
+                raise ConfigError(f"{key}._target_={target} leads to something that may not be built")
+            return partial(made, **arguments) if wants_partial else made(**arguments)
+        except ArcvaeError:
+            raise
+        except InstantiationException as error:
+            raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
+        except _refusals() as error:
+            raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+
+    def _require_trusted_inside(self, key: str, values: Sequence[Any]) -> None:
+        """Look at what nested targets really are: a trusted module may itself hold others under its name."""
+        for value in values:
+            if isinstance(value, Mapping):
+                if (target := value.get("_target_")) is not None:
+                    found = hydra.utils.get_object(target) if trusted(target, self.plugins) else None
+                    name = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
+                    if not trusted(name, self.plugins):
+                        raise ConfigError(f"{key}: _target_={target} leads to something that may not be built")
+                self._require_trusted_inside(key, list(value.values()))
+            elif isinstance(value, list):
+                self._require_trusted_inside(key, value)
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -64,16 +77,3 @@ def _refusals() -> tuple[type[Exception], ...]:
     refusals: tuple[type[Exception], ...] = (ValueError, TypeError, ModuleNotFoundError)
     lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
     return refusals if lightning is None else (*refusals, lightning.MisconfigurationException)
-
-
-def _require_trusted_inside(config: Mapping[str, Any], key: str, values: Sequence[Any]) -> None:
-    """Look at what nested targets really are: a trusted module may itself hold others under its name."""
-    for value in values:
-        if isinstance(value, Mapping):
-            if (target := value.get("_target_")) is not None:
-                found = hydra.utils.get_object(target) if trusted(target, config) else None
-                if not trusted(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}", config):
-                    raise ConfigError(f"{key}: _target_={target} leads to something that may not be built")
-            _require_trusted_inside(config, key, list(value.values()))
-        elif isinstance(value, list):
-            _require_trusted_inside(config, key, value)

@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from arcvae.app.checks import former_key, further_key, paths, problems_of
+from arcvae.app.checks import former_key, further_key, problems_of
 from arcvae.app.identity import make_run_id
 from arcvae.app.overrides import import_named_plugins, one_line, parse_overrides, quoted, read_overrides
 from arcvae.errors import ConfigError
-from arcvae.io.settings import leaves, nearest
+from arcvae.io.settings import leaves, nearest, paths
 
 PACKAGE: Final = Path(__file__).parents[1]
 CONF_DIR: Final = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())

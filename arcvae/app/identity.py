@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from arcvae.app.checks import room_settings
+from arcvae.app.rulebook import room_settings
 from arcvae.io.files import sha256
 
 FREE: Final = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")

@@ -13,19 +13,20 @@ from urllib.parse import urlsplit
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from arcvae.app.build import build_node
+from arcvae.app.build import Builder
 
 log = logging.getLogger(__name__)
 
 
-def build_logger(config: Mapping[str, Any], folder: Path) -> Any:
+def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -> Any:
     """The logger of a run, or False for none. W&B stays offline unless it is told, or can be reached.
 
     Args:
-        config: Plain, resolved config.
+        node: The ``logger`` node of a config.
         folder: Run folder, into which the logger writes.
+        build: Builds it.
     """
-    node = dict(config.get("logger") or {})
+    node = dict(node or {})
     if not node.get("_target_"):
         return False
     if node["_target_"].endswith("WandbLogger"):
@@ -39,7 +40,7 @@ def build_logger(config: Mapping[str, Any], folder: Path) -> Any:
         node.setdefault("name", folder.name)
         if not node.get("group") and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             node["group"] = Path(HydraConfig.get().sweep.dir).name
-    return build_node(config, "logger", node, save_dir=str(folder))
+    return build("logger", node, save_dir=str(folder))
 
 
 def _wandb_answers(seconds: float = 10.0) -> bool:

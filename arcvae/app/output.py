@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from arcvae.errors import ConfigError
 
 
-def require_new_file(config: Mapping[str, Any]) -> None:
+def require_new_file(out: str | None, *, overwrite: bool) -> None:
     """Refuse to write over a file that the user has not given up.
 
     Args:
-        config: With ``out``, a file or None, and ``overwrite``.
+        out: The file, or None for one that the command names.
+        overwrite: Whether a file that is there may be replaced.
 
     Raises:
         ConfigError: ``out`` exists, and ``overwrite`` is false.
     """
-    if config["out"] and Path(config["out"]).exists() and not config["overwrite"]:
-        raise ConfigError(f"out={config['out']} exists; choose another name or set overwrite=true")
+    if out and Path(out).exists() and not overwrite:
+        raise ConfigError(f"out={out} exists; choose another name or set overwrite=true")

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from arcvae.app.plugins import import_plugins
+from arcvae.app.plugins import import_plugins, plugin_names
 from arcvae.errors import ConfigError
 
 _QUOTES: Final = ("'", '"')
@@ -80,7 +80,7 @@ def import_named_plugins(overrides: Sequence[Override]) -> None:
         if override.is_discrete_sweep():  # each value is a list of its own
             import_named_plugins(parse_overrides([f"plugins={value}" for value in override.sweep_string_iterator()]))
         elif isinstance(names := override.value(), list):
-            import_plugins({"plugins": [name for name in names if "$" not in str(name)]})
+            import_plugins([name for name in plugin_names(names) if "$" not in name])
 
 
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:

@@ -10,23 +10,20 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 from arcvae.errors import ArcvaeError, ConfigError
 from arcvae.io.settings import Settings
 
 
-def import_plugins(config: Mapping[str, Any]) -> None:
-    """Import the modules that a config names under ``plugins``, in that order.
-
-    Args:
-        config: Anything with a list of names under ``plugins``, or without.
+def import_plugins(names: Collection[str]) -> None:
+    """Import modules of the user, in that order.
 
     Raises:
         ConfigError: A module that is not found, or fails.
     """
-    for name in plugin_names(config):
+    for name in names:
         if name in sys.modules:
             continue
         try:
@@ -42,13 +39,12 @@ def import_plugins(config: Mapping[str, Any]) -> None:
             ) from error
 
 
-def plugin_names(config: Mapping[str, Any]) -> list[str]:
-    """The modules that a config names; what is no list of names has a problem of its own and counts as none."""
-    names = config.get("plugins")
+def plugin_names(names: Any) -> list[str]:
+    """The modules that a value of ``plugins`` names; what is no list of names has a problem of its own."""
     return [name for name in names if isinstance(name, str) and name] if isinstance(names, list) else []
 
 
-def plugin_settings(config: Mapping[str, Any]) -> dict[str, Settings]:
+def plugin_settings(names: Collection[str]) -> dict[str, Settings]:
     """The settings of each plugin, by the name of the module; those of one without ``SETTINGS`` are empty.
 
     What lies inside a module of the user may be built from a config in any case.
@@ -56,9 +52,9 @@ def plugin_settings(config: Mapping[str, Any]) -> dict[str, Settings]:
     Raises:
         ConfigError: A module cannot be imported, or its ``SETTINGS`` are of another type.
     """
-    import_plugins(config)
+    import_plugins(names)
     found = {}
-    for name in plugin_names(config):
+    for name in names:
         settings = getattr(sys.modules[name], "SETTINGS", Settings())
         if not isinstance(settings, Settings):
             raise ConfigError(f"plugins: SETTINGS of {name} must be an arcvae.io.settings.Settings")

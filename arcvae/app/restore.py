@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from arcvae.app.assembly import build_module
-from arcvae.app.build import build
-from arcvae.app.checks import foreign_targets, problems_of
+from arcvae.app.build import Builder
+from arcvae.app.checks import problems_of
 from arcvae.app.plugins import import_plugins
+from arcvae.app.trust import foreign_targets
 from arcvae.errors import CheckpointError, DataError
 from arcvae.io.exports import read_checkpoint
 from arcvae.io.tensors import fill
@@ -75,7 +76,7 @@ def restore(
     here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
     here |= {**task.data_of_evaluation} | ({} if data_path is None else {"path": data_path})
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
-    data = build(config, "data")
+    data = Builder(plugins)("data", config["data"])
     data.prepare_data()
     config["model"] = task.model_on(data, config["model"])
     _require_same_kind(config["model"], data, stamp, ckpt_path)
@@ -94,9 +95,9 @@ def restore(
 def _task_of(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:
     """The task of a checkpoint, once its plugins are there and it is known to be one that may be built."""
     node = {"task": config["task"], "plugins": list(plugins)}
-    import_plugins(node)
+    import_plugins(plugins)
     _require_buildable(node, ckpt_path)
-    task: Task[Any, Any] = build(node, "task")
+    task: Task[Any, Any] = Builder(plugins)("task", config["task"])
     return task
 
 

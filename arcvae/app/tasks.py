@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.checks import trusted
+from arcvae.app.trust import trusted
 from arcvae.errors import CheckpointError, ConfigError
 from arcvae.training.task import Task
 
 
-def task_of_config(config: Mapping[str, Any]) -> Task[Any, Any]:
+def task_of_node(node: Mapping[str, Any], plugins: Collection[str]) -> Task[Any, Any]:
     """The task that the ``task`` node of a checked config names.
+
+    Args:
+        node: With a ``_target_``.
+        plugins: Modules of the user, from which it may be.
 
     Raises:
         ConfigError: It names something else.
     """
-    target = str(config["task"]["_target_"])
-    if not trusted(target, config):
+    target = str(node["_target_"])
+    if not trusted(target, plugins):
         raise ConfigError(f"task._target_={target} is not among what may be built from a config")
     return _task(target)
 
@@ -36,7 +40,7 @@ def task_of_export(export: Mapping[str, Any], path: Path) -> Task[Any, Any]:
     """
     node = export.get("task")
     target = str(node.get("_target_") if isinstance(node, Mapping) else None)
-    if not trusted(target, {}):
+    if not trusted(target, ()):
         raise CheckpointError(
             f"{path} is of the task {target}, which is not arcvae's; if it is yours: arcvae.load(..., task=YourTask())"
         )

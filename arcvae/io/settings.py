@@ -242,6 +242,20 @@ def leaves(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[
             yield path, value
 
 
+def paths(node: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every key of nested mappings and lists, with what is below it.
+
+    Example:
+        >>> [path for path, _ in paths({"a": [{"b": 1}], "c": {"d": None}})]
+        [('a',), ('a', '0'), ('a', '0', 'b'), ('c',), ('c', 'd')]
+    """
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        path = (*prefix, str(key))
+        yield path, value
+        yield from paths(value, path)
+
+
 def value_at(config: Mapping[str, Any], key: str) -> Any:
     """The value of a dotted key; None if it, or a part on the way, is not there.
 
@@ -253,6 +267,18 @@ def value_at(config: Mapping[str, Any], key: str) -> Any:
     for part in key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
     return node
+
+
+def with_value(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """A copy of nested mappings in which one key, given by its parts, has another value.
+
+    Example:
+        >>> with_value({"beta": {"first": 10}, "seed": 1}, ("beta", "first"), 20)
+        {'beta': {'first': 20}, 'seed': 1}
+    """
+    inner = config.get(path[0])
+    below = with_value(inner if isinstance(inner, Mapping) else {}, path[1:], value) if path[1:] else value
+    return {**config, path[0]: below}
 
 
 def is_number(value: Any) -> bool:

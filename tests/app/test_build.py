@@ -11,33 +11,34 @@ from typing import Any
 import pytest
 import torch
 
-from arcvae.app.build import build, build_node
-from arcvae.app.plugins import import_plugins
+from arcvae.app.build import Builder
 from arcvae.errors import ArcvaeError, ConfigError, DataError
 from arcvae.grid.elbo import Constant, LinearWarmup
 
+BUILD = Builder(plugins=())
 WARMUP = {"_target_": "arcvae.grid.elbo.LinearWarmup", "hold": 1, "ramp": 2, "maximum": 0.5}
 
 
 def test_object_is_what_its_constructor_makes_of_the_values() -> None:
-    found = build({"beta": WARMUP}, "beta")
+    found = BUILD("beta", WARMUP)
     assert isinstance(found, LinearWarmup)
     assert [found(epoch) for epoch in (0, 1, 2, 3, 9)] == [LinearWarmup(1, 2, 0.5)(epoch) for epoch in (0, 1, 2, 3, 9)]
-    assert isinstance(build({"a": {"b": {"_target_": "arcvae.grid.elbo.Constant", "maximum": 1.0}}}, "a.b"), Constant)
+    assert isinstance(BUILD("a.b", {"_target_": "arcvae.grid.elbo.Constant", "maximum": 1.0}), Constant)
 
 
 def test_objects_are_passed_on_and_not_copied() -> None:
     weights = torch.rand(10)
     node = {"_target_": "arcvae.imbalance.losses.make_loss", "name": "cross_entropy"}
-    assert build({"loss": node}, "loss", class_weights=weights).class_weights.tolist() == weights.tolist()
+    assert BUILD("loss", node, class_weights=weights).class_weights.tolist() == weights.tolist()
     logger = object()
-    made = build_node({}, "trainer", {**WARMUP, "_partial_": True}, logger=logger)
+    made = BUILD("trainer", {**WARMUP, "_partial_": True}, logger=logger, plugins=[logger], key="k", node="n")
     assert isinstance(made, partial)
-    assert made.keywords["logger"] is logger
+    assert made.keywords["logger"] is made.keywords["plugins"][0] is logger
+    assert (made.keywords["key"], made.keywords["node"]) == ("k", "n")  # no name is taken
 
 
 def test_partial_node_waits_for_its_arguments() -> None:
-    make = build({"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.5, "_partial_": True}}, "optimizer")
+    make = BUILD("optimizer", {"_target_": "torch.optim.SGD", "lr": 0.5, "_partial_": True})
     parameter = torch.nn.Parameter(torch.ones(1))
     assert make([parameter]).param_groups[0]["lr"] == 0.5
 
@@ -47,7 +48,7 @@ def test_partial_node_waits_for_its_arguments() -> None:
     [
         ({"_target_": "os.system", "command": "true"}, "model._target_=os.system is not among what may be built"),
         ({"_target_": "subprocess.Popen"}, "is not among what may be built"),
-        ({"_target_": "arcvae.app.build.build"}, "is not among what may be built"),
+        ({"_target_": "arcvae.app.build.Builder"}, "is not among what may be built"),
         # Trusted modules hold others under names of their own.
         (
             {"_target_": "arcvae.grid.callbacks.write_atomic", "path": "canary"},
@@ -63,7 +64,7 @@ def test_partial_node_waits_for_its_arguments() -> None:
 )
 def test_what_cannot_or_may_not_be_built_is_refused_under_its_key(node: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        build({"model": node}, "model")
+        BUILD("model", node)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("model")
 
@@ -71,31 +72,30 @@ def test_what_cannot_or_may_not_be_built_is_refused_under_its_key(node: dict[str
 def test_constructor_is_not_called_before_everything_inside_has_been_looked_at(tmp_path: Path) -> None:
     inner = {"_target_": "os.mkdir", "path": str(tmp_path / "canary")}
     with pytest.raises(ConfigError, match="may not be built"):
-        build({"beta": WARMUP | {"hold": inner}}, "beta")
+        BUILD("beta", WARMUP | {"hold": inner})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_refusals_of_constructors_and_of_lightning_are_about_the_config() -> None:
     deep = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "widths": [4] * 6}
     with pytest.raises(ConfigError, match=r"^model: a grid of size 16 cannot be halved 5 times"):
-        build({"model": deep}, "model")
+        BUILD("model", deep)
     node = {"_target_": "lightning.pytorch.Trainer", "logger": False}
     with pytest.raises(ConfigError, match=r"^trainer: "):  # a MisconfigurationException
-        build({"trainer": node | {"gradient_clip_algorithm": "no such", "accelerator": "cpu"}}, "trainer")
+        BUILD("trainer", node | {"gradient_clip_algorithm": "no such", "accelerator": "cpu"})
 
 
 def test_faults_of_arcvae_and_true_bugs_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "from arcvae.errors import DataError\ndef data(): raise DataError('no birds')\ndef bug(): return 1 / 0\n"
     (tmp_path / "my_builder.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    config = {"plugins": ["my_builder"], "data": {"_target_": "my_builder.data"}, "bug": {"_target_": "my_builder.bug"}}
     with pytest.raises(ConfigError, match="is not among what may be built"):
-        build(config | {"plugins": []}, "data")
-    import_plugins(config)
+        BUILD("data", {"_target_": "my_builder.data"})
+    build = Builder(["my_builder"])
     with pytest.raises(DataError, match="no birds"):
-        build(config, "data")
+        build("data", {"_target_": "my_builder.data"})
     with pytest.raises(ZeroDivisionError):
-        build(config, "bug")
+        build("bug", {"_target_": "my_builder.bug"})
     assert issubclass(DataError, ArcvaeError)
     del sys.modules["my_builder"]
 

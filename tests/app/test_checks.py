@@ -1,4 +1,4 @@
-"""Which rule a key is under, what may be built, and what is said of a whole config."""
+"""What is said of a whole config."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from typing import Any
 
 import pytest
 
-import arcvae
-from arcvae.app.checks import (
-    SHARED,
-    Rulebook,
-    falling_metrics,
-    foreign_targets,
-    former_key,
-    further_key,
-    paths,
-    problems_of,
-    room_settings,
-    rule_for,
-    trusted,
-)
+from arcvae.app.checks import falling_metrics, former_key, further_key, problems_of
 from arcvae.app.compose import CONF_DIR, plan
-from arcvae.io.renamed import RENAMED
+from arcvae.app.rulebook import Rulebook, room_settings
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, OneOf, Rule, Text, leaves
 
 OF_OTHERS = {"hydra", "study", "prior", "kind"}  # groups that `train` does not choose from
@@ -69,16 +56,10 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return "mine"
 
 
-def test_every_room_with_settings_is_found() -> None:
-    folders = {path.parent.name for path in Path(arcvae.__file__).parent.glob("*/settings.py")} - {"io"}
-    assert set(room_settings()) == folders
-    assert tuple(room_settings())[:3] == SHARED
-
-
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_key_has_a_rule(group: str, option: str) -> None:
     config = composed(group, option)
-    assert [".".join(path) for path, _ in leaves(config) if rule_for(config, path) is None] == []
+    assert [".".join(path) for path, _ in leaves(config) if Rulebook.of(config).rule(config, path) is None] == []
 
 
 def test_every_rule_has_a_key() -> None:
@@ -90,7 +71,7 @@ def test_every_rule_has_a_key() -> None:
     configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
     configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)
     for config in configs:
-        used |= {id(rule_for(config, path)) for path, _ in leaves(config)}
+        used |= {id(Rulebook.of(config).rule(config, path)) for path, _ in leaves(config)}
     assert [place for place, rule in RULES.items() if id(rule) not in used] == []
 
 
@@ -130,38 +111,6 @@ def test_former_words_lead_to_words_of_today() -> None:
             assert not set(rule.former) & set(rule.options)
 
 
-@pytest.mark.parametrize(
-    ("config", "key", "high"),
-    [
-        (GRID, "model.latent_dim", 4096),
-        (AUDIO, "model.latent_dim", None),  # of grids
-        (AUDIO, "model.dropout", 0.99),
-        (GRID, "model.dropout", None),
-        (GRID, "trainer.max_epochs", 1e6),
-        (GRID, "seed", 2**32 - 1),
-        ({}, "num_clips", 1e7),  # a command without a task
-        ({}, "limit", 1e8),
-        ({}, "refine", 10_000),
-        ({}, "no.such.key", None),
-    ],
-)
-def test_a_key_is_under_the_rule_of_the_room_whose_class_it_builds(
-    config: Mapping[str, Any], key: str, high: float | None
-) -> None:
-    rule = rule_for(config, key.split("."))
-    assert (rule.high if isinstance(rule, Number) else rule) == high
-
-
-def test_a_rule_of_a_room_goes_by_the_innermost_class() -> None:
-    config = {
-        "model": {"_target_": "arcvae.grid.models.x.X", "inner": {"_target_": "arcvae.audio.model.Y", "dropout": 2}}
-    }
-    book = Rulebook.of(config)
-    assert book._owned_by("arcvae.audio.model.Y") == (room_settings()["audio"],)
-    assert book.rule(config, ("model", "inner", "dropout")) is None  # the pattern is another
-    assert book.rule(config, ("model", "latent_dim")) is room_settings()["grid"].rules["model.latent_dim"]
-
-
 def test_checks_of_a_task_are_not_made_of_another() -> None:
     # Ten colours are no matter of a classifier of clips, nor are clips of grids.
     assert problems_of(AUDIO | {"loss": {"alpha": [1.0, 2.0]}, "model": AUDIO["model"] | {"num_colors": 10}}) == [
@@ -171,45 +120,6 @@ def test_checks_of_a_task_are_not_made_of_another() -> None:
     few = {"num_clips": 20, "num_species": 3}
     assert len(problems_of(few)) == 1
     assert problems_of(GRID | few) == []
-
-
-@pytest.mark.parametrize(
-    ("target", "allowed"),
-    [
-        ("arcvae.grid.models.beta_vae.BetaVAE", True),
-        ("arcvae.grid.models.beta_vae", True),  # is looked at again when it is built
-        ("arcvae.grid.task.GridTask", True),
-        ("arcvae.audio.task.AudioTask", True),
-        ("arcvae.imbalance.losses.make_loss", True),
-        ("torch.optim.AdamW", True),
-        ("lightning.pytorch.Trainer", True),
-        ("torchmetrics.Accuracy", True),
-        ("arcvae.grid.task.GridTask.load", False),
-        ("arcvae.grid.codec.Codec", False),
-        ("arcvae.io.files.write_json", False),
-        ("arcvae.train.main", False),
-        ("arcvae.grid.modelsx.X", False),
-        ("torch.optimizer.x", False),
-        ("torch.load", False),
-        ("os.system", False),
-        ("mine.model", False),
-        ("", False),
-        (None, False),
-        (["os.system"], False),
-    ],
-)
-def test_only_what_a_room_states_may_be_built(target: Any, allowed: bool) -> None:
-    for config in ({}, GRID, AUDIO):
-        assert trusted(target, config) is allowed
-
-
-def test_plugin_opens_itself_and_what_it_states(plugin: str) -> None:
-    config = {"plugins": [plugin]}
-    assert trusted("mine.model", config)
-    assert trusted("elsewhere.models.Deep", config)
-    assert not trusted("minexx.model", config)
-    assert not trusted("os.system", config)
-    assert not trusted("elsewhere.models.Deep", {"plugins": []})
 
 
 def test_rules_and_checks_of_a_plugin_are_those_of_its_own_classes(plugin: str) -> None:
@@ -248,13 +158,6 @@ def test_monitor_is_watched_in_the_direction_in_which_it_is_better(
     )
 
 
-@pytest.mark.parametrize("former", RENAMED)
-def test_target_of_an_earlier_version_leads_to_that_of_today(former: str) -> None:
-    (problem,) = problems_of({"model": {"_target_": former}})
-    assert problem == f"model._target_={former} is now {RENAMED[former]}"
-    assert trusted(RENAMED[former], {})
-
-
 def test_targets_are_looked_at_wherever_they_are() -> None:
     found = problems_of(
         {"callbacks": {"a": {"_target_": "lightning.X", "targets": {"b": [{"_target_": "os.system"}]}}}}
@@ -270,15 +173,6 @@ def test_one_wrong_value_that_another_key_takes_over_is_one_problem() -> None:
     assert problems_of(config, {("data", "seed"): "seed"}) == [
         "seed=-1 must be a whole number at least 0 and at most 4,294,967,295"
     ]
-
-
-def test_file_may_build_nothing_but_arcvaes_own_and_plugins() -> None:
-    assert foreign_targets(GRID) == [
-        "trainer._target_=lightning.pytorch.Trainer is not arcvae's; if it is yours, name its module in plugins"
-    ]
-    assert foreign_targets({"model": {"_target_": "mine.M"}, "plugins": ["mine"]}) == []
-    nested = {"model": {"_target_": "arcvae.grid.models.x.X", "latent_dim": {"_target_": "os.system"}}}
-    assert foreign_targets(nested) == ["model.latent_dim._target_ is more than a value"]
 
 
 def test_metrics_that_fall_are_those_of_the_rooms_of_a_config(plugin: str) -> None:
@@ -314,12 +208,6 @@ def test_further_arguments_are_those_of_classes_of_other_libraries_and_of_plugin
         f"loss.alpha {remedy} arcvae.imbalance.losses.make_loss, write +loss.alpha='ddp'"
     )
     assert said(loss, "loss.q") == "unknown key loss.q: the parameters of the loss focal are gamma, alpha"
-
-
-def test_paths_are_every_key_of_mappings_and_lists() -> None:
-    assert [path for path, _ in paths({"a": [{"b": 1}], "c": {"d": None}})] == [
-        ("a",), ("a", "0"), ("a", "0", "b"), ("c",), ("c", "d"),
-    ]  # fmt: skip
 
 
 def test_values_of_any_type_are_survived() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from arcvae.app.checks import room_settings
 from arcvae.app.compose import plan
 from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, make_run_id
+from arcvae.app.rulebook import room_settings
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,6 @@ def test_existing_file_is_refused_unless_it_may_be_replaced(tmp_path: Path) -> N
     there, absent = str(tmp_path / "there.npz"), str(tmp_path / "absent.npz")
     Path(there).touch()
     for out, overwrite in ((None, False), (absent, False), (absent, True), (there, True)):
-        require_new_file({"out": out, "overwrite": overwrite})
+        require_new_file(out, overwrite=overwrite)
     with pytest.raises(ConfigError, match=r"out=.*there\.npz exists; choose another name or set overwrite=true"):
-        require_new_file({"out": there, "overwrite": False})
+        require_new_file(there, overwrite=False)

@@ -164,19 +164,18 @@ def test_modules_are_imported_in_the_order_that_they_are_named(folder: Path) -> 
     for name in ("first", "second"):
         (folder / f"{name}.py").write_text(f"import order_of_import\norder_of_import.names.append('{name}')\n")
     (folder / "order_of_import.py").write_text("names = []\n")
-    import_plugins({"plugins": ["second", "first"]})
-    import_plugins({"plugins": ["second", "first"]})
+    import_plugins(["second", "first"])
+    import_plugins(["second", "first"])
     assert sys.modules["order_of_import"].names == ["second", "first"]
 
 
 def test_what_is_no_list_of_names_counts_as_none() -> None:
     for odd in (None, "json", 3, {"a": 1}, [], [None, 3, ""]):
-        assert plugin_names({"plugins": odd}) == []
-    assert plugin_names({"plugins": ["json", 3]}) == ["json"]
-    assert plugin_names({}) == []
+        assert plugin_names(odd) == []
+    assert plugin_names(["json", 3]) == ["json"]
 
 
 def test_module_without_settings_has_no_rules() -> None:
-    (settings,) = plugin_settings({"plugins": ["json"]}).values()
+    (settings,) = plugin_settings(["json"]).values()
     assert not settings.rules
     assert not settings.builds

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arcvae.app.compose import plan
-from arcvae.app.tasks import task_of_config, task_of_export
+from arcvae.app.tasks import task_of_export, task_of_node
 from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError, ConfigError
 from arcvae.grid.task import GridTask
@@ -19,13 +19,13 @@ PATH = Path("some.pth")
 
 
 def named(target: Any) -> dict[str, Any]:
-    return {"task": {"_target_": target}, "plugins": []}
+    return {"task": {"_target_": target}}
 
 
 def test_task_of_a_config_is_the_one_that_it_names() -> None:
     for words, task in (([], GridTask), (["experiment=audio_cnn"], AudioTask)):
         (config,) = plan("train", words)
-        assert type(task_of_config(config)) is task
+        assert type(task_of_node(config["task"], config["plugins"])) is task
 
 
 def test_task_of_an_export_is_the_one_that_it_names() -> None:
@@ -35,8 +35,8 @@ def test_task_of_an_export_is_the_one_that_it_names() -> None:
 
 def test_torch_is_not_imported() -> None:
     code = (
-        "import sys; from arcvae.app.tasks import task_of_config\n"
-        "task_of_config({'task': {'_target_': 'arcvae.grid.task.GridTask'}})\n"
+        "import sys; from arcvae.app.tasks import task_of_node\n"
+        "task_of_node({'_target_': 'arcvae.grid.task.GridTask'}, [])\n"
         "assert not {'torch', 'lightning', 'hydra'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -52,7 +52,7 @@ def test_torch_is_not_imported() -> None:
 )
 def test_what_is_no_task_is_refused(target: str, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"task._target_={target}.*{message}"):
-        task_of_config(named(target))
+        task_of_node({"_target_": target}, [])
 
 
 @pytest.mark.parametrize("target", ["os.system", "my_birds.MyTask", None, 3, ["arcvae.grid.task.GridTask"]])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import arcvae
-from arcvae.app.build import build
+from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics
 from arcvae.app.console import quiet
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
@@ -99,7 +99,7 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
     nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
     if all(node == nodes[0] for node in nodes):
         config = records[next(iter(records))][0].config
-        task = build({"task": nodes[0], "plugins": config.get("plugins")}, "task")
+        task = Builder(config.get("plugins") or ())("task", nodes[0])
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.build import build
+from arcvae.app.build import Builder
 from arcvae.app.output import require_new_file
 
 log = logging.getLogger("arcvae")
@@ -32,8 +32,9 @@ def corpus(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
         DataError: A source that no corpus can be made from.
         FileSystemError: The file cannot be written.
     """
-    require_new_file(config)  # as the command has done, but an earlier job of a sweep may have written it since
+    # As the command has done, but an earlier job of a sweep may have written it since.
+    require_new_file(config["out"], overwrite=config["overwrite"])
     started = time.perf_counter()
-    path, what = build(config, "writer")
+    path, what = Builder(config["plugins"])("writer", config["writer"])
     log.info("Wrote %s: %s (seed %d), %.1f s", path, what, config["seed"], time.perf_counter() - started)
     return Path(path)

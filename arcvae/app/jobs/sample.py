@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import arcvae
-from arcvae.app.build import build
+from arcvae.app.build import Builder
 from arcvae.app.console import quiet
 from arcvae.app.jobs.evaluate import corpus_of, restore_from
 from arcvae.io.files import write_json
@@ -39,7 +39,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     with held_run_folder(folder):
         model = restore_from(config, checkpoint)
         model.task.require_draws(checkpoint)
-        source = build(config, "prior")
+        source = Builder(config["plugins"])("prior", config["prior"])
         adjustment = None
         if config["decision"] == "adjusted":
             adjustment = tune_adjustment(model.module, model.data.evaluation_loader("val"), model.counts)
