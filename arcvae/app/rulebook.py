@@ -6,7 +6,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,15 @@ def room_settings() -> dict[str, Settings]:
         if isinstance(settings, Settings):
             found[room] = settings
     return found
+
+
+def all_settings(plugins: Collection[str]) -> tuple[Settings, ...]:
+    """The settings of every room and of some modules of the user.
+
+    Raises:
+        ConfigError: A plugin that cannot be used.
+    """
+    return (*room_settings().values(), *plugin_settings(plugins).values())
 
 
 def _task_settings() -> dict[str, Settings]:

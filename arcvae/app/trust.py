@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from arcvae.app.plugins import plugin_settings
-from arcvae.app.rulebook import room_settings
+from arcvae.app.rulebook import all_settings
 from arcvae.io.renamed import RENAMED
 from arcvae.io.settings import paths
 
@@ -25,8 +24,7 @@ def trusted(target: Any, plugins: Collection[str]) -> bool:
         return False
     if any(target.startswith(f"{name}.") for name in plugins):
         return True
-    stated = (*room_settings().values(), *plugin_settings(plugins).values())
-    return any(settings.allows(target) for settings in stated)
+    return any(settings.allows(target) for settings in all_settings(plugins))
 
 
 def target_problems(config: Mapping[str, Any], plugins: Collection[str]) -> list[str]:

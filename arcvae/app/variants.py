@@ -11,7 +11,7 @@ from typing import Any
 
 from arcvae import errors
 from arcvae.app.compose import plan
-from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, make_run_id
+from arcvae.app.identity import config_hash, is_free, make_run_id
 from arcvae.errors import ArcvaeError, DataError
 from arcvae.io.renamed import with_present_names
 from arcvae.io.settings import leaves
@@ -57,20 +57,15 @@ def given_variants(runs: Sequence[str]) -> Variants:
 
 def _names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """A name for each config: the values in which they differ, as overrides."""
-    keys = list(dict.fromkeys(key for config in configs.values() for key in config if not _is_free(key)))
-    telling = [key for key in keys if len({str(config.get(key)) for config in configs.values()}) > 1]
+    keys = dict.fromkeys(key for config in configs.values() for key in config)
+    counted = [key for key in keys if not is_free(key) and key.rpartition(".")[2] != "seed"]
+    telling = [key for key in counted if len({str(config.get(key)) for config in configs.values()}) > 1]
     names = {
         group: " ".join(f"{key}={config[key]}" for key in telling if key in config) or f"run {number}"
         for number, (group, config) in enumerate(configs.items(), 1)
     }
     taken = list(names.values())
     return {g: name if taken.count(name) == 1 else f"{name} ({i})" for i, (g, name) in enumerate(names.items(), 1)}
-
-
-def _is_free(key: str) -> bool:
-    group, _, name = key.partition(".")
-    seeds = key == "seed" or key.endswith(".seed")
-    return seeds or group in FREE or (name in FREE_WITHIN.get(group, ()) and name != "max_epochs")
 
 
 def trained_variants(config: Mapping[str, Any]) -> Variants:

@@ -248,6 +248,7 @@ SETTINGS: Final = Settings(
     ),
     lower_is_better=("reconstruction", "kl"),
     cosmetic=("snapshots", "code_pictures"),
+    versions=("data.generator_version",),
     former={
         "callbacks.beta_annealing": "is gone: beta follows the epochs of any run; leave this override out",
         "prior.name": "is gone: prior=NAME chooses a prior",

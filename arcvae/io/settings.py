@@ -185,6 +185,10 @@ class Settings:
     cosmetic: tuple[str, ...] = ()
     """Names of callbacks that only show something: two runs that differ in them alone are the same run."""
 
+    versions: tuple[str, ...] = ()
+    """Keys whose default rises with the version of arcvae: a run that is continued keeps the whole number that it began
+    with."""
+
     inspectors: Mapping[str, str] = field(default_factory=dict)
     """For targets whose parameters depend on a value beside them, as those of a loss on its name: the full name of a
     function that takes the node and returns what is wrong with its keys, by key, each as a line."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arcvae.app.compose import plan
-from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, make_run_id
+from arcvae.app.identity import FREE, FREE_WITHIN, config_hash, differences, is_free, kept_versions, make_run_id
 from arcvae.app.rulebook import room_settings
 
 
@@ -39,6 +41,8 @@ def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_where_things_lie_and_what_is_shown_is_no_part_of_a_run(config: dict[str, Any], key: str) -> None:
     assert config_hash(changed(config, key, "other")) == config_hash(config)
+    assert differences(config, changed(config, key, "other")) == []
+    assert is_free(key) or key.startswith("callbacks.")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,36 @@ def test_where_things_lie_and_what_is_shown_is_no_part_of_a_run(config: dict[str
 )  # fmt: skip
 def test_what_a_result_depends_on_is(config: dict[str, Any], key: str) -> None:
     assert config_hash(changed(config, key, "other")) != config_hash(config)
+
+
+def test_differences_are_named_with_both_values(config: dict[str, Any]) -> None:
+    other = changed(changed(config, "data.batch_size", 7), "seed", 2)
+    assert differences(other, config) == [
+        f"seed (was 2, now {config['seed']})", f"data.batch_size (was 7, now {config['data']['batch_size']})",
+    ]  # fmt: skip
+    assert differences(config, changed(config, "trainer.max_epochs", 99)) == []  # a run may be continued further
+    assert len(differences(config, changed(config, "loss.gamma", 99))) == 1
+    for odd in ({}, {"data": 3, "trainer": None}):  # a file may say anything
+        assert any(line.startswith("data.batch_size (was None") for line in differences(odd, config))
+
+
+def test_continued_run_keeps_the_versions_that_it_began_with(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room_settings()["grid"].versions == ("data.generator_version",)
+    began = changed(changed(config, "data.generator_version", 1), "data.batch_size", 1)
+    assert kept_versions(began, config) == {"data.generator_version": 1}
+    for nothing in (config, {}, {"data": None}, changed(config, "data.generator_version", "1")):
+        assert kept_versions(nothing, config) == {}
+    assert kept_versions(began, changed(config, "data.generator_version", None)) == {}  # a corpus from a file
+    (tmp_path / "versioned.py").write_text(
+        "from arcvae.io.settings import Settings\nSETTINGS = Settings(versions=('data.edition',), cosmetic=('bell',))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"plugins": ["versioned"], "data": {"edition": 3}}
+    assert kept_versions({"data": {"edition": 2}}, mine) == {"data.edition": 2}
+    assert config_hash(mine | {"callbacks": {"bell": {"pitch": 1}}}) == config_hash(mine)
+    del sys.modules["versioned"]
 
 
 def test_keys_can_be_left_out(config: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics
 from arcvae.app.console import quiet
+from arcvae.app.plugins import plugin_names
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
 from arcvae.io.files import write_atomic, write_json
 from arcvae.io.renamed import with_present_names
@@ -99,7 +100,7 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
     nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
     if all(node == nodes[0] for node in nodes):
         config = records[next(iter(records))][0].config
-        task = Builder(config.get("plugins") or ())("task", nodes[0])
+        task = Builder(plugin_names(config.get("plugins")))("task", nodes[0])
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)
 

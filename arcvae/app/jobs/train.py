@@ -19,11 +19,12 @@ import arcvae
 from arcvae.app.assembly import Run, assemble
 from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
-from arcvae.app.identity import FREE, FREE_WITHIN, KEPT, config_hash
+from arcvae.app.identity import config_hash, differences, kept_versions
 from arcvae.errors import CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.weights import analyse_weights
 from arcvae.io.exports import read_checkpoint, write_exports
+from arcvae.io.settings import with_value
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.checkpoint import model_checkpoint
@@ -225,12 +226,10 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
 def _keep_versions(config: dict[str, Any], shown: dict[str, Any]) -> None:
     """Give a run that is continued the versions that it began with, in place."""
     before = read_checkpoint(config["ckpt_path"])["arcvae"]["config"]
-    for group, key in KEPT:
-        kept = before[group].get(key) if isinstance(before.get(group), Mapping) else None
-        if isinstance(kept, int) and config[group].get(key) not in (None, kept):
-            log.info("Continuing with %s.%s=%d, as the run began", group, key, kept)
-            for node in (config, shown):
-                node[group] = {**node[group], key: kept}
+    for key, version in kept_versions(before, config).items():
+        log.info("Continuing with %s=%d, as the run began", key, version)
+        for node in (config, shown):
+            node.update(with_value(node, key.split("."), version))
 
 
 def _require_same_run(config: Mapping[str, Any], run: Run) -> None:
@@ -242,12 +241,7 @@ def _require_same_run(config: Mapping[str, Any], run: Run) -> None:
     path = config["ckpt_path"]
     checkpoint = read_checkpoint(path)
     stamp = checkpoint["arcvae"]
-    before = stamp["config"]
-    pairs = [(key, before.get(key), config.get(key)) for key in sorted({*before, *config} - {*FREE, *FREE_WITHIN})]
-    for group, free in FREE_WITHIN.items():
-        keys = sorted({*before[group], *config[group]} - {*free})
-        pairs += [(f"{group}.{key}", before[group].get(key), config[group].get(key)) for key in keys]
-    other = [f"{key} (was {a}, now {b})" for key, a, b in pairs if a != b]
+    other = differences(stamp["config"], config)
     if stamp["corpus_sha256"] != run.data.content_hash:
         other.append("the corpus")
     if other:
