@@ -147,5 +147,10 @@ def falling_metrics(config: Mapping[str, Any]) -> set[str]:
     return _falling(Rulebook.of(config))
 
 
+def scheduled_metrics(config: Mapping[str, Any]) -> set[str]:
+    """The metrics of a config that only follow the schedule of a run, without the split."""
+    return {name for settings in Rulebook.of(config).all() for name in settings.schedules}
+
+
 def _falling(book: Rulebook) -> set[str]:
     return {name for settings in book.all() for name in settings.lower_is_better}

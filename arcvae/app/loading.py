@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Final
 
 from arcvae.app.tasks import task_of_export
-from arcvae.errors import CheckpointError
-from arcvae.io.exports import BEST, MANIFEST, OPERATORS, check_digest, read_export
+from arcvae.io.exports import OPERATORS, check_digest, main_export, read_export
 from arcvae.training.task import Task
 
 SHIPPED: Final = Path(__file__).parents[1] / "weights"
@@ -45,7 +43,7 @@ def load(
     if path.parent == SHIPPED and (prior := path.with_suffix(".prior.safetensors")).is_file():
         options.setdefault("prior", prior)
     if path.is_dir():
-        path = _main_export(path)
+        path = main_export(path)
     if (operators := path.with_suffix(OPERATORS)).is_file():
         options.setdefault("operators", operators)
     check_digest(path)
@@ -57,24 +55,3 @@ def shipped(path: Path) -> Path:
     """The file behind the name of a model that comes with arcvae; a file or folder of that name goes first."""
     models = {file.stem: file for file in SHIPPED.glob("*.safetensors")}
     return path if path.exists() else models.get(str(path), path)
-
-
-def _main_export(folder: Path) -> Path:
-    """The export of a run folder that holds the whole model.
-
-    Raises:
-        CheckpointError: None, or several of which none is the whole model for sure.
-    """
-    best = folder / f"{BEST}.pth"
-    if best.is_file():
-        return best
-    try:
-        listed = json.loads((folder / MANIFEST).read_bytes())["sha256"]
-        parts = sorted(str(name) for name in listed if str(name).endswith(".pth"))
-    except (OSError, ValueError, KeyError, TypeError):
-        parts = []
-    if len(parts) == 1 and Path(parts[0]).name == parts[0]:
-        return folder / parts[0]
-    if not parts:
-        raise CheckpointError(f"{folder} holds no exports; give the folder of a finished training run")
-    raise CheckpointError(f"{folder} holds {', '.join(parts)}; give one of these files")

@@ -24,8 +24,8 @@ from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.inputs import Array, as_given, batch_of_codes, batch_of_grids
 from arcvae.grid.models import build_model
 from arcvae.grid.models.base import Encoding, GridModel
+from arcvae.grid.settings import WHOLE_MODEL
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
-from arcvae.io.exports import BEST
 from arcvae.io.tensors import fill
 
 Decision = Literal["argmax", "adjusted"]
@@ -60,13 +60,13 @@ def load_codec(
     Raises:
         CheckpointError: Of another architecture, or not a model of grids; nothing in the export is run.
     """
-    part = export["part"]
-    if part not in (BEST, "encoder", "decoder"):
-        raise CheckpointError(f"{path} holds a {part}, which has no codes; give {BEST}.pth of a model of grids")
+    part = export["part"] or WHOLE_MODEL
+    if part not in (WHOLE_MODEL, "encoder", "decoder"):
+        raise CheckpointError(f"{path} holds a {part}, which has no codes; give {WHOLE_MODEL}.pth of a model of grids")
     network = build_model(export["model"], path, model)
-    fill(network if part == BEST else getattr(network, part), export["state_dict"], path)
+    fill(network if part == WHOLE_MODEL else getattr(network, part), export["state_dict"], path)
     if prior is not None and part == "encoder":
-        raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {BEST}.pth")
+        raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {WHOLE_MODEL}.pth")
     code_prior = None if prior is None else load_prior(prior, network).to(device)
     shape_operators = None if operators is None or part == "encoder" else load_operators(operators, network).to(device)
     return Codec(
@@ -105,7 +105,7 @@ class Codec:
         self,
         model: GridModel,
         *,
-        part: str = BEST,
+        part: str = WHOLE_MODEL,
         path: str | os.PathLike[str] = "this model",
         logit_adjustment: Mapping[str, Any] | None = None,
         code_prior: CodePrior | ObjectPrior | None = None,
@@ -310,5 +310,5 @@ class Codec:
 
     def require(self, part: str, verb: str) -> None:
         """Raise a CheckpointError that names ``verb`` if this part, ``"encoder"`` or ``"decoder"``, is missing."""
-        if self.part not in (BEST, part):
-            raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {BEST}.pth")
+        if self.part not in (WHOLE_MODEL, part):
+            raise CheckpointError(f"{self.path} holds only the {self.part} and cannot {verb}; load {WHOLE_MODEL}.pth")

@@ -10,6 +10,8 @@ from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Te
 
 GENERATOR_VERSION: Final = 2
 """Part of the name of a generated corpus, and of the config: a change of what a seed gives must change it."""
+WHOLE_MODEL: Final = "vae_best"
+"""Name of the export with encoder and decoder, beside those of each alone."""
 PRIOR_HEADS: Final = 4
 """Heads of attention of an autoregressive prior, which share its width."""
 
@@ -247,6 +249,7 @@ SETTINGS: Final = Settings(
         "arcvae.grid.operations.operator_training.OperatorSettings",
     ),
     lower_is_better=("reconstruction", "kl"),
+    schedules=("beta",),
     cosmetic=("snapshots", "code_pictures"),
     versions=("data.generator_version",),
     former={

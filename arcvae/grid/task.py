@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
-from arcvae.grid.settings import model_problems
+from arcvae.grid.settings import WHOLE_MODEL, model_problems
 from arcvae.training.findings import Finding
 from arcvae.training.task import Results, Task, Value
 
@@ -31,6 +31,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
     element_unit = "cells"
     background = 0
     parts = ("beta",)
+    main_export = WHOLE_MODEL
     renamed: ClassVar[Mapping[str, str]] = {"accuracy": "pixel_accuracy"}
     further_names = ("active_dims", "beta")
     trivial_name = "all-background"
@@ -159,7 +160,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         """The networks, apart and together."""
         model = module.model
         encoder, decoder = model.encoder.state_dict(), model.decoder.state_dict()
-        return {"encoder": encoder, "decoder": decoder, "vae_best": model.state_dict()}
+        return {"encoder": encoder, "decoder": decoder, WHOLE_MODEL: model.state_dict()}
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Codec:
         """A codec; takes ``model`` and ``prior`` as :func:`arcvae.load` does."""
@@ -190,6 +191,6 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         """The same validation grids as each variant reconstructs them."""
         from arcvae.grid.analysis.comparison import reconstructions_figure
 
-        if not all((run / "vae_best.pth").is_file() for variant in runs.values() for run in variant):
+        if not all((run / f"{WHOLE_MODEL}.pth").is_file() for variant in runs.values() for run in variant):
             return {}
         return {"reconstructions": lambda: reconstructions_figure(runs, records)}

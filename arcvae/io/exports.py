@@ -2,8 +2,7 @@
 
 An export of format 2 has a header with
 
-- ``part``: what it holds: ``"encoder"``, ``"decoder"``, ``"vae_best"`` (both), ``"classifier"``, or what a task of the
-  user's calls it,
+- ``part``: what it holds, in the words of its task,
 - ``task`` and ``model``: these nodes of the config,
 - ``class_names``: a name for each of the C classes,
 - ``logit_adjustment``: None or ``tau``, ``class_counts`` (C of them), ``metric`` and ``tuned_on``,
@@ -28,21 +27,21 @@ from torch import Tensor
 
 from arcvae.errors import CheckpointError
 from arcvae.io.files import write_json
-from arcvae.io.renamed import inferred_task, with_present_names
+from arcvae.io.renamed import FORMER_MAIN, inferred_task, with_present_names
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
 
 EXPORT_FORMAT: Final = 2
 """Version of the exports."""
 CHECKPOINT_FORMAT: Final = 2
 """Version of what arcvae adds to a Lightning checkpoint under ``"arcvae"``: 2 since 0.2.0, with other ``_target_``."""
-BEST: Final = "vae_best"
-"""The export with encoder and decoder, and what a checkpoint counts as."""
 MANIFEST: Final = "exports.json"
 OPERATORS: Final = ".operators.safetensors"
 """Takes the place of the suffix of a file of weights in the name of that with its operators, which lies beside it."""
 
 
-def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:
+def write_exports(
+    folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any], main: str | None = None
+) -> None:
     """Write each part as ``NAME.pth`` and ``NAME.safetensors``, then their SHA-256 into ``exports.json``.
 
     The manifest comes last: files of two runs, or half of a set, do not agree with it.
@@ -51,6 +50,7 @@ def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts
         folder: Run folder.
         parts: State dicts by name; a name is lower-case letters, digits and underscores, at most 64.
         facts: Plain types that go into the header of each file; see the top of this module.
+        main: The part that is the whole model, if there are several.
 
     Raises:
         ValueError: A name that is not of that form.
@@ -66,24 +66,22 @@ def write_exports(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts
         save_safetensors(folder / f"{name}.safetensors", tensors, header)
         for suffix in (".pth", ".safetensors"):
             digests[name + suffix] = _digest(folder / (name + suffix))
-    write_json(folder / MANIFEST, {"format": EXPORT_FORMAT, "sha256": digests})
+    write_json(folder / MANIFEST, {"format": EXPORT_FORMAT, "main": main, "sha256": digests})
 
 
 def main_export(folder: Path) -> Path:
-    """The export in a run folder that holds the whole model: ``vae_best.pth``, or else the only one.
+    """The export in a run folder that holds the whole model: the one that its manifest names, or else the only one.
 
     Raises:
         CheckpointError: There is none, or it cannot be told which.
     """
-    best = folder / f"{BEST}.pth"
+    named = [folder / f"{part}.pth" for part in (_manifest(folder).get("main"), FORMER_MAIN) if _is_part(part)]
     files = [folder / name for name in _digests(folder) if name.endswith(".pth")]
-    if len(files) == 1 or best.is_file():
-        return best if best.is_file() else files[0]
+    if found := next((file for file in named if file.is_file()), files[0] if len(files) == 1 else None):
+        return found
     if not files:
-        raise CheckpointError(
-            f"there is no checkpoint or export in {folder}; give the folder of a finished run, or a file"
-        )
-    raise CheckpointError(f"{folder} holds {', '.join(file.name for file in files)}; give one of them")
+        raise CheckpointError(f"{folder} holds no exports; give the folder of a finished training run")
+    raise CheckpointError(f"{folder} holds {', '.join(sorted(file.name for file in files))}; give one of these files")
 
 
 def check_digest(path: Path) -> None:
@@ -102,8 +100,8 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns:
         The header as in format 2 (see the top of this module) and ``state_dict``. What an earlier format or a
-        checkpoint does not know is None, but for ``task``, which is inferred (empty for a task of the user's own). A
-        checkpoint counts as the part ``"vae_best"``.
+        checkpoint does not know is None, but for ``task``, which is inferred (empty for a task of the user's own). The
+        ``part`` of a checkpoint is None: it holds the whole model.
 
     Raises:
         CheckpointError: Not an export of arcvae, damaged, or of a newer format.
@@ -118,7 +116,9 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
         return _checkpoint_as_export(export, path)
     version, part = export.get("format"), export.get("part")
     if not isinstance(version, int) or version < 1 or not _is_part(part) or "model" not in export:
-        raise CheckpointError(f"{path} is {_what(export)}, not an export of arcvae; give {BEST}.pth or a checkpoint")
+        raise CheckpointError(
+            f"{path} is {_what(export)}, not an export of arcvae; give one that {MANIFEST} lists, or a checkpoint"
+        )
     if version > EXPORT_FORMAT:
         raise CheckpointError(f"{path} has format {version}, this arcvae knows {EXPORT_FORMAT}; update arcvae")
     if not isinstance(export.get("model"), Mapping) or not _is_state(export.get("state_dict")):
@@ -162,7 +162,7 @@ def _checkpoint_as_export(content: Mapping[str, Any], path: Path) -> dict[str, A
     config = with_present_names(stamp["config"])
     return {
         "format": EXPORT_FORMAT,
-        "part": BEST,
+        "part": None,
         "task": _task_node(config["task"], path),
         "model": config["model"],
         "class_names": _class_names(stamp.get("class_names"), path),
@@ -252,12 +252,22 @@ def _what(content: Mapping[str, Any]) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each export by file name, as the manifest in a folder says; empty without one that can be read."""
+    """SHA-256 of each export by file name, as the manifest in a folder says; empty without one that can be read.
+
+    Names that lead out of the folder are not among them.
+    """
+    digests = _manifest(folder).get("sha256")
+    named = digests.items() if isinstance(digests, Mapping) else ()
+    return {name: digest for name, digest in named if isinstance(digest, str) and Path(name).name == name}
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    """What ``exports.json`` says; nothing without one that can be read."""
     try:
-        digests = json.loads((folder / MANIFEST).read_bytes())["sha256"]
-        return {name: digest for name, digest in digests.items() if isinstance(digest, str)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        content = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return content if isinstance(content, Mapping) else {}
 
 
 def _digest(path: Path) -> str:

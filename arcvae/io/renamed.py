@@ -32,6 +32,9 @@ TASK_OF_PART: Final[Mapping[str, str]] = {
 }
 """Task of an export of 0.1.0, which does not name it, by what the export holds."""
 
+FORMER_MAIN: Final = "vae_best"
+"""Export that holds the whole model, where the manifest of a run folder does not say which one does."""
+
 TASK_OF_MODELS: Final[Mapping[str, str]] = {
     "arcvae.grid.": "arcvae.grid.task.GridTask",
     "arcvae.audio.": "arcvae.audio.task.AudioTask",

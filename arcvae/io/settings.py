@@ -182,6 +182,9 @@ class Settings:
     lower_is_better: tuple[str, ...] = ()
     """Metrics that are better the lower they are, without the split: "loss" for ``val/loss``."""
 
+    schedules: tuple[str, ...] = ()
+    """Metrics that only follow the schedule of a run, as a learning rate does, and say nothing of its model."""
+
     cosmetic: tuple[str, ...] = ()
     """Names of callbacks that only show something: two runs that differ in them alone are the same run."""
 

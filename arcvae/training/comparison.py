@@ -130,7 +130,10 @@ def stability(values: Sequence[float], *, lower_is_better: bool = False, window:
 
 
 def stabilities(
-    records: Sequence[RunRecord], columns: Sequence[str], lower_is_better: Collection[str] = SETTINGS.lower_is_better
+    records: Sequence[RunRecord],
+    columns: Sequence[str],
+    lower_is_better: Collection[str] = SETTINGS.lower_is_better,
+    schedules: Collection[str] = (),
 ) -> dict[str, dict[str, float]]:
     """The stability of each scalar validation curve, the worst among the runs of a variant.
 
@@ -138,12 +141,13 @@ def stabilities(
         records: Records of the runs.
         columns: Curves, such as ``val/loss``.
         lower_is_better: Metrics that improve by falling.
+        schedules: Metrics that only follow the schedule of a run; they are left out.
     """
     found = {}
     for column in columns:
         split, _, metric = column.partition("/")
         runs = [[v for row in record.history if (v := row.get(column)) is not None] for record in records]
-        if split != "val" or metric == "beta" or not all(runs):
+        if split != "val" or metric in schedules or not all(runs):
             continue
         each = [stability(run, lower_is_better=metric in lower_is_better) for run in runs]
         found[column] = {name: max(entry[name] for entry in each) for name in each[0]}

@@ -24,6 +24,7 @@ def markdown(
     variants: Mapping[str, Sequence[RunRecord]],
     study: Mapping[str, Any],
     lower_is_better: Collection[str] = SETTINGS.lower_is_better,
+    schedules: Collection[str] = (),
 ) -> str:
     """The report: table of metrics, recommendation, goals, findings, stability, and the list of runs.
 
@@ -32,6 +33,7 @@ def markdown(
         study: ``columns`` (metrics of the table), ``rank`` (metrics that decide), ``curves`` (columns of
             ``metrics.csv``) and, if there are any, ``goals``; see :func:`arcvae.training.comparison.goal_lines`.
         lower_is_better: Metrics that improve by falling.
+        schedules: Metrics that only follow the schedule of a run.
     """
     rank = study["rank"]
     chosen, reason = recommend(variants, rank)
@@ -48,7 +50,7 @@ def markdown(
     lines += ["", "## Stability on validation", "", "Trailing mean of 3 epochs; the worst run of each variant.", ""]
     lines += [_row(["", "figure", "steps that worsen", "largest drop"]), _row(["---"] * 4)]
     for name, records in variants.items():
-        for column, found in stabilities(records, list(study["curves"]), lower_is_better).items():
+        for column, found in stabilities(records, list(study["curves"]), lower_is_better, schedules).items():
             lines.append(_row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"]))
     lines += ["", "## Runs", ""]
     for name, records in variants.items():

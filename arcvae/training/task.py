@@ -52,6 +52,8 @@ class Task(Generic[M, D]):
     """Settings of ``conf/evaluate.yaml`` that :meth:`study` takes beyond those of all tasks."""
     data_of_evaluation: ClassVar[Mapping[str, Any]] = {}
     """Values of the ``data`` node that replace those of training when a trained model is evaluated."""
+    main_export: ClassVar[str | None] = None
+    """Which of the :meth:`exports` holds the whole model, if there are several."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Names of metrics in this task, by their general names, where they differ."""
     further_names: ClassVar[tuple[str, ...]] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arcvae.app.checks import falling_metrics, former_key, further_key, problems_of
+from arcvae.app.checks import falling_metrics, former_key, further_key, problems_of, scheduled_metrics
 from arcvae.app.compose import CONF_DIR, plan
 from arcvae.app.rulebook import Rulebook, room_settings
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, OneOf, Rule, Text, leaves
@@ -179,6 +179,7 @@ def test_metrics_that_fall_are_those_of_the_rooms_of_a_config(plugin: str) -> No
     assert falling_metrics(GRID) == {"loss", "reconstruction", "kl"}
     assert falling_metrics(AUDIO) == {"loss"}
     assert falling_metrics(AUDIO | {"plugins": [plugin]}) == {"loss", "edits"}
+    assert (scheduled_metrics(GRID), scheduled_metrics(AUDIO)) == ({"beta"}, set())
 
 
 def test_former_keys_say_what_became_of_them() -> None:

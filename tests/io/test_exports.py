@@ -14,7 +14,6 @@ import torch
 
 from arcvae.errors import CheckpointError
 from arcvae.io.exports import (
-    BEST,
     CHECKPOINT_FORMAT,
     EXPORT_FORMAT,
     check_digest,
@@ -100,7 +99,7 @@ def test_shipped_export_of_format_1_is_upgraded_and_its_file_left_alone() -> Non
     }
     assert export["task"] == {"_target_": GRIDS}
     assert export["model"]["_target_"] == "arcvae.grid.models.spatial.SpatialVAE"
-    assert (export["part"], export["class_names"], export["version"]) == (BEST, None, None)
+    assert (export["part"], export["class_names"], export["version"]) == ("vae_best", None, None)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == recorded["sha256"]
 
 
@@ -141,7 +140,7 @@ def test_format_1_without_a_decision_has_no_adjustment(tmp_path: Path) -> None:
 def test_checkpoint_is_read_as_an_export_of_the_whole_model(task: str) -> None:
     folder = GOLDEN / task
     checkpoint, best = read_export(folder / "checkpoints" / "best.ckpt"), read_export(main_export(folder))
-    assert checkpoint["part"] == BEST
+    assert checkpoint["part"] is None
     assert checkpoint["task"] == best["task"]
     assert checkpoint["model"] == best["model"]
     assert checkpoint["class_names"] == json.loads((folder / "metrics.json").read_text())["class_names"]
@@ -214,7 +213,7 @@ def test_other_files_are_told_by_what_they_are(tmp_path: Path) -> None:
     }
     for what, content in others.items():
         save_torch(tmp_path / "o.pth", content)
-        with pytest.raises(CheckpointError, match=f"is {what}, not an export of arcvae; give vae_best.pth"):
+        with pytest.raises(CheckpointError, match=f"is {what}, not an export of arcvae; give one that exports.json"):
             read_export(tmp_path / "o.pth")
         with pytest.raises(CheckpointError, match=f"is {what}; give a checkpoint of arcvae.train"):
             read_checkpoint(tmp_path / "o.pth")
@@ -267,16 +266,25 @@ def test_file_that_the_manifest_does_not_know_is_refused(tmp_path: Path) -> None
 
 
 def test_whole_model_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
-    parts = {"encoder": STATE, BEST: STATE, "decoder": STATE}
-    write_exports(tmp_path / "codec", parts, FACTS)
-    assert main_export(tmp_path / "codec") == tmp_path / "codec" / "vae_best.pth"
-    (tmp_path / "codec" / "exports.json").unlink()
-    assert main_export(tmp_path / "codec") == tmp_path / "codec" / "vae_best.pth"
+    write_exports(tmp_path / "tree", {"left": STATE, "tree": STATE, "right": STATE}, FACTS, "tree")
+    assert main_export(tmp_path / "tree") == tmp_path / "tree" / "tree.pth"
+    (tmp_path / "tree" / "tree.pth").unlink()
+    with pytest.raises(CheckpointError, match=r"holds left\.pth, right\.pth, tree\.pth; give one of these files"):
+        main_export(tmp_path / "tree")
+    # Earlier versions did not say which one it is.
+    for manifest in (None, "[]", '{"main": "../codec/vae_best", "sha256": {}}'):
+        write_exports(tmp_path / "codec", {"encoder": STATE, "vae_best": STATE, "decoder": STATE}, FACTS)
+        assert main_export(tmp_path / "codec") == tmp_path / "codec" / "vae_best.pth"
+        if manifest is None:
+            (tmp_path / "codec" / "exports.json").unlink()
+        else:
+            (tmp_path / "codec" / "exports.json").write_text(manifest)
+        assert main_export(tmp_path / "codec") == tmp_path / "codec" / "vae_best.pth"
     write_exports(tmp_path / "one", {"tagger": STATE}, FACTS)
     assert main_export(tmp_path / "one") == tmp_path / "one" / "tagger.pth"
     write_exports(tmp_path / "two", {"left": STATE, "right": STATE}, FACTS)
-    with pytest.raises(CheckpointError, match=r"two holds left\.pth, right\.pth; give one of them"):
+    with pytest.raises(CheckpointError, match=r"two holds left\.pth, right\.pth; give one of these files"):
         main_export(tmp_path / "two")
     (tmp_path / "none").mkdir()
-    with pytest.raises(CheckpointError, match=r"there is no checkpoint or export in .*none; give the folder"):
+    with pytest.raises(CheckpointError, match=r"none holds no exports; give the folder of a finished training run"):
         main_export(tmp_path / "none")

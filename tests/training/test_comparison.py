@@ -97,7 +97,8 @@ def test_stability_of_a_loss_counts_rises_and_the_worst_run_is_shown() -> None:
         return record(0.1, history=rows)
 
     found = stabilities([run(3, 2, 1), run(1, 2, 3)], ["val/loss", "val/beta", "val/kl_per_dim/*", "train/loss"])
-    assert list(found) == ["val/loss"]
+    assert list(found) == ["val/loss", "val/beta"]
+    assert list(stabilities([run(1, 2)], ["val/loss", "val/beta"], schedules=["beta"])) == ["val/loss"]
     assert found["val/loss"]["worse_share"] == 1
     # Which further metrics fall is said by the task that has them.
     assert stabilities([run(1, 2, 3)], ["val/loss"], ())["val/loss"]["worse_share"] == 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import arcvae
 from arcvae.app.build import Builder
-from arcvae.app.checks import falling_metrics
+from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
 from arcvae.app.plugins import plugin_names
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
@@ -49,13 +49,14 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
     lower = {name for found in records.values() for record in found for name in falling_metrics(record.config)}
-    results = _results(records, variants, study, lower) | {
+    schedules = {name for found in records.values() for record in found for name in scheduled_metrics(record.config)}
+    results = _results(records, variants, study, lower, schedules) | {
         "version": arcvae.__version__,
         "command": list(command),
         "config": shown,
     }
     write_json(folder / "results.json", results)
-    report = markdown(records, study, lower)
+    report = markdown(records, study, lower, schedules)
     write_atomic(folder / "results.md", report.encode())
     _draw(records, variants, study, folder)
     log.info("\n%s", report)
@@ -63,7 +64,9 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     return results
 
 
-def _results(records: Records, variants: Variants, study: Mapping[str, Any], lower: Collection[str]) -> dict[str, Any]:
+def _results(
+    records: Records, variants: Variants, study: Mapping[str, Any], lower: Collection[str], schedules: Collection[str]
+) -> dict[str, Any]:
     """What ``results.json`` says of the variants."""
     chosen, reason = recommend(records, study["rank"])
     return {
@@ -80,7 +83,7 @@ def _results(records: Records, variants: Variants, study: Mapping[str, Any], low
                     if (entry := summary(found, split, metric)).values
                 },
                 "verdicts": [record.verdict for record in found],
-                "stability": stabilities(found, list(study["curves"]), lower),
+                "stability": stabilities(found, list(study["curves"]), lower, schedules),
             }
             for name, found in records.items()
         },

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 import arcvae
-from arcvae.app.build import build
+from arcvae.app.build import Builder
 from arcvae.app.command import checkpoint_of
 from arcvae.app.console import quiet
 from arcvae.app.jobs.evaluate import corpus_of, restore_from
-from arcvae.io.exports import BEST, OPERATORS, read_export
+from arcvae.errors import CheckpointError
+from arcvae.io.exports import OPERATORS, main_export, read_export
 from arcvae.io.files import write_atomic, write_json
 from arcvae.training.run_folder import held_run_folder
 from arcvae.training.software import software
@@ -42,7 +43,8 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     with held_run_folder(folder):
         model = restore_from(config, checkpoint)
         model.task.require_operators(checkpoint)
-        found = model.task.operate(model.module, model.data, config, build(config, "operators"), folder)
+        training = Builder(config["plugins"])("operators", config["operators"])
+        found = model.task.operate(model.module, model.data, config, training, folder)
         beside = [file.with_suffix(OPERATORS) for file in _files_of_weights(checkpoint)]
         for file in beside:
             write_atomic(file, (folder / "operators.safetensors").read_bytes())
@@ -64,8 +66,11 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
 
 def _files_of_weights(checkpoint: Path) -> list[Path]:
     """A checkpoint, and the export of its run if that has the same weights."""
-    export = checkpoint.parent.parent / f"{BEST}.pth"
-    if checkpoint.parent.name != "checkpoints" or not export.is_file():
+    if checkpoint.parent.name != "checkpoints":
+        return [checkpoint]
+    try:
+        export = main_export(checkpoint.parent.parent)
+    except CheckpointError:  # its run is not finished
         return [checkpoint]
     ours, theirs = (read_export(file)["state_dict"] for file in (checkpoint, export))
     same = ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

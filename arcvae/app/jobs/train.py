@@ -142,7 +142,7 @@ def _finish(
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
             "class_names": list(data.class_names), "version": arcvae.__version__,
         }  # fmt: skip
-        write_exports(folder, task.exports(module), facts)
+        write_exports(folder, task.exports(module), facts, task.main_export)
     verdict, findings = assess(module, module.results[split], adjustment["tau"])
     return RunRecord(
         run_id=folder.name,

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from arcvae.grid.analysis.pictures import mosaic
 from arcvae.grid.codec import load_codec
 from arcvae.grid.corpus.files import read_corpus
+from arcvae.grid.settings import WHOLE_MODEL
 from arcvae.io.exports import read_export
 from arcvae.training.record import RunRecord
 
@@ -31,7 +32,7 @@ def reconstructions_figure(runs: Mapping[str, Sequence[Path]], records: Mapping[
     grids = val[np.random.default_rng(0).permutation(len(val))[:_PICTURED]]
     rows = [grids]
     for variant in runs.values():
-        path = variant[0] / "vae_best.pth"
+        path = variant[0] / f"{WHOLE_MODEL}.pth"
         rows.append(load_codec(read_export(path), path).reconstruct(grids))
     names = ["original", *(name if len(name) < 20 else f"{name[:18]}…" for name in runs)]
     return mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names)
