@@ -65,12 +65,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
             limit=limit, adjustment=figures["logit_adjustment"], seed=config["seed"], folder=folder, **settings,
         )  # fmt: skip
         record = {
-            "version": arcvae.__version__,
-            "command": list(command),
-            "config": shown,
-            "checkpoint": str(checkpoint),
-            "software": software(),
-            "corpus": corpus_of(model),
+            **origin(model, checkpoint, shown, command),
             "split": split,
             "samples": min(limit, model.data.size(split)),
             "tuning_samples": model.data.size("val"),
@@ -96,12 +91,19 @@ def restore_from(config: Mapping[str, Any], checkpoint: Path) -> Restored:
     )
 
 
-def corpus_of(model: Restored) -> dict[str, Any]:
-    """The corpus that a model was measured on, for the record."""
+def origin(model: Restored, checkpoint: Path, shown: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """What the record of a job says of how it was called, and with which model and corpus."""
     return {
-        "path": str(model.data.corpus_path),
-        "sha256": model.data.content_hash,
-        "is_that_of_the_training": model.same_corpus,
+        "version": arcvae.__version__,
+        "command": list(command),
+        "config": shown,
+        "checkpoint": str(checkpoint),
+        "software": software(),
+        "corpus": {
+            "path": str(model.data.corpus_path),
+            "sha256": model.data.content_hash,
+            "is_that_of_the_training": model.same_corpus,
+        },
     }
 
 

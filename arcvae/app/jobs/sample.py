@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.console import quiet
-from arcvae.app.jobs.evaluate import corpus_of, restore_from
+from arcvae.app.jobs.evaluate import origin, restore_from
 from arcvae.io.files import write_json
 from arcvae.training.evaluation import tune_adjustment
 from arcvae.training.run_folder import held_run_folder
-from arcvae.training.software import software
 
 log = logging.getLogger("arcvae")
 
@@ -45,12 +43,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
             adjustment = tune_adjustment(model.module, model.data.evaluation_loader("val"), model.counts)
         found = model.task.draw(model.module, model.data, config, source, folder, adjustment)
         record = {
-            "version": arcvae.__version__,
-            "command": list(command),
-            "config": shown,
-            "checkpoint": str(checkpoint),
-            "software": software(),
-            "corpus": corpus_of(model),
+            **origin(model, checkpoint, shown, command),
             "logit_adjustment": adjustment,
             **found,
         }

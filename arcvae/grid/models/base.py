@@ -145,6 +145,21 @@ class GridModel(nn.Module):
         slots = self.slots or 1
         return z.view(len(z), slots, self.latent_dim // slots)
 
+    def object_masks(self, objects: Tensor) -> tuple[Tensor, Tensor]:
+        """The cells of single objects as the decoder draws them, whatever else is in their grids.
+
+        Args:
+            objects: Slots of codes that hold an object each, ``(M, D / K)``.
+
+        Returns:
+            Masks ``(M, F, F)``, bool, and where their upper left corners lie in the grid, ``(M, 2)`` int64, perhaps
+            outside of it.
+
+        Raises:
+            TypeError: Codes that are not made of objects.
+        """
+        raise TypeError(f"a {type(self).__name__} has no codes of objects")
+
     def between(self, first: Tensor, second: Tensor, shares: Tensor) -> Tensor:
         """Codes on the way from one to another: here the straight line between their latents.
 

@@ -25,7 +25,7 @@ from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.base import Encoding, GridModel
 from arcvae.grid.models.dihedral import ORDER, Frame, frame_of
 from arcvae.grid.models.shapes import ShapeDecoder, ShapeEncoder
-from arcvae.grid.models.slots import COLOR, EXACT_LOGVAR, PLACE, SlotDecoder, SlotEncoder
+from arcvae.grid.models.slots import COLOR, EXACT_LOGVAR, PLACE, SlotDecoder, SlotEncoder, corners_of, parity_of
 
 _LOG_2PI: Final = math.log(2 * math.pi)
 
@@ -100,6 +100,11 @@ class ObjectsVAE(GridModel):
     def paint(self, z: Tensor, height: int, width: int) -> Tensor:
         """As :meth:`draw`, for any number of slots; where objects overlap, the later slot is seen."""
         return self.decoder.draw(z, height, width, in_order=True)
+
+    def object_masks(self, objects: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks of F x F cells, and their corners."""
+        masks = self.decoder.scores(objects[:, PLACE:], parity_of(objects)) > 0  # (M, F, F)
+        return masks, torch.stack(corners_of(objects, self.frame.size), 1)
 
     @property
     def frame(self) -> Frame:

@@ -14,8 +14,7 @@ from scipy import ndimage
 
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import Numbers, ObjectCodes
-from arcvae.grid.models.objects import ObjectsVAE
-from arcvae.grid.models.slots import COLUMN, PLACE, ROW, corners_of, parity_of
+from arcvae.grid.models.slots import COLUMN, ROW
 from arcvae.grid.operations.checks import whole
 from arcvae.grid.operations.slots import heads, replaced, together
 
@@ -33,7 +32,7 @@ def codec_of(codes: ObjectCodes, purpose: str) -> Codec:
     Raises:
         ValueError: Codes that know none.
     """
-    if not isinstance(codes.codec, Codec) or not isinstance(codes.codec.model, ObjectsVAE):
+    if not isinstance(codes.codec, Codec) or codes.codec.model.slots is None:
         raise ValueError(f"{purpose} draws shapes and needs a codec; take the codes from codec.codes(grids)")
     return codes.codec
 
@@ -58,12 +57,9 @@ def drawn(codes: ObjectCodes, which: NDArray[np.bool_], purpose: str) -> list[Ce
         return []
     codec = codec_of(codes, purpose)
     codec.require("decoder", purpose)
-    model = codec.model
-    assert isinstance(model, ObjectsVAE)
     found: list[Cells] = []
     for piece in objects.to(codec.device).split(_BATCH):
-        masks = model.decoder.scores(piece[:, PLACE:], parity_of(piece)) > 0  # (M, F, F)
-        corners = torch.stack(corners_of(piece, model.frame.size), 1)  # (M, 2)
+        masks, corners = codec.model.object_masks(piece)  # (M, F, F), (M, 2)
         for mask, corner in zip(masks.cpu().numpy(), corners.cpu().numpy(), strict=True):
             found.append(np.argwhere(mask) + corner)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
@@ -122,6 +123,12 @@ def test_posterior_and_its_weight_are_those_of_torch_distributions() -> None:
     expected = (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
     torch.testing.assert_close(model.log_weight(z, logvar, noise), expected)
     torch.testing.assert_close(model.kl(mu, logvar), torch.distributions.kl_divergence(posterior, prior))
+
+
+def test_codes_without_objects_have_no_masks_of_objects(make_flat: Make) -> None:
+    model = make_flat()
+    with pytest.raises(TypeError, match=f"a {type(model).__name__} has no codes of objects"):
+        model.object_masks(torch.zeros(1, model.latent_dim))
 
 
 def test_latents_that_are_not_packed_are_the_code_itself() -> None:

@@ -53,6 +53,18 @@ def test_emptied_slot_draws_nothing(vae: ObjectsVAE) -> None:
     assert not drawn(vae, slots).any()
 
 
+@torch.no_grad()
+def test_masks_of_objects_laid_at_their_corners_are_the_grids(vae: ObjectsVAE) -> None:
+    slots = codes_of(vae, GRIDS)
+    filled = slots[..., COLOR] > 0
+    masks, corners = vae.object_masks(slots[filled])
+    laid = torch.zeros_like(GRIDS)
+    for (grid, slot), mask, corner in zip(filled.nonzero(), masks, corners, strict=True):
+        row, column = (mask.nonzero() + corner).T
+        laid[grid, row, column] = slots[grid, slot, COLOR].byte()
+    assert torch.equal(laid, GRIDS)
+
+
 def test_quarter_turn_of_the_code_is_the_quarter_turn_of_the_grid(vae: ObjectsVAE) -> None:
     slots = codes_of(vae, GRIDS)
     turned = slots.clone()
