@@ -9,16 +9,14 @@ from typing import Any
 
 import torch
 
-import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.command import checkpoint_of
 from arcvae.app.console import quiet
-from arcvae.app.jobs.evaluate import corpus_of, restore_from
+from arcvae.app.jobs.evaluate import origin, restore_from
 from arcvae.errors import CheckpointError
 from arcvae.io.exports import OPERATORS, main_export, read_export
 from arcvae.io.files import write_atomic, write_json
 from arcvae.training.run_folder import held_run_folder
-from arcvae.training.software import software
 
 log = logging.getLogger("arcvae")
 
@@ -49,12 +47,7 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         for file in beside:
             write_atomic(file, (folder / "operators.safetensors").read_bytes())
         record = {
-            "version": arcvae.__version__,
-            "command": list(command),
-            "config": shown,
-            "checkpoint": str(checkpoint),
-            "software": software(),
-            "corpus": corpus_of(model),
+            **origin(model, checkpoint, shown, command),
             "operators": [str(file) for file in beside],
             **found,
         }
