@@ -91,7 +91,7 @@ class GridModule(ImbalanceModule):
             self.step_scalars |= {"beta": self.beta, "beta_per_grid": self.beta_per_grid}
         mu, logvar = encoder(batch)
         mu, logvar = mu.float(), logvar.float()  # (N, K D); the KL does not survive half precision
-        z = self.model.sample_posterior(mu, logvar, torch.randn_like(mu)) if stage == "train" else mu
+        z = self.model.sample_posterior(mu, logvar, self.model.training_noise(mu)) if stage == "train" else mu
         logits = decoder(z)  # (N, C, S, S)
         reconstruction = self.loss(logits, batch)
         kl_per_dim = self.model.kl(mu, logvar).mean(0).view(-1, len(self.model.kl_names)).sum(0)  # (D,)

@@ -223,6 +223,7 @@ SETTINGS: Final = Settings(
         "model.frame": Number(2, 32, integer=True),
         "model.max_cells": Number(1, 256, integer=True),
         "model.encoder_blocks": Number(0, 64, integer=True),
+        "model.mean_share": Number(0, 1),
         "model.decoder_blocks": Number(0, 64, integer=True),
         "beta.free_nats": _BETA,
         "beta.maximum": _BETA,

@@ -21,6 +21,7 @@ RENAMED: Final[Mapping[str, str]] = {
 
 NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
     "arcvae.grid.corpus.data.GridDataModule": {"generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0},
+    "arcvae.grid.models.objects.ObjectsVAE": {"mean_share": 0.0},
 }
 """Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""
 

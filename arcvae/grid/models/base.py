@@ -229,6 +229,10 @@ class GridModel(nn.Module):
         """
         return mu + noise * (0.5 * logvar).exp()
 
+    def training_noise(self, mu: Tensor) -> Tensor:
+        """The noise of :meth:`sample_posterior` in a training step, of the shape of ``mu``."""
+        return torch.randn_like(mu)
+
     def kl(self, mu: Tensor, logvar: Tensor) -> Tensor:
         """KL(q(z | x) || p(z)) of each number in nats: of the shape of ``mu``, ``(N, D)`` or ``(N, L)``."""
         return gaussian_kl(mu, logvar)

@@ -44,6 +44,9 @@ class ObjectsVAE(GridModel):
         width: Features of the dense layers.
         encoder_blocks: Residual blocks of the encoder of shapes.
         decoder_blocks: Residual blocks of the decoder of shapes.
+        mean_share: Share of the objects whose codes are drawn from the mean of the posterior in training, as they are
+            in use, in [0, 1]. The eight numbers of a shape that every symmetry leaves as it is, such as a single cell,
+            are equal there, which they never are with noise: a decoder that has not met this draws them wrong.
 
     Raises:
         ValueError: An odd frame, or fewer than eight numbers of a shape: they could not tell its orientation.
@@ -72,12 +75,13 @@ class ObjectsVAE(GridModel):
         width: int = 384,
         encoder_blocks: int = 1,
         decoder_blocks: int = 2,
+        mean_share: float = 0.125,
     ) -> None:
         if shape_numbers < ORDER:
             raise ValueError(f"shape_numbers={shape_numbers} must be at least {ORDER}, one for each symmetry")
         super().__init__(slots * (PLACE + shape_numbers), num_colors, grid_size)
         self.slots: int = slots
-        self.shape_numbers = shape_numbers
+        self.shape_numbers, self.mean_share = shape_numbers, mean_share
         where = frame_of(frame)
         self.encoder = SlotEncoder(
             slots, num_colors, where, max_cells, ShapeEncoder(shape_numbers, where, width, encoder_blocks)
@@ -158,6 +162,14 @@ class ObjectsVAE(GridModel):
         """Place and colour stay exact; the shapes of filled slots are drawn."""
         moving = self._uncertain(mu)
         return torch.where(moving, mu + noise * (0.5 * logvar).exp(), mu)
+
+    def training_noise(self, mu: Tensor) -> Tensor:
+        """None for the slots that are to be at their means."""
+        noise = super().training_noise(mu)
+        if not self.mean_share:
+            return noise
+        at_mean = torch.rand(len(mu), self.slots, 1, device=mu.device) < self.mean_share
+        return self.slot_numbers(noise).masked_fill(at_mean, 0).flatten(1)
 
     def kl(self, mu: Tensor, logvar: Tensor) -> Tensor:
         """Nats of each number, ``(N, K (3 + S))``: the KL of shapes from N(0, I), the code length of place and colour.

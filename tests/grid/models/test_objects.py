@@ -190,3 +190,17 @@ def test_places_of_another_parity_are_reached_without_half_cells(vae: ObjectsVAE
     assert (way[:5, ROW] % 1 == 0).all()
     assert (way[5:, ROW] % 1 == 0.5).all()
     assert (way[1:, ROW] >= way[:-1, ROW]).all()
+
+
+def test_a_share_of_the_objects_is_drawn_from_the_mean_in_training() -> None:
+    vae, mu = ObjectsVAE(width=8, mean_share=0.25), torch.zeros(500, 66)
+    torch.manual_seed(0)
+    noise = vae.slot_numbers(vae.training_noise(mu))
+    silent = (noise == 0).all(2)
+    assert silent.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert noise[~silent].std().item() == pytest.approx(1, abs=0.02)
+    none = ObjectsVAE(width=8, mean_share=0)
+    torch.manual_seed(0)
+    drawn = none.training_noise(mu)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.randn_like(mu))
