@@ -10,7 +10,7 @@ from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
 from arcvae.grid.settings import WHOLE_MODEL, model_problems
 from arcvae.training.findings import Finding
-from arcvae.training.task import Results, Task, Value
+from arcvae.training.task import Measurement, Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.grid.codec import Codec
@@ -194,3 +194,9 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if not all((run / f"{WHOLE_MODEL}.pth").is_file() for variant in runs.values() for run in variant):
             return {}
         return {"reconstructions": lambda: reconstructions_figure(runs, records)}
+
+    def measurement(self, name: str) -> Measurement:
+        """``operations``: the benchmark of operations on codes. ``transforms``: whether three are visible in codes."""
+        from arcvae.grid.benchmarks.measurements import MEASUREMENTS
+
+        return MEASUREMENTS[name]() if name in MEASUREMENTS else super().measurement(name)

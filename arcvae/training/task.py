@@ -10,10 +10,11 @@ Neither this module nor one that defines a task may import torch at the top: a c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from arcvae.errors import CheckpointError
+from arcvae.errors import CheckpointError, ConfigError
 from arcvae.training.findings import Finding, mode_collapse
 
 Value = float | list[float]
@@ -27,6 +28,55 @@ MODE_COLLAPSE_SHARE = 0.99
 MODE_COLLAPSE_RECALL = 0.05
 """A model has collapsed if at least this share of its predictions is the majority class and the recall of all others
 is below this."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a measurement says of several models.
+
+    Attributes:
+        summary: Markdown for the terminal.
+        text: Markdown of everything, the summary included.
+        pictures: Functions that return a matplotlib figure, by name.
+    """
+
+    summary: str
+    text: str
+    pictures: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+
+
+class Measurement:
+    """Something that a study measures of trained models beyond the metrics of their runs, each model by itself."""
+
+    def corpus(self, path: str | None, output_dir: str) -> Path:
+        """The corpus to measure on.
+
+        Args:
+            path: The one that was asked for, or that the models were trained on; None: there is none.
+            output_dir: Where to make one.
+        """
+        raise NotImplementedError
+
+    def measure(self, model: Any, corpus: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Measure one model.
+
+        Args:
+            model: As :func:`arcvae.load` returns it.
+            corpus: See :meth:`corpus`.
+            settings: The node ``study.measure``.
+
+        Returns:
+            Results that JSON can hold.
+        """
+        raise NotImplementedError
+
+    def report(self, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Report:
+        """A report on several models.
+
+        Args:
+            results: What :meth:`measure` has returned for each run of each variant.
+        """
+        raise NotImplementedError
 
 
 class Task(Generic[M, D]):
@@ -249,3 +299,11 @@ class Task(Generic[M, D]):
             records: Their records, :class:`~arcvae.training.record.RunRecord`.
         """
         return {}
+
+    def measurement(self, name: str) -> Measurement:
+        """What a study calls ``measure.what``.
+
+        Raises:
+            ConfigError: This task measures no such thing.
+        """
+        raise ConfigError(f"study.measure.what={name}: models for {self.name} have no such measurement")
