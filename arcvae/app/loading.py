@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from arcvae.app.shipped import SHIPPED, shipped
 from arcvae.app.tasks import task_of_export
 from arcvae.io.exports import OPERATORS, check_digest, main_export, read_export
 from arcvae.training.task import Task
-
-SHIPPED: Final = Path(__file__).parents[1] / "weights"
-"""Models that come with arcvae, each with the command that made it and what it scores in a ``.json`` beside it."""
 
 
 def load(
@@ -49,9 +47,3 @@ def load(
     check_digest(path)
     export = read_export(path)
     return (task or task_of_export(export, path)).load(export, path, device=device, **options)
-
-
-def shipped(path: Path) -> Path:
-    """The file behind the name of a model that comes with arcvae; a file or folder of that name goes first."""
-    models = {file.stem: file for file in SHIPPED.glob("*.safetensors")}
-    return path if path.exists() else models.get(str(path), path)

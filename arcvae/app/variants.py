@@ -12,6 +12,7 @@ from typing import Any
 from arcvae import errors
 from arcvae.app.compose import plan
 from arcvae.app.identity import config_hash, is_free, make_run_id
+from arcvae.app.shipped import comes_with_arcvae
 from arcvae.errors import ArcvaeError, DataError
 from arcvae.io.renamed import with_present_names
 from arcvae.io.settings import leaves
@@ -40,9 +41,14 @@ def jobs_of(config: Mapping[str, Any]) -> dict[tuple[str, int], list[str]]:
 def given_variants(runs: Sequence[str]) -> Variants:
     """Run folders as variants: those that differ in nothing but the seed are one, named by what sets it apart.
 
+    A model that comes with arcvae, given by its name, is a variant of that name.
+
     Raises:
         DataError: A folder without the record of a training run.
     """
+    if names := [run for run in runs if comes_with_arcvae(run)]:
+        others = [run for run in runs if run not in names]
+        return {name: [Path(name)] for name in names} | (given_variants(others) if others else {})
     groups: dict[str, dict[str, Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:

@@ -69,7 +69,7 @@ def test_every_rule_has_a_key() -> None:
     configs += plan("operate", [])
     configs += plan("corpus", ["kind=atomic,audio"], multirun=True)
     configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
-    configs += plan("compare", ["study=options,frontier,audio,audio_full"], multirun=True)
+    configs += plan("compare", ["study=options,frontier,audio,audio_full,operations,transforms"], multirun=True)
     for config in configs:
         used |= {id(Rulebook.of(config).rule(config, path)) for path, _ in leaves(config)}
     assert [place for place, rule in RULES.items() if id(rule) not in used] == []

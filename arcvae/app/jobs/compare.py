@@ -14,6 +14,7 @@ import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
+from arcvae.app.jobs.measure import measure
 from arcvae.app.plugins import plugin_names
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
 from arcvae.io.files import write_atomic, write_json
@@ -43,6 +44,8 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     quiet()
     variants = given_variants(config["runs"]) if config["runs"] else trained_variants(config)
     study = config["study"]
+    if study.get("measure"):
+        return measure(config, shown, variants, folder, command)
     records = {name: [RunRecord.read(run) for run in runs] for name, runs in variants.items()}
     if study.get("samples"):
         records = _with_validity(records, variants, study, config["output_dir"])
