@@ -1,7 +1,7 @@
 """Train variants and compare them: ``python -m arcvae.compare [study=options] ['seeds=[1,2,3]']``.
 
-Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``. Some studies measure codes, and take
-models that come with arcvae: ``python -m arcvae.compare study=operations 'runs=[atomic-objects]'``. Leaves a
+Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``. Studies that measure codes take
+models that come with arcvae as well: ``python -m arcvae.compare study=operations 'runs=[atomic-objects]'``. Leaves a
 report below ``outputs/compare/``; see README.md.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,13 @@ def collect(program: Program, scenes: Sequence[Scene], size: Size, limit: int, s
     index_, objects, every_, clear_, cells_, extent_ = np.array(rows, dtype=np.int64).reshape(-1, 6).T
     target = np.stack(targets) if targets else np.zeros((0, *size), dtype=np.uint8)
     return Cases(program, index_, target, objects, every_ > 0, clear_ > 0, cells_, extent_)
+
+
+def joined(several: Sequence[Cases]) -> Cases:
+    """Cases of several programs as one; the program is that of the first."""
+    parts = ("index", "target", "objects", "every", "clear", "cells", "extent")
+    together: dict[str, Any] = {part: np.concatenate([getattr(cases, part) for cases in several]) for part in parts}
+    return Cases(several[0].program, **together)
 
 
 def _stages(program: Program, scene: Scene, size: Size) -> list[list[Drawing]]:

@@ -11,12 +11,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcvae.grid.benchmarks.cases import Cases
+from arcvae.grid.benchmarks.cases import Cases, joined
 from arcvae.grid.benchmarks.operators import MeanDifference, Network, Operator, Pairs, Ridge, Scale, pairs_of
 from arcvae.grid.benchmarks.programs import operations_of
 from arcvae.grid.benchmarks.residuals import residuals
@@ -34,6 +34,7 @@ Grids = NDArray[np.uint8]
 Latents = NDArray[np.float32]
 Outputs = dict[str, Grids]
 Seconds = dict[str, float]
+Value = TypeVar("Value")
 
 LEARNED: Final = ("mean difference", "ridge", "network")
 """Names of the controls that are learned."""
@@ -63,7 +64,8 @@ def measure_operations(codec: Codec, work: Workload, *, seconds: float, refine: 
     facts = bench.learn(seconds, seed)
     found: dict[str, Any] = {"main": bench.main, "objects": bench.subject.objects, "training": facts}
     found["limits"] = None if bench.subject.limits is None else vars(bench.subject.limits)
-    found["programs"], pictures = [], {}
+    found["programs"] = []
+    pictures: dict[str, Any] = {}
     for cases in work.single:
         row, outputs = bench.row([cases], refine)
         found["programs"].append({"program": str(cases.program)} | row)
@@ -132,31 +134,31 @@ class _Bench:
     def row(self, several: Sequence[Cases], refine: int) -> tuple[dict[str, Any], Outputs]:
         """Figures of the cases of some programs together, and the grids of each way and control."""
         parts = [self.outputs(cases, refine) for cases in several]
-        count = sum(map(len, several))
-        # A way that only some of the programs have is, for the others, the operation itself.
-        names = list(dict.fromkeys(name for outputs, _ in parts for name in outputs))
-        outputs = {name: np.concatenate([o.get(name, o.get("operation", o[self.main])) for o, _ in parts]) for name in names}  # noqa: E501  # fmt: skip
+        cases = joined(several)
+        outputs = {name: np.concatenate([_way(found, name) for found, _ in parts]) for name in _names(parts, 0)}
         seconds = {
-            name: 1000 * sum(s.get(name, s.get("operation", 0.0)) for _, s in parts) / max(1, count)
-            for name in dict.fromkeys(name for _, s in parts for name in s)
+            name: 1000 * sum(_way(took, name) for _, took in parts) / max(1, len(cases)) for name in _names(parts, 1)
         }
-        target, objects = (np.concatenate([getattr(cases, part) for cases in several]) for part in ("target", "objects"))
-        masks = {part: np.concatenate([getattr(cases, part) for cases in several]) for part in ("clear", "every")}
+        masks = {"clear": cases.clear, "every": cases.every}
         if limits := self.subject.limits:
-            cells, extent = (np.concatenate([getattr(cases, part) for cases in several]) for part in ("cells", "extent"))
-            masks["fit"] = masks["clear"] & (cells <= limits.max_cells) & (extent <= limits.frame)
-            masks["fit"] &= objects <= limits.slots
-        source = self.work.pool[np.concatenate([cases.index for cases in several])]
+            fit = (cases.cells <= limits.max_cells) & (cases.extent <= limits.frame) & (cases.objects <= limits.slots)
+            masks["fit"] = cases.clear & fit
+        # What the grids before and after give when they are plainly reconstructed.
+        wanted = {"source": self.work.pool[cases.index]}
         found = {
-            name: figures(target, grids, objects, masks, detail=name not in CONTROLS or name == self.main)
+            name: figures(
+                wanted.get(name, cases.target), grids, cases.objects, masks,
+                detail=name == self.main or name not in (*CONTROLS, "source", "target"),
+            )
             for name, grids in outputs.items()
-            if name not in ("target", "source")
+        }  # fmt: skip
+        row = {
+            "operations": [operations_of(one.program) for one in several],
+            "cases": {name: int(mask.sum()) for name, mask in masks.items()},
+            "figures": found,
+            "seconds": seconds,
         }
-        found["source"] = figures(source, outputs["source"], objects, masks, detail=False)
-        found["target"] = figures(target, outputs["target"], objects, masks, detail=False)
-        names_of = [operations_of(cases.program) for cases in several]
-        cases = {name: int(mask.sum()) for name, mask in masks.items()}
-        return {"operations": names_of, "cases": cases, "figures": found, "seconds": seconds}, outputs
+        return row, outputs
 
     def outputs(self, cases: Cases, refine: int) -> tuple[Outputs, Seconds]:
         """What each way and control makes of the cases of a program, ``(M, H, W)``, and the seconds it took."""
@@ -227,10 +229,18 @@ def encoded_pairs(subject: Subject, lessons: Lessons) -> tuple[Pairs, Pairs, flo
     started = time.perf_counter()
     source = subject.encode(lessons.source)
     targets = {text: subject.encode(grids) for text, grids in lessons.targets.items()}
-    train, val = (
-        pairs_of(source, targets, part) for part in (slice(0, lessons.train), slice(lessons.train, None))
-    )
+    train, val = (pairs_of(source, targets, part) for part in (slice(0, lessons.train), slice(lessons.train, None)))
     return train, val, time.perf_counter() - started
+
+
+def _names(parts: Sequence[tuple[Outputs, Seconds]], which: int) -> list[str]:
+    """Names of ways and controls that any of the programs has."""
+    return list(dict.fromkeys(name for part in parts for name in part[which]))
+
+
+def _way(found: Mapping[str, Value], name: str) -> Value:
+    """What a program gives one way; one that does not know the way gives what the operation itself gives."""
+    return found[name if name in found else "operation"]
 
 
 def timed(run: Callable[[], Grids]) -> tuple[Grids, float]:

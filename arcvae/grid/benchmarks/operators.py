@@ -95,7 +95,8 @@ class MeanDifference(Operator):
         self.shift = {text: (target - train.source).mean(0) for text, target in train.targets.items()}
 
     def step(self, text: str, latents: Latents) -> Latents:
-        return latents + self.shift[text]
+        moved: Latents = latents + self.shift[text]
+        return moved
 
 
 class Ridge(Operator):
@@ -218,7 +219,7 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _initialize(network: nn.Sequential, generator: torch.Generator) -> None:
-    """Weights of torch's default range, from a generator of our own; the last layer at 0: the step begins as nothing."""
+    """Weights of torch's default range, the last layer at 0, so that a step begins as nothing."""
     for layer in network:
         if isinstance(layer, nn.Linear):
             bound = layer.in_features**-0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -61,9 +61,9 @@ def operations_figure(name: str, run: Mapping[str, Any]) -> Figure:
         run: Its results.
     """
     rows = [(entry["program"], entry["cases"]) for entry in run["pictures"].values() if entry["cases"]]
-    blank: Sequence[Any] = np.zeros_like(np.array(rows[0][1][0]))
-    triples = [[*cases, *[blank] * (2 - len(cases))] for _, cases in rows]
-    grids = np.array(triples, dtype=np.int64).reshape(-1, *np.shape(blank)[1:])  # rows of six
+    first = np.array(rows[0][1][0])
+    triples = [[*map(np.array, cases), *[np.zeros_like(first)] * (2 - len(cases))] for _, cases in rows]
+    grids = np.array(triples, dtype=np.int64).reshape(-1, *first.shape[1:])  # rows of six
     headings = ["source", "result", "oracle", "source", "result", "oracle"]
     title = f"{name}: the first case, and the first that is wrong (crosses: wrong cells)"
     labels = [program.replace("(", "\n(", 1) for program, _ in rows]
@@ -77,5 +77,3 @@ def operations_figure(name: str, run: Mapping[str, Any]) -> Figure:
             axes.scatter(x + left, y + top, marker="x", s=14, linewidths=2.2, color="black")
             axes.scatter(x + left, y + top, marker="x", s=14, linewidths=1.1, color="white")
     return figure
-
-

@@ -30,9 +30,7 @@ _ARGUMENTS: Final[Mapping[str, Sequence[str]]] = {
     "tile": ("columns=1, objects=largest", "objects=smallest"),
 }
 """Arguments of each operation."""
-SINGLE: Final = tuple(
-    Program.parse(f"{name}({arguments})") for name in OPERATIONS for arguments in _ARGUMENTS.get(name, ())
-)
+SINGLE: Final = tuple(Program.parse(f"{name}({arguments})") for name in OPERATIONS for arguments in _ARGUMENTS[name])
 """Each operation with each of its arguments."""
 REPEATED: Final = Program.parse("translate(dy=1) | translate(dy=1) | translate(dy=1)")
 """A size reached in steps: what trained operators make of one that they have not been trained on."""
@@ -84,15 +82,14 @@ def chains(
         ValueError: No such chain was found: scenes in which every change leaves the grid.
     """
     rng = np.random.default_rng([seed, depth, exact])
-    names = [name for name in EXACT if name in OPERATIONS] if exact else list(_ARGUMENTS)
+    names = EXACT if exact else tuple(OPERATIONS)
     trials = [scene for scene in scenes if len(scene) > 1][:_TRIED] or list(scenes[:_TRIED])
     found: list[Program] = []
     for _ in range(_ATTEMPTS):
         if len(found) == count:
             return found
-        drawn = [names[index] for index in rng.integers(len(names), size=depth)]
-        texts = [f"{name}({_ARGUMENTS[name][rng.integers(len(_ARGUMENTS[name]))]})" for name in drawn]
-        program = Program.parse(" | ".join(texts))
+        drawn = [names[index] for index in rng.integers(len(names), size=depth).tolist()]
+        program = Program.parse(" | ".join(f"{name}({rng.choice(_ARGUMENTS[name])})" for name in drawn))
         if _says_something(program, trials, size):
             found.append(program)
     raise ValueError(f"no {count} chains of depth {depth} change these grids without hiding cells; take larger grids")

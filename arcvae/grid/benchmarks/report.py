@@ -1,4 +1,4 @@
-"""The report on the benchmark of operations, in Markdown: gates, each program beside its controls, depth, errors, laws."""
+"""The report on the benchmark of operations, in Markdown: gates, programs beside controls, depth, errors, laws."""
 
 from __future__ import annotations
 
@@ -120,22 +120,23 @@ def _variant(name: str, runs: Runs) -> list[str]:
     lines = [f"## {name}", "", _facts(runs), "", *_programs(runs)]
     lines += ["", *_by_objects(runs), "", *_laws(runs), ""]
     if first["chains"]:
-        lines += ["Chains:", "", *(f"- {text}" for row in first["chains"] for text in row["chains"]), ""]
+        lines += ["Chains:", "", *(f"- `{text}`" for row in first["chains"] for text in row["chains"]), ""]
     return lines
 
 
 def _facts(runs: Runs) -> str:
     first, training = runs[0], runs[0]["training"]
     limits = first["limits"]
-    kind = "Codes without objects" if limits is None else (
-        f"Codes of up to {limits['slots']} objects of at most {limits['max_cells']} cells, {limits['frame']} high and wide"
-    )  # fmt: skip
+    kind = "Codes without objects"
+    if limits:
+        most = f"{limits['max_cells']} cells, {limits['frame']} high and wide"
+        kind = f"Codes of up to {limits['slots']} objects of at most {most}"
     plain = [run["plain"] for run in runs]
     return (
-        f"{kind}. Plain reconstruction is exact for {cell(one['exact'] for one in plain)} of {plain[0]['grids']:,} test "
-        f"grids; 1,000 of them take {cell(one['encode_seconds'] for one in plain)} s to encode and "
-        f"{cell(one['decode_seconds'] for one in plain)} s to decode. Learned operators: {training['pairs']:,} pairs of "
-        f"each of {training['steps']} steps; ridge regression {training['ridge_seconds']:.1f} s, network "
+        f"{kind}. Plain reconstruction is exact for {cell(one['exact'] for one in plain)} of {plain[0]['grids']:,} "
+        f"test grids; 1,000 of them take {cell(one['encode_seconds'] for one in plain)} s to encode and "
+        f"{cell(one['decode_seconds'] for one in plain)} s to decode. Learned operators: {training['pairs']:,} pairs "
+        f"of each of {training['steps']} steps; ridge regression {training['ridge_seconds']:.1f} s, network "
         f"{training['network_epochs']} epochs in {training['network_seconds']:.0f} s, error on validation "
         f"{training['ridge_error']:.2f} and {training['network_error']:.2f} of the variance of codes. "
         f"What counts is the {first['main']}."
@@ -149,14 +150,14 @@ def _programs(runs: Runs) -> list[str]:
     fits = ["fits"] if first["limits"] else []
     controls = [name for name in CONTROLS if name != main]
     head = ["program", "cases", "exact", "/ source", "/ target", *fits, "with hidden", "F1", *extra, *controls, "s"]
-    lines = ["Seconds are those of 1,000 grids, from codes to decoded grids.", "", row_of(head), row_of(["---"] * len(head))]
-    for part, label in (("programs", "program"), ("chains", None)):
+    lines = ["Seconds are those of 1,000 grids, from codes to decoded grids.", ""]
+    lines += [row_of(head), row_of(["---"] * len(head))]
+    for part in ("programs", "chains"):
         for index, row in enumerate(first[part]):
             same = [run[part][index] for run in runs]
-            name = f"`{row[label]}`" if label else f"depth {row['depth']}, {_KINDS_OF_CHAINS[row['kind']]}"
             lines.append(
                 row_of([
-                    name, row["cases"]["clear"], cell(exact(one, main) for one in same),
+                    _name(row), row["cases"]["clear"], cell(exact(one, main) for one in same),
                     *(cell(_ratio(one, main, by) for one in same) for by in ("source", "target")),
                     *([cell(exact(one, main, "fit") for one in same)] if fits else []),
                     cell(exact(one, main, "every") for one in same),
@@ -168,6 +169,13 @@ def _programs(runs: Runs) -> list[str]:
     return lines
 
 
+def _name(row: Mapping[str, Any]) -> str:
+    """Of a program, its text as a cell of a table can hold it; of chains, their depth."""
+    if "program" in row:
+        return "`{}`".format(row["program"].replace("|", r"\|"))
+    return f"depth {row['depth']}, {_KINDS_OF_CHAINS[row['kind']]}"
+
+
 def _ratio(row: Mapping[str, Any], way: str, by: str) -> float | None:
     ours, plain = exact(row, way), exact(row, by)
     return None if ours is None or not plain else ours / plain
@@ -175,15 +183,24 @@ def _ratio(row: Mapping[str, Any], way: str, by: str) -> float | None:
 
 def _by_objects(runs: Runs) -> list[str]:
     counts = ("1", "2", "3", "4")
-    head = ["operation", *(f"{count} object{'s' * (count != '1')}" + " or more" * (count == "4") for count in counts), *KINDS]
+    head = ["operation", "1 object", "2 objects", "3 objects", "4 or more", *KINDS]
     lines = ["Exact match by number of objects, and wrong objects per 1,000 grids by kind, on clear cases:", ""]
     lines += [row_of(head), row_of(["---"] * len(head))]
-    for operation in operations_of(runs[0]):
-        found = [[row["figures"][run["main"]] for row in operations_of(run)[operation]] for run in runs]
-        cells = [cell(_mean(row.get("by_objects", {}).get(count) for row in rows) for rows in found) for count in counts]
-        cells += [cell(_mean(row.get("errors", {}).get(kind) for row in rows) for rows in found) for kind in KINDS]
-        lines.append(row_of([operation, *cells]))
+    groups = {name: [operations_of(run)[name] for run in runs] for name in operations_of(runs[0])}
+    groups |= {_name(row): [[run["chains"][i]] for run in runs] for i, row in enumerate(runs[0]["chains"])}
+    main = runs[0]["main"]
+    for name, rows in groups.items():
+        found = [[row["figures"].get(main, {}) for row in of_run] for of_run in rows]
+        cells = [_cell_of(found, "by_objects", count) for count in counts] + [
+            _cell_of(found, "errors", kind) for kind in KINDS
+        ]
+        lines.append(row_of([name, *cells]))
     return lines
+
+
+def _cell_of(found: Sequence[Sequence[Mapping[str, Any]]], part: str, key: str) -> str:
+    """A figure of some rows of each run, mean over rows."""
+    return cell(_mean(row.get(part, {}).get(key) for row in rows) for rows in found)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -193,8 +210,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _laws(runs: Runs) -> list[str]:
     lines = [
-        "Laws that operations should keep: the largest difference of a number, root mean square of the differences over "
-        "that of the codes' deviations from their mean, share of grids that decode to the same:", "",
+        "Laws that operations should keep: the largest difference of a number, root mean square of the differences "
+        "over that of the codes' deviations from their mean, share of grids that decode to the same:", "",
         row_of(["", "law", "largest", "relative", "same grids"]), row_of(["---"] * 5),
     ]  # fmt: skip
     for way, laws in runs[0]["residuals"].items():

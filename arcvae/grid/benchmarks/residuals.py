@@ -1,4 +1,4 @@
-"""Laws that operations on codes should keep, and by how much they miss them: identity, inverse, commutation, closure."""
+"""Laws that operations should keep: identity, inverse, commutation, closure; and by how much they miss them."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ class Subject:
         """Latents ``(N, L)`` of grids; what has no room in a code is left out without a warning."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            codes: Latents = self.codec.latents(self.codec.encode(grids)[0])  # type: ignore[assignment]
+            codes: Latents = self.codec.latents(self.codec.encode(grids)[0])
         return codes
 
     def decode(self, latents: Latents, size: Size) -> Grids:
         """The grids of latents."""
-        grids: Grids = self.codec.decode(self.codec.pack(np.nan_to_num(latents)), size=size)  # type: ignore[assignment]
+        grids: Grids = self.codec.decode(self.codec.pack(np.nan_to_num(latents)), size=size)
         return grids
 
     def codes(self, grids: Grids) -> ObjectCodes:
@@ -77,7 +77,7 @@ class Subject:
 
     def show(self, codes: ObjectCodes) -> Grids:
         """The grids of codes of objects."""
-        grids: Grids = self.codec.decode(codes)  # type: ignore[assignment]
+        grids: Grids = self.codec.decode(codes)
         return grids
 
     def ways(self, program: Program, refine: int) -> dict[str, Program]:

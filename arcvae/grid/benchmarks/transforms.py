@@ -43,7 +43,9 @@ _OTHER_COLOR: Final = 1e3
 """Distance that objects of different colours have at least when partners are sought."""
 
 
-def measure_transforms(codec: Codec, corpus: Corpus, limit: int, pairs: int, seconds: float, seed: int) -> dict[str, Any]:
+def measure_transforms(
+    codec: Codec, corpus: Corpus, *, limit: int, pairs: int, seconds: float, seed: int
+) -> dict[str, Any]:
     """The figures of one model, as JSON can hold them.
 
     Args:
@@ -100,7 +102,8 @@ def transformed(grids: Grids, limit: int) -> tuple[Grids, list[Grids]]:
         DataError: There are fewer than six such grids.
     """
     size = (grids.shape[1], grids.shape[2])
-    sources, found = [], []
+    sources: list[Grids] = []
+    found: list[list[Grids]] = []
     for grid in grids:
         if len(sources) == limit:
             break
@@ -176,17 +179,13 @@ def retrieval(query: NDArray[np.floating[Any]], keys: NDArray[np.floating[Any]])
     """
     length = max(query.shape[1], keys.shape[1])
     ours, theirs = (np.pad(part.astype(np.float64), ((0, 0), (0, length - part.shape[1]))) for part in (query, keys))
-    distance = np.sqrt(np.square(ours[:, None] - theirs[None]).sum(2)) if len(ours) < 64 else _distances(ours, theirs)
+    distance = np.stack([np.sqrt(np.square(one - theirs).sum(1)) for one in ours])
     right = np.diagonal(distance)[:, None]
     nearer, tied = (distance < right - 1e-6).sum(1), (np.abs(distance - right) <= 1e-6).sum(1)
     return {
         "hits": float(np.where(nearer == 0, 1 / tied, 0).mean()),
         "mrr": float((1 / (1 + nearer + (tied - 1) / 2)).mean()),
     }
-
-
-def _distances(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([np.sqrt(np.square(one - theirs).sum(1)) for one in ours])
 
 
 def _figures(
@@ -206,13 +205,14 @@ def transforms_markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> s
     pairs = next(iter(results.values()))[0]["pairs"]
     lines = [
         "# Three transforms of codes", "",
-        f"{pairs} grids of the test split, each moved, turned and scaled in pixels. \"Visible\": accuracy of a linear "
-        "classifier that says from the difference of two codes which of the three was done, on held-out grids; then from "
-        "the difference and its absolute values. Of codes of objects each object is taken from its partner (same colour, "
-        "then nearest) and stays in its slot. Exact match: what the code after the operation shows. Hits@1 and MRR: "
-        "finding the code of the transformed grid among all by distance; slots sorted by row, column and colour. "
-        f"By chance: .333 visible, Hits@1 {1 / pairs:.3f}. Codes without objects: operators that were learned.", "",
-        row_of(["", "visible", "... with sizes", "transform", "way", "exact", "Hits@1", "MRR", "blank", "wrong colour"]),
+        f"{pairs} grids of the test split, each moved, turned and scaled in pixels. *Visible*: accuracy of a linear "
+        "classifier that says from the difference of two codes which of the three was done, on held-out grids; then "
+        "from the difference and its absolute values. Of codes of objects, each object is taken from its partner (of "
+        "the same colour, the nearest) and stays in its slot. *Exact*: what the code after the operation shows. "
+        "*Hits@1* and *MRR*: finding the code of the transformed grid among all of them by distance; of codes of "
+        "objects with the slots sorted by row, column and colour. For codes without objects the operators were learned "
+        f"on the train split. By chance: .333 visible, Hits@1 {1 / pairs:.3f}.", "",
+        row_of(["", "visible", "... with sizes", "transform", "way", "exact", "Hits@1", "MRR", "blank", "wrong color"]),
         row_of(["---"] * 10),
     ]  # fmt: skip
     verdicts = []
