@@ -210,11 +210,11 @@ class _Bench:
         }
 
     def picture(self, cases: Cases, outputs: Outputs) -> dict[str, Any]:
-        """Source, result and oracle of the first clear case with two objects or more, and of the first wrong one."""
+        """Source, result and oracle of two clear cases: the first with several objects, and the next that is wrong."""
         result = outputs[self.main]
-        good = np.flatnonzero(cases.clear & (cases.objects > 1))
-        wrong = np.flatnonzero(cases.clear & ~exact_match(cases.target, result))
-        shown = [int(some[0]) for some in (good, wrong) if len(some)]
+        good = np.flatnonzero(cases.clear & (cases.objects > 1) & cases.target.any((1, 2))).tolist()
+        wrong = set(np.flatnonzero(~exact_match(cases.target, result)).tolist())
+        shown = good[:1] + sorted(good[1:], key=lambda case: (case not in wrong, case))[:1]
         return {
             "program": str(cases.program),
             "cases": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,8 @@ from arcvae.grid.benchmarks.scoring import GO, ITERATE
 from arcvae.training.plots import TRIVIAL, new_figure
 
 _PANELS: Final = {"all": "all sixteen operations", "exact": "operations that redraw nothing"}
+_LABEL: Final = 16
+"""Letters in a line of the label of a row."""
 _DASHED: Final = {"pixels": ":", "nothing": "--"}
 
 
@@ -54,26 +57,29 @@ def _line(axes: Any, runs: Runs, kind: str, way: str | None, **style: Any) -> No
 
 
 def operations_figure(name: str, run: Mapping[str, Any]) -> Figure:
-    """A row for each operation: source, result on the code and oracle, of a typical case and of one that is wrong.
+    """A row for each operation: source, result on the code and oracle, of two cases.
 
     Args:
         name: Of the variant.
         run: Its results.
     """
-    rows = [(entry["program"], entry["cases"]) for entry in run["pictures"].values() if entry["cases"]]
-    first = np.array(rows[0][1][0])
-    triples = [[*map(np.array, cases), *[np.zeros_like(first)] * (2 - len(cases))] for _, cases in rows]
-    grids = np.array(triples, dtype=np.int64).reshape(-1, *first.shape[1:])  # rows of six
-    headings = ["source", "result", "oracle", "source", "result", "oracle"]
-    title = f"{name}: the first case, and the first that is wrong (crosses: wrong cells)"
-    labels = [program.replace("(", "\n(", 1) for program, _ in rows]
-    figure = mosaic(grids, 6, title, rows=labels, headings=headings)
-    side = grids.shape[1]
-    axes, pitch = figure.axes[0], side + 2
-    for row, (_, cases) in enumerate(rows):
-        for number, (_, result, target) in enumerate(np.array(case) for case in cases):
-            y, x = np.nonzero(result != target)
-            left, top = (3 * number + 1) * pitch, row * pitch
-            axes.scatter(x + left, y + top, marker="x", s=14, linewidths=2.2, color="black")
-            axes.scatter(x + left, y + top, marker="x", s=14, linewidths=1.1, color="white")
+    rows = [(entry["program"], np.array(entry["cases"])) for entry in run["pictures"].values() if entry["cases"]]
+    size = rows[0][1].shape[2:]
+    # A single case stands twice.
+    grids = np.stack([np.resize(cases, (2, 3, *size)) for _, cases in rows]).astype(np.int64)  # (R, 2, 3, H, W)
+    figure = mosaic(
+        grids.reshape(-1, *size), 6, f"{name}: two cases, the second a wrong one if there is one",
+        rows=[fill(program.replace("(", " (", 1), _LABEL) for program, _ in rows],
+        headings=["source", "result", "oracle"] * 2,
+    )  # fmt: skip
+    figure.set_figwidth(figure.get_figwidth() + 0.6)  # room for the labels
+    axes, pitch = figure.axes[0], size[0] + 2
+    axes.axvline(3 * pitch - 1.5, color=TRIVIAL, linewidth=0.8)
+    for row, case in np.ndindex(*grids.shape[:2]):
+        _, result, target = grids[row, case]
+        y, x = np.nonzero(result != target)
+        place = x + (3 * case + 1) * pitch, y + row * pitch
+        axes.scatter(*place, marker="x", s=14, linewidths=2.2, color="black")
+        axes.scatter(*place, marker="x", s=14, linewidths=1.1, color="white")
+    figure.supxlabel("crosses: cells that differ from the oracle", fontsize=8)
     return figure

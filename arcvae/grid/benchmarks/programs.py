@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from arcvae.errors import DataError
 from arcvae.grid.operations.drawings import Drawing, Size, draw, hidden
 from arcvae.grid.operations.pixels import apply
 from arcvae.grid.operations.program import OPERATIONS, Program
@@ -79,7 +80,7 @@ def chains(
         exact: Only operations of :data:`EXACT`.
 
     Raises:
-        ValueError: No such chain was found: scenes in which every change leaves the grid.
+        DataError: No such chain was found: empty scenes, or such that every change leaves the grid.
     """
     rng = np.random.default_rng([seed, depth, exact])
     names = EXACT if exact else tuple(OPERATIONS)
@@ -92,7 +93,7 @@ def chains(
         program = Program.parse(" | ".join(f"{name}({rng.choice(_ARGUMENTS[name])})" for name in drawn))
         if _says_something(program, trials, size):
             found.append(program)
-    raise ValueError(f"no {count} chains of depth {depth} change these grids without hiding cells; take larger grids")
+    raise DataError(f"no {count} chains of depth {depth} change these grids without hiding cells; take larger grids")
 
 
 def _says_something(program: Program, scenes: Sequence[Sequence[Drawing]], size: Size) -> bool:
