@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 
-
 from arcvae.grid.benchmarks.subject import Limits, Subject
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
@@ -25,7 +24,7 @@ def test_limits_are_those_of_the_model() -> None:
 
 
 def test_latents_of_packed_codes_are_their_digits() -> None:
-    subject = Subject(Codec(SpatialVAE(latent_dim=8, digits=2, widths=(8, 8), patch_width=8)))
+    subject = Subject(Codec(SpatialVAE(latent_dim=8, digits=2)))
     grids = scenes(3, seed=1)
     latents = subject.encode(grids)
     assert latents.shape == (3, 16)
