@@ -46,9 +46,9 @@ def given_variants(runs: Sequence[str]) -> Variants:
     Raises:
         DataError: A folder without the record of a training run.
     """
-    if names := [run for run in runs if comes_with_arcvae(run)]:
-        others = [run for run in runs if run not in names]
-        return {name: [Path(name)] for name in names} | (given_variants(others) if others else {})
+    if shipped := [run for run in runs if comes_with_arcvae(run)]:
+        others = [run for run in runs if run not in shipped]
+        return {name: [Path(name)] for name in shipped} | (given_variants(others) if others else {})
     groups: dict[str, dict[str, Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:

@@ -23,6 +23,11 @@ class GridMeasurement(Measurement):
     """Measures codes on the test split of a corpus."""
 
     def corpus(self, path: str | None, output_dir: str) -> Path:
+        """The file that is given, or the corpus that training generates by default.
+
+        Raises:
+            DataError: It is not a corpus.
+        """
         found = Path(path) if path else default_corpus_path(Path(output_dir) / "corpora", *_GENERATED)
         if not path and not found.is_file():
             write_corpus(found, *_GENERATED)
@@ -34,6 +39,7 @@ class Operations(GridMeasurement):
     """Operations on codes and chains of them, against the same in pixels."""
 
     def measure(self, model: Any, corpus: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """See :func:`arcvae.grid.benchmarks.operations.measure_operations`."""
         keys = ("limit", "chains", "chain_grids", "pairs", "seed")
         work = workload(str(corpus), *(int(settings[key]) for key in keys))
         return measure_operations(
@@ -41,6 +47,7 @@ class Operations(GridMeasurement):
         )
 
     def report(self, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Report:
+        """Gates, tables, a picture of each variant, and curves over depth."""
         pictures = {
             f"operations_{_slug(name)}": partial(operations_figure, name, runs[0]) for name, runs in results.items()
         }
@@ -53,10 +60,12 @@ class Transforms(GridMeasurement):
     """Whether three transforms are visible in codes, and whether operations on codes do what they do."""
 
     def measure(self, model: Any, corpus: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """See :func:`arcvae.grid.benchmarks.transforms.measure_transforms`."""
         keys = ("limit", "pairs", "seconds", "seed")
         return measure_transforms(model, read_corpus(corpus), **{key: settings[key] for key in keys})
 
     def report(self, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Report:
+        """A table and what follows from it."""
         text = transforms_markdown(results)
         return Report(text, text)
 

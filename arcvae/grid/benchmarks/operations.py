@@ -1,8 +1,8 @@
 """The benchmark of operations on codes: each operation and chains of them, against the same done in pixels.
 
-Beside every figure stand controls: doing nothing, the mean difference of codes, ridge regression and a small network
-from code to code, and operating in pixels on the decoded grid before it is encoded and decoded again. For codes without
-objects the two that are trained are all there is.
+Beside every figure stand controls: a black grid, doing nothing, the mean difference of codes, ridge regression and a
+small network from code to code, operating in pixels on the decoded grid before it is encoded and decoded again, and what
+the oracle draws of the objects as they were coded. For codes without objects the two that are trained are all there is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 
 LEARNED: Final = ("mean difference", "ridge", "network")
 """Names of the controls that are learned."""
-CONTROLS: Final = ("nothing", *LEARNED, "pixels", "renderer")
+CONTROLS: Final = ("black", "nothing", *LEARNED, "pixels", "renderer")
 """Names of all controls."""
 _LAWFUL: Final = 200
 """Grids on which laws are tried."""
@@ -169,6 +169,7 @@ class _Bench:
             for name, program in self.subject.ways(cases.program, refine).items():
                 found[name], seconds[name] = timed(lambda p=program: self.subject.show(p(codes)))  # type: ignore[misc]
         plain = self.plain[cases.index]
+        found["black"] = np.zeros_like(plain)
         found["nothing"] = found["source"] = plain
         for name, operator in self.operators.items():
             run = lambda o=operator: o(cases.program, self.latents[cases.index])  # noqa: E731

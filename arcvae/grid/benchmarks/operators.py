@@ -95,6 +95,7 @@ class MeanDifference(Operator):
         self.shift = {text: (target - train.source).mean(0) for text, target in train.targets.items()}
 
     def step(self, text: str, latents: Latents) -> Latents:
+        """The latents moved by the mean difference of a step."""
         moved: Latents = latents + self.shift[text]
         return moved
 
@@ -136,6 +137,7 @@ class Ridge(Operator):
                 self.maps[text] = best[2], middle - center @ best[2]
 
     def step(self, text: str, latents: Latents) -> Latents:
+        """The affine map of a step."""
         weights, offset = self.maps[text]
         return self.scale.up((self.scale.down(latents) @ weights + offset).astype(np.float32))
 
@@ -185,6 +187,7 @@ class Network(Operator):
         self.seconds = time.monotonic() - started
 
     def step(self, text: str, latents: Latents) -> Latents:
+        """The latents, and what the network adds to them for a step."""
         with torch.no_grad():
             source = torch.from_numpy(self.scale.down(latents))
             which = torch.full((len(source),), self.steps[text])

@@ -17,11 +17,11 @@ from arcvae.training.plots import TRIVIAL, new_figure
 _PANELS: Final = {"all": "all sixteen operations", "exact": "operations that redraw nothing"}
 _LABEL: Final = 16
 """Letters in a line of the label of a row."""
-_DASHED: Final = {"pixels": ":", "nothing": "--"}
+_DASHED: Final = {"pixels": ":", "nothing": "--", "black": "-."}
 
 
 def depth_figure(results: Mapping[str, Runs]) -> Figure:
-    """Exact match over the depth of chains, a line for each variant; of the first one also two controls."""
+    """Exact match over the depth of chains, a line for each variant; of the first one also controls."""
     figure = new_figure(9.2, 3.9, "Exact match after chains of operations on codes, nothing hidden in the result")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (kind, heading) in zip(panels, _PANELS.items(), strict=True):

@@ -20,8 +20,8 @@ _EXPLAINED: Final = (
     "of the grid or under another object; \"with hidden\" counts the first grids as they come, \"fits\" the clear ones "
     "in which no object outgrows a slot on the way, and no grid has more objects than slots. \"/ source\" and "
     "\"/ target\" are the exact match divided by that of plainly reconstructing the grid before and after.",
-    "Controls on the clear cases: nothing = the code as it was; mean difference, ridge and network = learned from code "
-    "to code on pairs of the train split (one network for all steps, the penalty of ridge regression for each step, "
+    "Controls on the clear cases: black = an empty grid, which intersections often leave; nothing = the code as it "
+    "was; mean difference, ridge and network = learned from code to code on pairs of the train split (one network for all steps, the penalty of ridge regression for each step, "
     "both chosen on the validation split; a program of several steps composes them, which was not trained); pixels = "
     "decode, find the objects, operate on them in pixels, encode, decode; renderer = the oracle's drawing of the "
     "objects as the codes cut and leave them out, 1 by construction for codes without objects.",

@@ -58,7 +58,7 @@ def test_measured_models_are_not_measured_again(
     assert len(counted) == 3  # the same model and corpus elsewhere
 
 
-def test_corpus_is_that_of_the_runs_unless_another_is_given(job: Job, run_folder: Path, counted: list[Any]) -> None:
+def test_corpus_is_that_of_the_runs_unless_another_is_given(job: Job, run_folder: Path) -> None:
     results = job("compare", *SMALL, f"runs=[{run_folder}]")
     assert results["corpus"] == json.loads((run_folder / "metrics.json").read_text())["corpus"]["path"]
 
@@ -95,5 +95,5 @@ def test_transforms_of_a_model_that_comes_with_arcvae(command: NamedCommand, tin
     words = ("runs=[atomic-objects]", f"study.measure.path={tiny_corpus}")
     assert command("compare", "study=transforms", *words) == 0
     shown = capfd.readouterr().out
-    assert "`rotate(90)` 1.000: go" in shown
+    assert "`rotate(90)` 1.000, go" in shown
     assert "Go or no-go" in shown

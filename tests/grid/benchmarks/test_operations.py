@@ -44,6 +44,8 @@ def test_doing_nothing_is_right_where_nothing_was_to_be_done(measured: dict[str,
         assert row["program"] == str(cases.program)
         assert row["cases"]["clear"] == len(same)
         assert row["figures"]["nothing"]["clear"]["exact"] == (np.mean(same) if same else None)
+        empty = ~cases.target[cases.clear].any((1, 2))
+        assert row["figures"]["black"]["clear"]["exact"] == (empty.mean() if len(empty) else None)
 
 
 def test_every_figure_has_its_controls_and_json_holds_them(measured: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ GRIDS = scenes(8, seed=2)
 Numbers = NDArray[np.float32]
 
 
-def laws(codec: Codec, fault: float) -> list[dict[str, float]]:
+def laws(codec: Codec, fault: float) -> list[dict[str, Any]]:
     codes = codec.codes(GRIDS)
 
     def run(program: Program) -> Numbers:
@@ -49,7 +50,7 @@ def test_a_planted_fault_is_seen_where_it_is() -> None:
 def test_laws_of_steps_without_operators_are_left_out() -> None:
     numbers = np.arange(12, dtype=np.float32).reshape(3, 4)
     known = frozenset({"translate(dy=1)", "translate(dy=-1)"})
-    found = residuals(lambda program: numbers + len(program), lambda codes: codes[..., None], known)
+    found = residuals(lambda program: numbers + len(program), lambda codes: codes[..., None].astype(np.uint8), known)
     assert [law["law"] for law in found] == ["inverse: down, then up"]
     assert found[0]["largest"] == 2
     spread = np.sqrt(np.square(numbers - numbers.mean(0)).mean())

@@ -61,10 +61,11 @@ def test_ways_are_what_operations_offer(monkeypatch: pytest.MonkeyPatch) -> None
     assert str(subject.ways(program, refine=5)["refined"]) == "translate(dy=1) | scale(2, refine=5)"
     assert list(subject.ways(Program.parse("rotate(90)"), refine=5)) == ["operation"]
 
-    def shrink(codes: ObjectCodes, via: str = "pixels") -> ObjectCodes:
+    def unchanged(codes: ObjectCodes, via: str = "pixels") -> ObjectCodes:
+        del via
         return codes
 
-    monkeypatch.setitem(OPERATIONS, "group", shrink)
+    monkeypatch.setitem(OPERATIONS, "group", unchanged)
     step = Program.parse("group()")
     assert list(subject.ways(step, refine=0)) == ["operation"]  # a model without operators
     subject.codec.operators = object()  # type: ignore[attr-defined]

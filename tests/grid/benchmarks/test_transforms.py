@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_codec_that_knows_every_shape_passes() -> None:
     assert found["rows"][0]["figures"]["nothing"]["exact"] == 0
     text = transforms_markdown({"mine": [found]})
     assert "- mine: **" in text
-    assert "`rotate(90)` 1.000: go" in text
+    assert "`rotate(90)` 1.000, go" in text
     assert "Hits@1 0.050" in text
 
 
@@ -106,3 +107,13 @@ def test_separability_is_one_for_what_differs_and_chance_for_noise() -> None:
     noise = [rng.normal(size=(200, 3)) for _ in range(3)]
     assert separability(noise, seed=0) < 0.5
     assert separability([part + 9 * index for index, part in enumerate(noise)], seed=0) == 1
+
+
+def test_blank_grids_and_wrong_colours_hold_up() -> None:
+    figures = {"exact": 0.9, "hits": 1.0, "mrr": 1.0, "blank": 0.0, "wrong_color": 0.0}
+    run: dict[str, Any] = {"pairs": 500, "visible": 1.0, "visible_sizes": 1.0}
+    said = []
+    for change in ({}, {"blank": 0.1}, {"wrong_color": 0.1}, {"exact": 0.75}, {"exact": 0.75, "blank": 0.1}):
+        rows = [{"program": "rotate(90)", "figures": {"operation": figures | change, "nothing": figures}}]
+        said.append(transforms_markdown({"mine": [run | {"rows": rows}]}).split("- mine: **")[1].split("**")[0])
+    assert said == ["GO", "ITERATE", "ITERATE", "ITERATE", "ITERATE"]

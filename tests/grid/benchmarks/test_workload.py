@@ -40,7 +40,7 @@ def test_one_call_after_another_computes_once(work: Workload, corpus: Path) -> N
 def test_no_chains_and_no_objects(corpus: Path, tmp_path: Path) -> None:
     assert workload(str(corpus), 1, 0, 1, 2, 0).chains == {}
     np.savez(tmp_path / "black.npz", **{name: np.zeros((3, 16, 16), np.uint8) for name in ("train", "val", "test")})  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="black.npz: test holds no grid of two objects"):
+    with pytest.raises(DataError, match=r"black\.npz: test holds no grid of two objects"):
         workload(str(tmp_path / "black.npz"), 1, 0, 1, 2, 0)
 
 
