@@ -1,8 +1,8 @@
 """The benchmark of operations on codes: each operation and chains of them, against the same done in pixels.
 
 Beside every figure stand controls: a black grid, doing nothing, the mean difference of codes, ridge regression and a
-small network from code to code, operating in pixels on the decoded grid before it is encoded and decoded again, and what
-the oracle draws of the objects as they were coded. For codes without objects the two that are trained are all there is.
+small network from code to code, operating in pixels on the decoded grid before it is encoded and decoded again, and
+what the oracle draws of the objects as they were coded. For codes without objects the two that are trained are all.
 """
 
 from __future__ import annotations

@@ -17,16 +17,17 @@ _KINDS_OF_CHAINS: Final = {"all": "all operations", "exact": "operations that re
 _EXPLAINED: Final = (
     "Exact match and F1 of coloured cells of what codes show after a program, against the same done in pixels by an "
     "independent oracle, on grids of the test split. Clear cases are those in which no cell of an object ends outside "
-    "of the grid or under another object; \"with hidden\" counts the first grids as they come, \"fits\" the clear ones "
-    "in which no object outgrows a slot on the way, and no grid has more objects than slots. \"/ source\" and "
-    "\"/ target\" are the exact match divided by that of plainly reconstructing the grid before and after.",
-    "Controls on the clear cases: black = an empty grid, which intersections often leave; nothing = the code as it "
-    "was; mean difference, ridge and network = learned from code to code on pairs of the train split (one network for all steps, the penalty of ridge regression for each step, "
-    "both chosen on the validation split; a program of several steps composes them, which was not trained); pixels = "
-    "decode, find the objects, operate on them in pixels, encode, decode; renderer = the oracle's drawing of the "
-    "objects as the codes cut and leave them out, 1 by construction for codes without objects.",
+    "of the grid or under another object; *with hidden* counts the first grids as they come, *fits* the clear ones in "
+    "which no object outgrows a slot on the way and no grid has more objects than slots. */ source* and */ target* are "
+    "the exact match divided by that of plainly reconstructing the grid before and after.",
+    "Controls, on the clear cases. *black*: an empty grid, which intersections often leave. *nothing*: the code as it "
+    "was. *mean difference*, *ridge*, *network*: learned from code to code on pairs of the train split, one network "
+    "for all steps, and a penalty of ridge regression for each that the validation split chooses; a program of several "
+    "steps composes them, which was not trained. *pixels*: decode, find the objects, operate on them in pixels, "
+    "encode, decode. *renderer*: what the oracle draws of the objects as codes cut them or leave them out; 1 by "
+    "construction for codes without objects.",
     "For codes without objects there is no operation: the better of ridge and network on the validation split counts.",
-)  # fmt: skip
+)
 
 
 def cell(values: Iterable[float | None]) -> str:

@@ -214,7 +214,7 @@ def transforms_markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> s
         "*Hits@1* and *MRR*: finding the code of the transformed grid among all of them by distance; of codes of "
         "objects with the slots sorted by row, column and colour. For codes without objects the operators were learned "
         f"on the train split. By chance: .333 visible, Hits@1 {1 / pairs:.3f}.", "",
-        row_of(["", "visible", "... with sizes", "transform", "way", "exact", "Hits@1", "MRR", "blank", "wrong colour"]),
+        row_of(["", "visible", "with sizes", "transform", "way", "exact", "Hits@1", "MRR", "blank", "wrong colour"]),
         row_of(["---"] * 10),
     ]  # fmt: skip
     verdicts = []
@@ -246,8 +246,8 @@ def _verdict(runs: Sequence[Mapping[str, Any]]) -> str:
         for value in [_mean(run["rows"][i]["figures"][best]["exact"] for run in runs)]
     ]
     return (
-        f"**{word.upper()}**: {right:.3f} of transformed grids exact ({best}; {'; '.join(each)}); {blank:.3f} blank and "
-        f"{wrong:.3f} with a wrong colour, {'next to none' if clean else 'too many'}."
+        f"**{word.upper()}**: {right:.3f} of transformed grids exact ({best}; {'; '.join(each)}); {blank:.3f} blank "
+        f"and {wrong:.3f} with a wrong colour, {'next to none' if clean else 'too many'}."
     )
 
 
