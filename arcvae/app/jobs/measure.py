@@ -10,6 +10,7 @@ from typing import Any
 
 import arcvae
 from arcvae.app.loading import load
+from arcvae.app.rulebook import PACKAGE
 from arcvae.app.shipped import shipped
 from arcvae.app.tasks import task_of_export
 from arcvae.app.variants import Variants
@@ -101,8 +102,8 @@ def _measured(
 
 
 def _identity(file: Path, corpus: Path, settings: Mapping[str, Any]) -> str:
-    """What figures depend on: the model and what lies beside it, the corpus, the settings, the version of arcvae."""
-    files = [*sorted(file.parent.glob(f"{file.stem}.*")), corpus]
+    """What figures depend on: the model and what lies beside it, the corpus, the settings, the code of arcvae."""
+    files = [*sorted(file.parent.glob(f"{file.stem}.*")), corpus, *sorted(PACKAGE.rglob("*.py"))]
     digests = [sha256(part.read_bytes()) for part in files]
     values = {key: value for key, value in settings.items() if key != "path"}
-    return sha256(json.dumps([arcvae.__version__, values, digests], sort_keys=True).encode())
+    return sha256(json.dumps([values, digests], sort_keys=True).encode())

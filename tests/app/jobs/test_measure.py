@@ -80,14 +80,17 @@ def test_names_of_models_are_for_studies_that_measure(command: NamedCommand, cap
     assert command("compare", "study=operations", "runs=[atomic-object]") == 3
 
 
-def test_identity_knows_what_lies_beside_a_model(tmp_path: Path) -> None:
+def test_identity_knows_what_lies_beside_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, corpus = tmp_path / "m.safetensors", tmp_path / "c.npz"
     model.write_bytes(b"weights")
     corpus.write_bytes(b"grids")
     first = measure._identity(model, corpus, {"limit": 1})
     assert first == measure._identity(model, corpus, {"limit": 1, "path": "elsewhere"})
     (tmp_path / "m.operators.safetensors").write_bytes(b"new")
-    assert measure._identity(model, corpus, {"limit": 1}) != first
+    second = measure._identity(model, corpus, {"limit": 1})
+    assert second != first
+    monkeypatch.setattr(measure, "PACKAGE", tmp_path)  # other code gives other figures
+    assert measure._identity(model, corpus, {"limit": 1}) != second
 
 
 @pytest.mark.slow
