@@ -1,0 +1,96 @@
+"""Inputs of tasks: objects that are drawn from a prior, or from the grids of a corpus, and placed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcvae.grid.operations.drawings import Size, objects_of
+from arcvae.grid.tasks.scenes import Scene, Shape, Thing, canvas, thing_of
+
+Grids = NDArray[np.uint8]
+
+_TRIES: Final = 60
+"""Places and shapes that are tried for an object before the whole input is given up."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Objects that inputs are made of.
+
+    Args:
+        things: Where each lay does not matter.
+        size: Height and width of the inputs.
+    """
+
+    things: tuple[Thing, ...]
+    size: Size
+
+    @classmethod
+    def of(cls, grids: Iterable[NDArray[np.integer]], size: Size, frame: int, max_cells: int) -> Pool:
+        """The objects of some grids that fit into a slot of a model and into an input.
+
+        Args:
+            grids: Each ``(H, W)``.
+            size: Height and width of the inputs.
+            frame: Largest height and width of an object that a slot holds.
+            max_cells: Most cells of one.
+
+        Raises:
+            ValueError: None of them fits.
+        """
+        found = []
+        for grid in grids:
+            for drawing in objects_of(grid):
+                thing = thing_of(drawing)
+                height, width = len(thing.shape.rows), thing.shape.width
+                if len(drawing.cells) <= max_cells and height <= min(frame, size[0]) and width <= min(frame, size[1]):
+                    found.append(thing)
+        if not found:
+            raise ValueError(f"no object fits into a slot of {frame} x {frame} cells, {max_cells} of them coloured")
+        return cls(tuple(found), size)
+
+    def draw(self, rng: np.random.Generator, count: int, colors: Sequence[int] = ()) -> Scene | None:
+        """An input of some objects, no two of which touch, in the order of their first cells.
+
+        Args:
+            rng: Where chance comes from.
+            count: Objects.
+            colors: Each is given to one of the objects, as far as there are some.
+
+        Returns:
+            None if there was no room.
+        """
+        placed: list[Thing] = []
+        taken = 0
+        wanted = [*colors][:count]
+        for index in range(count):
+            for _ in range(_TRIES):
+                color, shape, _, _ = self.things[rng.integers(len(self.things))]
+                top = int(rng.integers(self.size[0] - len(shape.rows) + 1))
+                left = int(rng.integers(self.size[1] - shape.width + 1))
+                if not taken & canvas(shape, top, left, self.size):
+                    break
+            else:
+                return None
+            taken |= canvas(_with_margin(shape), top - 1, left - 1, self.size)
+            placed.append(Thing(wanted[index] if index < len(wanted) else color, shape, top, left))
+        return tuple(sorted(placed, key=_first_cell))
+
+
+@lru_cache(maxsize=1 << 14)
+def _with_margin(shape: Shape) -> Shape:
+    """A shape and all cells that touch it."""
+    wide = [0, *(row | row << 1 | row << 2 for row in shape.rows), 0]
+    rows = [a | b | c for a, b, c in zip([0, *wide[:-1]], wide, [*wide[1:], 0], strict=True)]
+    return Shape(shape.width + 2, tuple(rows))
+
+
+def _first_cell(thing: Thing) -> tuple[int, int]:
+    first = thing.shape.rows[0]
+    return thing.top, thing.left + (first & -first).bit_length()

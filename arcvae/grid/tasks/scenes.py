@@ -1,0 +1,354 @@
+"""The operations of :data:`~arcvae.grid.tasks.space.STEPS` on rows of bits, for a search of many programs.
+
+They do what :mod:`arcvae.grid.operations.pixels` does, which remains the judge of every task; tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple
+
+from arcvae.grid.operations.drawings import Drawing, Size
+from arcvae.grid.operations.pixels import apply
+from arcvae.grid.operations.program import Program, Step
+from arcvae.grid.operations.selection import Selector, largest, smallest
+from arcvae.grid.tasks.space import SLOTS, Choice
+
+
+class Shape(NamedTuple):
+    """Cells in their bounding box: bit c of row r is the cell in column c, counted from the left."""
+
+    width: int
+    rows: tuple[int, ...]
+
+
+class Thing(NamedTuple):
+    """An object: its colour, its shape, and the first row and column of its bounding box."""
+
+    color: int
+    shape: Shape
+    top: int
+    left: int
+
+    @property
+    def bottom(self) -> int:
+        """Its last row."""
+        return self.top + len(self.shape.rows) - 1
+
+    @property
+    def right(self) -> int:
+        """Its last column."""
+        return self.left + self.shape.width - 1
+
+
+Scene = tuple[Thing, ...]
+_CONNECT: Final = Program([Step("connect")])
+Image = Callable[[Thing, Size], Thing]
+
+
+def thing_of(found: Drawing) -> Thing:
+    """An object as rows of bits."""
+    top, left, bottom, right = found.box
+    rows = [0] * (bottom - top + 1)
+    for row, column in found.cells:
+        rows[row - top] |= 1 << (column - left)
+    return Thing(found.color, Shape(right - left + 1, tuple(rows)), top, left)
+
+
+def drawing_of(thing: Thing) -> Drawing:
+    """The same object as a set of cells."""
+    return Drawing(thing.color, frozenset((thing.top + r, thing.left + c) for r, c in cells_of(thing.shape)))
+
+
+@lru_cache(maxsize=1 << 16)
+def cells_of(shape: Shape) -> tuple[tuple[int, int], ...]:
+    """Rows and columns of the cells of a shape, row by row."""
+    return tuple((r, c) for r, row in enumerate(shape.rows) for c in range(shape.width) if row >> c & 1)
+
+
+@lru_cache(maxsize=1 << 18)
+def canvas(shape: Shape, top: int, left: int, size: Size) -> int:
+    """The cells of a grid that a shape covers: bit ``row * W + column``."""
+    height, width = size
+    full, cells = (1 << width) - 1, 0
+    for row, bits in enumerate(shape.rows, top):
+        if 0 <= row < height:
+            cells |= ((bits << left if left >= 0 else bits >> -left) & full) << (row * width)
+    return cells
+
+
+def paint(scene: Scene, size: Size) -> tuple[tuple[int, ...], bool]:
+    """What a scene shows: the cells of each colour, 0 to 9, and whether every object shows one of its cells."""
+    planes, covered, all_seen = [0] * 10, 0, True
+    for color, shape, top, left in reversed(scene):
+        seen = canvas(shape, top, left, size) & ~covered
+        covered |= seen
+        planes[color] |= seen
+        all_seen = all_seen and seen != 0
+    return tuple(planes), all_seen
+
+
+def chosen(choice: Choice, scene: Scene, size: Size) -> int:
+    """The objects that a choice takes: bit i for that of slot i."""
+    if choice is None:
+        return (1 << len(scene)) - 1
+    if not isinstance(choice, Selector):
+        return 1 << choice if choice < len(scene) else 0
+    if choice.name == "of_color":
+        return sum(1 << i for i, thing in enumerate(scene) if thing.color == choice.arguments[0])
+    if choice.name == "touching_border":
+        return sum(1 << i for i, thing in enumerate(scene) if _at_border(thing, size))
+    best = {"largest": max, "smallest": min}[choice.name]
+    return 1 << best(range(len(scene)), key=lambda i: len(cells_of(scene[i].shape))) if scene else 0
+
+
+def possible_choices(scene: Scene, size: Size, needed: int) -> list[int]:
+    """What the choices of the space take of a scene, as :func:`chosen` says it, each once; not nothing.
+
+    Args:
+        scene: Objects.
+        size: Of the grid.
+        needed: Objects that have to be among them.
+    """
+    must = members(needed) if needed else range(len(scene))
+    colors = {scene[i].color for i in must}
+    if needed:
+        colors = colors if len(colors) == 1 else set()
+    found = [(1 << len(scene)) - 1] if scene else []
+    found += [sum(1 << i for i, thing in enumerate(scene) if thing.color == color) for color in sorted(colors)]
+    if not needed or all(_at_border(scene[i], size) for i in must):
+        found.append(sum(1 << i for i, thing in enumerate(scene) if _at_border(thing, size)))
+    if not needed & (needed - 1):
+        found += [1 << i for i in must if i < SLOTS]
+        if len(scene) > SLOTS:
+            found += [which for choice in (largest, smallest) if not needed & ~(which := chosen(choice, scene, size))]
+    return [which for which in dict.fromkeys(found) if which]
+
+
+def _at_border(thing: Thing, size: Size) -> bool:
+    return thing.top <= 0 or thing.left <= 0 or thing.bottom >= size[0] - 1 or thing.right >= size[1] - 1
+
+
+def members(which: int) -> list[int]:
+    """The slots that a set of bits names."""
+    return [i for i in range(which.bit_length()) if which >> i & 1]
+
+
+def perform(step: Step, scene: Scene, which: int, size: Size) -> Scene:
+    """A scene after a step of the space, which takes some of its objects."""
+    if image := image_of(step):
+        return tuple(image(thing, size) if which >> i & 1 else thing for i, thing in enumerate(scene))
+    if (ways := copies_of(step, size)) is not None:
+        taken = [scene[i] for i in members(which)]
+        return scene + tuple(moved(thing, y, x) for y, x in ways for thing in taken)
+    if step.name in ("group", "separate"):
+        result = list(scene)
+        for i, away in from_the_middle(scene, which):
+            result[i] = moved(scene[i], *way_of(step, away))
+        return tuple(result)
+    if step.name == "symmetrize":
+        image = _reflection(up_down=("axis", "x") in step.arguments, about_grid=True)
+        return scene + tuple(image(scene[i], size) for i in members(which))
+    if which.bit_count() < 2:
+        return scene  # one object has nobody to be joined with
+    if step.name == "connect":
+        lines, color = lines_between(scene, which), dict(step.arguments).get("color")
+        return scene + (lines if color is None else tuple(line._replace(color=color) for line in lines))
+    first, *others = members(which)
+    joined = joined_cells(step, [scene[first], *(scene[i] for i in others)])
+    rest = (thing for i, thing in enumerate(scene) if i > first and not which >> i & 1)
+    return scene[:first] + parts_of(joined) + tuple(rest)
+
+
+@lru_cache(maxsize=1 << 14)
+def lines_between(scene: Scene, which: int) -> Scene:
+    """What ``connect`` adds to a scene, each line in the colour of its first object."""
+    taken = [drawing_of(scene[i]) for i in members(which)]
+    return scene_of(apply(_CONNECT, taken, (0, 0))[len(taken) :])
+
+
+def joined_cells(step: Step, taken: Sequence[Thing]) -> Thing:
+    """What a step on sets makes of some objects, as if it were one object; the bounding box may be too large."""
+    align = ("align", True) in step.arguments
+    first = taken[0]
+    places = [(first.top, first.left) if align else (thing.top, thing.left) for thing in taken]
+    top, left = min(place[0] for place in places), min(place[1] for place in places)
+    bottom = max(place[0] + len(thing.shape.rows) for place, thing in zip(places, taken, strict=True))
+    width = max(place[1] + thing.shape.width for place, thing in zip(places, taken, strict=True)) - left
+    rows = [0] * (bottom - top)
+    for index, (thing, (t, c)) in enumerate(zip(taken, places, strict=True)):
+        own = [0] * (bottom - top)
+        for row, bits in enumerate(thing.shape.rows, t - top):
+            own[row] = bits << (c - left)
+        if not index or step.name == "union":
+            rows = [one | other for one, other in zip(rows, own, strict=True)]
+        elif step.name == "intersection":
+            rows = [one & other for one, other in zip(rows, own, strict=True)]
+        else:
+            rows = [one & ~other for one, other in zip(rows, own, strict=True)]
+    return Thing(first.color, Shape(width, tuple(rows)), top, left)
+
+
+def parts_of(thing: Thing) -> Scene:
+    """The connected parts of an object, by their first cells."""
+    left, parts = list(thing.shape.rows), []
+    while any(left):
+        start = next(row for row, bits in enumerate(left) if bits)
+        part = [0] * len(left)
+        part[start] = left[start] & -left[start]
+        growing = True
+        while growing:
+            around = [bits | bits << 1 | bits >> 1 for bits in part]
+            near = [a | b | c for a, b, c in zip([0, *around[:-1]], around, [*around[1:], 0], strict=True)]
+            grown = [bits & free for bits, free in zip(near, left, strict=True)]
+            growing, part = grown != part, grown
+        left = [bits & ~own for bits, own in zip(left, part, strict=True)]
+        parts.append(_cropped(thing, part))
+    return tuple(parts)
+
+
+def _cropped(thing: Thing, rows: list[int]) -> Thing:
+    """Some rows of an object, one of which has a cell, in their bounding box."""
+    used = [row for row, bits in enumerate(rows) if bits]
+    cells = 0
+    for bits in rows:
+        cells |= bits
+    first = (cells & -cells).bit_length() - 1
+    kept = tuple(bits >> first for bits in rows[used[0] : used[-1] + 1])
+    return Thing(thing.color, Shape(cells.bit_length() - first, kept), thing.top + used[0], thing.left + first)
+
+
+def moved(thing: Thing, y: int, x: int) -> Thing:
+    """The same object elsewhere."""
+    return Thing(thing.color, thing.shape, thing.top + y, thing.left + x)
+
+
+@cache
+def copies_of(step: Step, size: Size) -> tuple[tuple[int, int], ...] | None:
+    """Cells down and right from an object to each copy, for a step that adds copies; None for another."""
+    given: dict[str, Any] = dict(step.arguments)
+    if step.name == "tile":
+        rows, columns = given.get("rows", 2), given.get("columns", 2)
+        y, x = given.get("dy", size[0] // rows), given.get("dx", size[1] // columns)
+        return tuple((r * y, c * x) for r in range(rows) for c in range(columns) if r or c)
+    if step.name not in ("duplicate", "repeat"):
+        return None
+    y, x = given.get("dy", 0), given.get("dx", 0)
+    return tuple((time * y, time * x) for time in range(1, given.get("n", 1) + 1))
+
+
+def from_the_middle(scene: Scene, which: int) -> list[tuple[int, tuple[int, int, int]]]:
+    """How far the taken objects are from the middle of them all, by their slots: down and right, in parts of a cell,
+    and how many such parts a cell has."""
+    taken = members(which)
+    places = [(2 * t + len(shape.rows) - 1, 2 * c + shape.width - 1) for _, shape, t, c in (scene[i] for i in taken)]
+    count, down, right = len(taken), sum(place[0] for place in places), sum(place[1] for place in places)
+    return [(i, (count * y - down, count * x - right, 2 * count)) for i, (y, x) in zip(taken, places, strict=True)]
+
+
+def way_of(step: Step, away: tuple[int, int, int]) -> tuple[int, int]:
+    """Where ``group`` or ``separate`` moves an object that is so far from the middle: cells down and right."""
+    by, apart, (down, right, parts) = dict(step.arguments).get("by", 1), step.name == "separate", away
+    if apart:
+        return by * ((down > 0) - (down < 0)), by * ((right > 0) - (right < 0))
+    y, x = min(by, abs(down) // parts), min(by, abs(right) // parts)
+    return -y if down > 0 else y, -x if right > 0 else x
+
+
+@cache
+def image_of(step: Step) -> Image | None:
+    """What a step makes of an object, whatever is beside it; None for a step of which that cannot be said."""
+    given: dict[str, Any] = dict(step.arguments)
+    about, name = given.get("about", "object" if step.name == "symmetrize" else "grid"), step.name
+    if name == "translate":
+        return lambda thing, size: moved(thing, given.get("dy", 0), given.get("dx", 0))
+    if name == "recolor":
+        return lambda thing, size: thing._replace(color=given["color"])
+    if name == "scale":
+        return lambda thing, size: thing._replace(shape=_scaled(thing.shape, given["factor"]))
+    if name == "symmetrize" and about == "object":
+        return lambda thing, size: thing._replace(shape=_symmetric(thing.shape, given.get("axis", "y") == "x"))
+    if name in ("reflect_x", "reflect_y"):
+        return _reflection(name == "reflect_x", about == "grid")
+    if name == "rotate":
+        quarters = given["degrees"] // 90 % 4
+        return _rotation(quarters) if about == "grid" else lambda thing, size: _turned_in_place(thing, quarters)
+    return None
+
+
+def _reflection(up_down: bool, about_grid: bool) -> Image:
+    def image(thing: Thing, size: Size) -> Thing:
+        color, shape, top, left = thing
+        if about_grid and up_down:
+            top = size[0] - 1 - thing.bottom
+        elif about_grid:
+            left = size[1] - 1 - thing.right
+        return Thing(color, _flipped(shape, up_down), top, left)
+
+    return image
+
+
+def _rotation(quarters: int) -> Image:
+    def image(thing: Thing, size: Size) -> Thing:
+        corners = [
+            (thing.top, thing.left),
+            (size[1] - 1 - thing.right, thing.top),
+            (size[0] - 1 - thing.bottom, size[1] - 1 - thing.right),
+            (thing.left, size[0] - 1 - thing.bottom),
+        ]
+        return Thing(thing.color, _turned(thing.shape, quarters), *corners[quarters])
+
+    return image
+
+
+def _turned_in_place(thing: Thing, quarters: int) -> Thing:
+    color, shape, top, left = thing
+    for _ in range(quarters):
+        height, width = len(shape.rows), shape.width
+        row, column = 2 * top + height - 1, 2 * left + width - 1  # of the centre, in half cells
+        if height % 2 != width % 2:
+            row, column = row + (-1 if row % 2 else 1), column + (-1 if column % 2 else 1)
+        shape, top, left = _turned(shape, 1), (row - width + 1) // 2, (column - height + 1) // 2
+    return Thing(color, shape, top, left)
+
+
+@lru_cache(maxsize=1 << 16)
+def _turned(shape: Shape, quarters: int) -> Shape:
+    """Counterclockwise."""
+    for _ in range(quarters):
+        rows = [sum((row >> c & 1) << r for r, row in enumerate(shape.rows)) for c in reversed(range(shape.width))]
+        shape = Shape(len(shape.rows), tuple(rows))
+    return shape
+
+
+@lru_cache(maxsize=1 << 16)
+def _flipped(shape: Shape, up_down: bool) -> Shape:
+    if up_down:
+        return Shape(shape.width, shape.rows[::-1])
+    last = shape.width - 1
+    return Shape(
+        shape.width, tuple(sum((row >> c & 1) << (last - c) for c in range(shape.width)) for row in shape.rows)
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _symmetric(shape: Shape, up_down: bool) -> Shape:
+    pairs = zip(shape.rows, _flipped(shape, up_down).rows, strict=True)
+    return Shape(shape.width, tuple(one | other for one, other in pairs))
+
+
+@lru_cache(maxsize=1 << 16)
+def _scaled(shape: Shape, factor: float) -> Shape:
+    times, part = max(1, round(factor)), max(1, round(1 / factor))
+    block = [(y, x) for y in range(times) for x in range(times)]
+    cells = [(r // part * times + y, c // part * times + x) for r, c in cells_of(shape) for y, x in block]
+    rows = [0] * (1 + max(r for r, _ in cells))
+    for r, c in cells:
+        rows[r] |= 1 << c
+    return Shape(1 + max(c for _, c in cells), tuple(rows))
+
+
+def scene_of(objects: Sequence[Drawing]) -> Scene:
+    """Objects as rows of bits, in their order."""
+    return tuple(map(thing_of, objects))
