@@ -27,6 +27,7 @@ _BY_NAME: Final = {
     name: [step for step in STEPS if step.name == name] for names in CATEGORIES.values() for name in names
 }
 _NAMES: Final = tuple(_BY_NAME)
+_GROWING: Final = ("scale", "symmetrize", "union", "connect")
 _TRIES: Final = 40
 """Steps that are tried before a program is begun anew, and inputs for each pair that is wanted."""
 _ALL: Final = 0.5
@@ -64,7 +65,7 @@ def draw_program(rng: np.random.Generator, pool: Pool, depth: int, count: int) -
         scene = pool.draw(rng, count)
         parts: list[Part] = []
         while scene is not None and len(parts) < depth:
-            found = _next(rng, pool, scene, parts)
+            found = _next(rng, pool, scene, parts, len(parts) == depth - 1)
             if found is None:
                 break
             parts.append(found[0])
@@ -73,7 +74,9 @@ def draw_program(rng: np.random.Generator, pool: Pool, depth: int, count: int) -
             return tuple(parts)
 
 
-def _next(rng: np.random.Generator, pool: Pool, scene: Scene, parts: list[Part]) -> tuple[Part, Scene] | None:
+def _next(
+    rng: np.random.Generator, pool: Pool, scene: Scene, parts: list[Part], last: bool
+) -> tuple[Part, Scene] | None:
     """A further step, and the scene after it."""
     before = paint(scene, pool.size)[0]
     for _ in range(_TRIES):
@@ -90,7 +93,7 @@ def _next(rng: np.random.Generator, pool: Pool, scene: Scene, parts: list[Part])
             continue
         after = perform(step, scene, which, pool.size)
         picture, seen = paint(after, pool.size) if 0 < len(after) <= MAX_OBJECTS else (before, False)
-        if seen and picture != before:
+        if seen and picture != before and (last or not too_large(step, after, pool)):
             return (step, choice), after
     return None
 
@@ -137,18 +140,27 @@ def run(parts: tuple[Part, ...], scene: Scene, pool: Pool) -> list[Scene]:
     return scenes
 
 
+def too_large(step: Step, scene: Scene, pool: Pool) -> bool:
+    """Whether a step has made an object of a scene that no slot of the model can hold."""
+    return step.name in _GROWING and not all(map(pool.holds, scene))
+
+
 def pair_problem(parts: tuple[Part, ...], scene: Scene, pool: Pool) -> str | None:
     """Why an input does not suit a program; None if it does.
 
-    Every step has to change the picture, every object of the output has to show one of its cells at least, or nobody
-    could tell what has become of it, and the output must not be the input or hold more than :data:`MAX_OBJECTS`.
+    Every step has to change the picture; every object of the output has to show one of its cells at least, or nobody
+    could tell what has become of it; the output must not be the input. What codes have no slots for is not asked of
+    them: more than :data:`MAX_OBJECTS`, and objects that are too large for a slot in all but the output, where they may
+    come in parts.
     """
     start = before = paint(scene, pool.size)[0]
     seen = True
-    for step, choice in parts:
+    for index, (step, choice) in enumerate(parts, 1):
         scene = perform(step, scene, chosen(choice, scene, pool.size), pool.size)
         if len(scene) > MAX_OBJECTS:
             return "too many objects"
+        if index < len(parts) and too_large(step, scene, pool):
+            return "an object that no slot holds"
         picture, seen = paint(scene, pool.size)
         if picture == before:
             return "a step without effect"

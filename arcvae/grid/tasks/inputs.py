@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.grid.operations.drawings import Size, objects_of
-from arcvae.grid.tasks.scenes import Scene, Shape, Thing, canvas, thing_of
+from arcvae.grid.tasks.scenes import Scene, Shape, Thing, canvas, cells_of, scene_of
 
 Grids = NDArray[np.uint8]
 
@@ -26,10 +26,19 @@ class Pool:
     Args:
         things: Where each lay does not matter.
         size: Height and width of the inputs.
+        frame: Largest height and width of an object that a slot of the model holds.
+        max_cells: Most cells of one.
     """
 
     things: tuple[Thing, ...]
     size: Size
+    frame: int
+    max_cells: int
+
+    def holds(self, thing: Thing) -> bool:
+        """Whether a slot of the model can hold an object."""
+        height, width = len(thing.shape.rows), thing.shape.width
+        return height <= self.frame and width <= self.frame and len(cells_of(thing.shape)) <= self.max_cells
 
     @classmethod
     def of(cls, grids: Iterable[NDArray[np.integer]], size: Size, frame: int, max_cells: int) -> Pool:
@@ -44,16 +53,12 @@ class Pool:
         Raises:
             ValueError: None of them fits.
         """
-        found = []
-        for grid in grids:
-            for drawing in objects_of(grid):
-                thing = thing_of(drawing)
-                height, width = len(thing.shape.rows), thing.shape.width
-                if len(drawing.cells) <= max_cells and height <= min(frame, size[0]) and width <= min(frame, size[1]):
-                    found.append(thing)
-        if not found:
+        empty = cls((), size, frame, max_cells)
+        found = [thing for grid in grids for thing in scene_of(objects_of(grid)) if empty.holds(thing)]
+        things = [thing for thing in found if len(thing.shape.rows) <= size[0] and thing.shape.width <= size[1]]
+        if not things:
             raise ValueError(f"no object fits into a slot of {frame} x {frame} cells, {max_cells} of them coloured")
-        return cls(tuple(found), size)
+        return replace(empty, things=tuple(things))
 
     def draw(self, rng: np.random.Generator, count: int, colors: Sequence[int] = ()) -> Scene | None:
         """An input of some objects, no two of which touch, in the order of their first cells.

@@ -27,8 +27,8 @@ Grids = NDArray[np.uint8]
 
 _SPARE: Final = 0.5
 """Pairs that are drawn beyond those that are wanted, as a share of these: codes and pixels may differ on some."""
-_ROUNDS: Final = 6
-"""Times that a draft gets further inputs, before it is given up because codes and pixels differ too often."""
+_ROUNDS: Final = 3
+"""A draft is given up if it is not complete after as many rounds of inputs, or not to the same share before."""
 
 
 class Place(NamedTuple):
@@ -104,7 +104,7 @@ class Maker:
     def _prepared(self, place: Place, draft: Draft | None, rng: np.random.Generator, reasons: Counter[str]) -> Draft:
         """A draft with inputs to ask codes about: the one there is, or a new one."""
         while True:
-            if draft is not None and draft.rounds >= _ROUNDS:
+            if draft is not None and draft.agreed * _ROUNDS < draft.wanted * draft.rounds:
                 reasons["a program on which codes and pixels mostly differ"] += 1
                 draft = None
             if draft is None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from arcvae.grid.operations.drawings import Drawing, Size
-from arcvae.grid.operations.pixels import apply
-from arcvae.grid.operations.program import Program, Step
+from arcvae.grid.operations.program import Step
 from arcvae.grid.operations.selection import Selector, largest, smallest
 from arcvae.grid.tasks.space import SLOTS, Choice
 
@@ -43,7 +43,6 @@ class Thing(NamedTuple):
 
 
 Scene = tuple[Thing, ...]
-_CONNECT: Final = Program([Step("connect")])
 Image = Callable[[Thing, Size], Thing]
 
 
@@ -58,7 +57,7 @@ def thing_of(found: Drawing) -> Thing:
 
 def drawing_of(thing: Thing) -> Drawing:
     """The same object as a set of cells."""
-    return Drawing(thing.color, frozenset((thing.top + r, thing.left + c) for r, c in cells_of(thing.shape)))
+    return Drawing(thing.color, frozenset(_places(thing)))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -148,8 +147,8 @@ def perform(step: Step, scene: Scene, which: int, size: Size) -> Scene:
             result[i] = moved(scene[i], *way_of(step, away))
         return tuple(result)
     if step.name == "symmetrize":
-        image = _reflection(up_down=("axis", "x") in step.arguments, about_grid=True)
-        return scene + tuple(image(scene[i], size) for i in members(which))
+        mirror = mirror_of(step)
+        return scene + tuple(mirror(scene[i], size) for i in members(which))
     if which.bit_count() < 2:
         return scene  # one object has nobody to be joined with
     if step.name == "connect":
@@ -164,8 +163,28 @@ def perform(step: Step, scene: Scene, which: int, size: Size) -> Scene:
 @lru_cache(maxsize=1 << 14)
 def lines_between(scene: Scene, which: int) -> Scene:
     """What ``connect`` adds to a scene, each line in the colour of its first object."""
-    taken = [drawing_of(scene[i]) for i in members(which)]
-    return scene_of(apply(_CONNECT, taken, (0, 0))[len(taken) :])
+    taken = [scene[i] for i in members(which)]
+    return tuple(line for first, second in pairwise(taken) for line in _line(first, second))
+
+
+def _line(first: Thing, second: Thing) -> Scene:
+    """Cells between the nearest two of two objects: none, or one object."""
+    _, _, _, start, end = min(
+        ((a - c) ** 2 + (b - d) ** 2, i, j, (a, b), (c, d))
+        for i, (a, b) in enumerate(_places(first))
+        for j, (c, d) in enumerate(_places(second))
+    )
+    down, right = end[0] - start[0], end[1] - start[1]
+    length = max(abs(down), abs(right))
+    cells = frozenset(
+        (start[0] + (2 * i * down + length) // (2 * length), start[1] + (2 * i * right + length) // (2 * length))
+        for i in range(1, length)
+    )
+    return (thing_of(Drawing(first.color, cells)),) if cells else ()
+
+
+def _places(thing: Thing) -> list[tuple[int, int]]:
+    return [(thing.top + r, thing.left + c) for r, c in cells_of(thing.shape)]
 
 
 def joined_cells(step: Step, taken: Sequence[Thing]) -> Thing:
@@ -264,11 +283,12 @@ def image_of(step: Step) -> Image | None:
     if name == "translate":
         return lambda thing, size: moved(thing, given.get("dy", 0), given.get("dx", 0))
     if name == "recolor":
-        return lambda thing, size: thing._replace(color=given["color"])
+        return lambda thing, size: Thing(given["color"], *thing[1:])
     if name == "scale":
-        return lambda thing, size: thing._replace(shape=_scaled(thing.shape, given["factor"]))
+        return lambda thing, size: Thing(thing[0], _scaled(thing[1], given["factor"]), *thing[2:])
     if name == "symmetrize" and about == "object":
-        return lambda thing, size: thing._replace(shape=_symmetric(thing.shape, given.get("axis", "y") == "x"))
+        up_down = given.get("axis", "y") == "x"
+        return lambda thing, size: Thing(thing[0], _symmetric(thing[1], up_down), *thing[2:])
     if name in ("reflect_x", "reflect_y"):
         return _reflection(name == "reflect_x", about == "grid")
     if name == "rotate":
@@ -277,6 +297,12 @@ def image_of(step: Step) -> Image | None:
     return None
 
 
+def mirror_of(step: Step) -> Image:
+    """What ``symmetrize`` adds of an object on the other side of a grid."""
+    return _reflection(up_down=("axis", "x") in step.arguments, about_grid=True)
+
+
+@cache
 def _reflection(up_down: bool, about_grid: bool) -> Image:
     def image(thing: Thing, size: Size) -> Thing:
         color, shape, top, left = thing

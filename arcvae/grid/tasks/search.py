@@ -28,6 +28,7 @@ from arcvae.grid.tasks.scenes import (
     joined_cells,
     lines_between,
     members,
+    mirror_of,
     moved,
     paint,
     perform,
@@ -47,11 +48,12 @@ _LINES: Final = tuple(step for step in STEPS if step.name == "connect")
 _GROUPS: Final = tuple(step for step in STEPS if step.name in ("group", "separate"))
 _SETS: Final = tuple(step for step in STEPS if step.name in ("union", "intersection", "difference"))
 _RECOLORS: Final = sum(1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor")
-_MOVING: Final = [(1 << i, image) for i, (step, image) in enumerate(_IMAGES) if step.name != "recolor"]
+_MOVING: Final = [(1 << i, image) for i, (step, image) in enumerate(_IMAGES) if step.name == "translate"]
+_TURNING: Final = [(1 << i, m) for i, (step, m) in enumerate(_IMAGES) if step.name not in ("translate", "recolor")]
 _PAD, _STRIDE = 24, 64
 """Lines before the first of a grid, and lines altogether, of the board on which shapes are tried."""
 _NEAR: Final = 3
-"""How far a step moves an object that it groups or separates, at most."""
+"""How far a step moves an object down or right, at most, that it translates, groups or separates."""
 _NEIGHBOURS: Final = sum(
     1 << (row * _STRIDE + column) for row in range(2 * _NEAR + 1) for column in range(2 * _NEAR + 1)
 )
@@ -209,7 +211,7 @@ class _Board:
         found = self.after_image.get(thing[1:])
         if found is None:
             found = _RECOLORS if self.fits(thing) else 0
-            for bit, image in _MOVING:
+            for bit, image in _TURNING if not self._near(thing) else _TURNING + _MOVING:
                 if self.fits(image(thing, self.size)):
                     found |= bit
             self.after_image[thing[1:]] = found
@@ -230,8 +232,8 @@ class _Board:
         return canvas(thing.shape, thing.top, thing.left, self.size)
 
     def _near(self, thing: Thing) -> bool:
-        """Whether an object could fit after it has moved as far as groups do; False only if it cannot."""
-        places = self.places.get(thing.shape, 0)  # the object has been tried already
+        """Whether an object could fit after a short move; False only if it cannot."""
+        places = self.places[thing.shape]  # there, because the object has been tried where it is
         corner = (thing.top - _NEAR + _PAD) * _STRIDE + thing.left - _NEAR + _PAD
         inside = thing.top >= _NEAR - _PAD and thing.left >= _NEAR - _PAD
         return not places or not inside or bool(places >> corner & _NEIGHBOURS)
@@ -288,7 +290,10 @@ class _Board:
                     cells |= self._cells(moved(thing, y, x))
             if not missing & ~cells:
                 yield _ADDERS[i]
-        yield from _MIRRORS
+        for step in _MIRRORS:
+            mirror = mirror_of(step)
+            if all(self.fits(mirror(thing, self.size)) for thing in taken):
+                yield step
         if len(taken) > 1 and all(map(self.fits, lines_between(scene, which))):
             yield from (step for step in _LINES if dict(step.arguments).get("color", taken[0].color) in self.colors)
 

@@ -57,7 +57,7 @@ class Task:
         return list(dict.fromkeys(CATEGORY[step.name] for step in self.program.steps))
 
     def to_arc(self) -> dict[str, Any]:
-        """The task as ARC writes it: ``{"train": [{"input": ..., "output": ...}, ...], "test": [...]}``, plain lists."""
+        """The task as ARC writes it: ``{"train": [{"input": ..., "output": ...}, ...], "test": [...]}``, of lists."""
         pairs = [
             {"input": given.tolist(), "output": wanted.tolist()}
             for given, wanted in zip(self.inputs, self.outputs, strict=True)
