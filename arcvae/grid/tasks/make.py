@@ -7,7 +7,7 @@ of as many, so that what it becomes does not depend on how many others there are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -32,16 +32,28 @@ _ROUNDS: Final = 3
 
 
 class Place(NamedTuple):
-    """Which task is to be made: its depth n, objects of an input k, and its number among those of the same n and k."""
+    """Which task is to be made.
+
+    Args:
+        depth: Steps of its program, n.
+        objects: Objects of an input, k.
+        number: Its number among the tasks of the same n and k.
+        attempt: How often it has been a duplicate of another task.
+    """
 
     depth: int
     objects: int
     number: int
+    attempt: int = 0
 
     @property
     def id(self) -> str:
         """Name of the task."""
         return f"n{self.depth}k{self.objects}-{self.number:04d}"
+
+    def again(self) -> Place:
+        """The same place, for another task."""
+        return self._replace(attempt=self.attempt + 1)
 
 
 def places(count: int, max_depth: int, max_objects: int) -> list[Place]:
@@ -177,15 +189,3 @@ def task_problem(parts: Sequence[Part], scenes: Sequence[Scene], task: Task, poo
             return "an ambiguous task"
         shorter = shorter or len(program) < len(parts)
     return "a shorter program says the same" if shorter else None
-
-
-def without_duplicates(tasks: Iterable[Task]) -> list[Task]:
-    """Tasks that share no pair with an earlier one."""
-    seen: set[tuple[bytes, bytes]] = set()
-    kept = []
-    for task in tasks:
-        pairs = {(given.tobytes(), wanted.tobytes()) for given, wanted in zip(task.inputs, task.outputs, strict=True)}
-        if not pairs & seen:
-            kept.append(task)
-        seen |= pairs
-    return kept

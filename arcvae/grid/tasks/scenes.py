@@ -10,6 +10,9 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arcvae.grid.operations.drawings import Drawing, Size
 from arcvae.grid.operations.program import Step
 from arcvae.grid.operations.selection import Selector, largest, smallest
@@ -43,6 +46,8 @@ class Thing(NamedTuple):
 
 
 Scene = tuple[Thing, ...]
+Planes = tuple[int, ...]
+"""What a grid shows: for each colour, 0 to 9, its cells, bit ``row * W + column``; none for the background."""
 Image = Callable[[Thing, Size], Thing]
 
 
@@ -77,7 +82,7 @@ def canvas(shape: Shape, top: int, left: int, size: Size) -> int:
     return cells
 
 
-def paint(scene: Scene, size: Size) -> tuple[tuple[int, ...], bool]:
+def paint(scene: Scene, size: Size) -> tuple[Planes, bool]:
     """What a scene shows: the cells of each colour, 0 to 9, and whether every object shows one of its cells."""
     planes, covered, all_seen = [0] * 10, 0, True
     for color, shape, top, left in reversed(scene):
@@ -86,6 +91,14 @@ def paint(scene: Scene, size: Size) -> tuple[tuple[int, ...], bool]:
         planes[color] |= seen
         all_seen = all_seen and seen != 0
     return tuple(planes), all_seen
+
+
+def planes_of(grid: NDArray[np.integer]) -> Planes:
+    """What a grid ``(H, W)`` shows."""
+    planes = [0] * 10
+    for row, column in np.argwhere(grid > 0).tolist():
+        planes[grid[row, column]] |= 1 << (row * grid.shape[1] + column)
+    return tuple(planes)
 
 
 def chosen(choice: Choice, scene: Scene, size: Size) -> int:

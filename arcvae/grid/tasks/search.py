@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from arcvae.grid.operations.drawings import Drawing, Size
+from arcvae.grid.operations.drawings import Size
 from arcvae.grid.operations.program import Program, Step
 from arcvae.grid.tasks.scenes import (
+    Planes,
     Scene,
     Shape,
     Thing,
@@ -33,12 +34,9 @@ from arcvae.grid.tasks.scenes import (
     paint,
     perform,
     possible_choices,
-    scene_of,
     way_of,
 )
 from arcvae.grid.tasks.space import CHOICES, STEPS, Choice, step_on
-
-Planes = tuple[int, ...]
 
 _IMAGES: Final = tuple((step, image) for step in STEPS if (image := image_of(step)))
 """Steps that make something of an object whatever is beside it."""
@@ -65,11 +63,6 @@ class Demonstration:
 
     scene: Scene
     wanted: Planes
-
-    @classmethod
-    def of(cls, objects: Sequence[Drawing], output: Planes) -> Demonstration:
-        """Of objects in the order of their slots."""
-        return cls(scene_of(objects), output)
 
 
 class Explanation(NamedTuple):

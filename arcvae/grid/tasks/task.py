@@ -82,7 +82,7 @@ class Task:
     def show(self) -> Figure:
         """A picture: a column for each pair, inputs above outputs, the test last."""
         pairs = len(self.inputs)
-        figure = new_figure(1.7 * pairs, 3.9, _wrapped(str(self.program), 24 * pairs))
+        figure = new_figure(1.7 * pairs, 3.9, wrapped(str(self.program), 24 * pairs))
         cells = figure.subplots(2, pairs, squeeze=False)
         for index, (given, wanted) in enumerate(zip(self.inputs, self.outputs, strict=True)):
             draw_grid(cells[0][index], given)
@@ -94,7 +94,7 @@ class Task:
         return f"Task({self.id}: {self.program}; {len(self.inputs) - 1} demonstrations, k={self.objects})"
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
     """A program on several lines, broken between its steps."""
     lines: list[str] = []
     for step in text.split(" | "):
