@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.grid.operations.drawings import Size, objects_of
-from arcvae.grid.tasks.scenes import Scene, Shape, Thing, canvas, cells_of, scene_of
+from arcvae.grid.tasks.scenes import Scene, Thing, scene_of
+from arcvae.grid.tasks.shapes import canvas, cells_of, with_margin
 
 Grids = NDArray[np.uint8]
 
@@ -83,17 +83,9 @@ class Pool:
                     break
             else:
                 return None
-            taken |= canvas(_with_margin(shape), top - 1, left - 1, self.size)
+            taken |= canvas(with_margin(shape), top - 1, left - 1, self.size)
             placed.append(Thing(wanted[index] if index < len(wanted) else color, shape, top, left))
         return tuple(sorted(placed, key=_first_cell))
-
-
-@lru_cache(maxsize=1 << 14)
-def _with_margin(shape: Shape) -> Shape:
-    """A shape and all cells that touch it."""
-    wide = [0, *(row | row << 1 | row << 2 for row in shape.rows), 0]
-    rows = [a | b | c for a, b, c in zip([0, *wide[:-1]], wide, [*wide[1:], 0], strict=True)]
-    return Shape(shape.width + 2, tuple(rows))
 
 
 def _first_cell(thing: Thing) -> tuple[int, int]:

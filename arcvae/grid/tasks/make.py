@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from arcvae.grid.codec import Codec
 from arcvae.grid.operations.drawings import draw
 from arcvae.grid.tasks.agreement import outputs_on_codes
+from arcvae.grid.tasks.board import Demonstration
 from arcvae.grid.tasks.drafts import Draft, Part, add_inputs, draw_program, run
 from arcvae.grid.tasks.inputs import Pool
 from arcvae.grid.tasks.scenes import Scene, drawing_of, paint
-from arcvae.grid.tasks.search import Demonstration, explanations
+from arcvae.grid.tasks.search import explanations
 from arcvae.grid.tasks.task import Task, replay
 
 Grids = NDArray[np.uint8]

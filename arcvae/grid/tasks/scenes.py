@@ -16,14 +16,8 @@ from numpy.typing import NDArray
 from arcvae.grid.operations.drawings import Drawing, Size
 from arcvae.grid.operations.program import Step
 from arcvae.grid.operations.selection import Selector, largest, smallest
+from arcvae.grid.tasks.shapes import Shape, canvas, cells_of, flipped, pieces, scaled, symmetric, turned
 from arcvae.grid.tasks.space import SLOTS, Choice
-
-
-class Shape(NamedTuple):
-    """Cells in their bounding box: bit c of row r is the cell in column c, counted from the left."""
-
-    width: int
-    rows: tuple[int, ...]
 
 
 class Thing(NamedTuple):
@@ -63,23 +57,6 @@ def thing_of(found: Drawing) -> Thing:
 def drawing_of(thing: Thing) -> Drawing:
     """The same object as a set of cells."""
     return Drawing(thing.color, frozenset(_places(thing)))
-
-
-@lru_cache(maxsize=1 << 16)
-def cells_of(shape: Shape) -> tuple[tuple[int, int], ...]:
-    """Rows and columns of the cells of a shape, row by row."""
-    return tuple((r, c) for r, row in enumerate(shape.rows) for c in range(shape.width) if row >> c & 1)
-
-
-@lru_cache(maxsize=1 << 18)
-def canvas(shape: Shape, top: int, left: int, size: Size) -> int:
-    """The cells of a grid that a shape covers: bit ``row * W + column``."""
-    height, width = size
-    full, cells = (1 << width) - 1, 0
-    for row, bits in enumerate(shape.rows, top):
-        if 0 <= row < height:
-            cells |= ((bits << left if left >= 0 else bits >> -left) & full) << (row * width)
-    return cells
 
 
 def paint(scene: Scene, size: Size) -> tuple[Planes, bool]:
@@ -224,31 +201,7 @@ def joined_cells(step: Step, taken: Sequence[Thing]) -> Thing:
 
 def parts_of(thing: Thing) -> Scene:
     """The connected parts of an object, by their first cells."""
-    left, parts = list(thing.shape.rows), []
-    while any(left):
-        start = next(row for row, bits in enumerate(left) if bits)
-        part = [0] * len(left)
-        part[start] = left[start] & -left[start]
-        growing = True
-        while growing:
-            around = [bits | bits << 1 | bits >> 1 for bits in part]
-            near = [a | b | c for a, b, c in zip([0, *around[:-1]], around, [*around[1:], 0], strict=True)]
-            grown = [bits & free for bits, free in zip(near, left, strict=True)]
-            growing, part = grown != part, grown
-        left = [bits & ~own for bits, own in zip(left, part, strict=True)]
-        parts.append(_cropped(thing, part))
-    return tuple(parts)
-
-
-def _cropped(thing: Thing, rows: list[int]) -> Thing:
-    """Some rows of an object, one of which has a cell, in their bounding box."""
-    used = [row for row, bits in enumerate(rows) if bits]
-    cells = 0
-    for bits in rows:
-        cells |= bits
-    first = (cells & -cells).bit_length() - 1
-    kept = tuple(bits >> first for bits in rows[used[0] : used[-1] + 1])
-    return Thing(thing.color, Shape(cells.bit_length() - first, kept), thing.top + used[0], thing.left + first)
+    return tuple(Thing(thing.color, shape, thing.top + y, thing.left + x) for shape, y, x in pieces(thing.shape))
 
 
 def moved(thing: Thing, y: int, x: int) -> Thing:
@@ -298,10 +251,10 @@ def image_of(step: Step) -> Image | None:
     if name == "recolor":
         return lambda thing, size: Thing(given["color"], *thing[1:])
     if name == "scale":
-        return lambda thing, size: Thing(thing[0], _scaled(thing[1], given["factor"]), *thing[2:])
+        return lambda thing, size: Thing(thing[0], scaled(thing[1], given["factor"]), *thing[2:])
     if name == "symmetrize" and about == "object":
         up_down = given.get("axis", "y") == "x"
-        return lambda thing, size: Thing(thing[0], _symmetric(thing[1], up_down), *thing[2:])
+        return lambda thing, size: Thing(thing[0], symmetric(thing[1], up_down), *thing[2:])
     if name in ("reflect_x", "reflect_y"):
         return _reflection(name == "reflect_x", about == "grid")
     if name == "rotate":
@@ -323,7 +276,7 @@ def _reflection(up_down: bool, about_grid: bool) -> Image:
             top = size[0] - 1 - thing.bottom
         elif about_grid:
             left = size[1] - 1 - thing.right
-        return Thing(color, _flipped(shape, up_down), top, left)
+        return Thing(color, flipped(shape, up_down), top, left)
 
     return image
 
@@ -336,7 +289,7 @@ def _rotation(quarters: int) -> Image:
             (size[0] - 1 - thing.bottom, size[1] - 1 - thing.right),
             (thing.left, size[0] - 1 - thing.bottom),
         ]
-        return Thing(thing.color, _turned(thing.shape, quarters), *corners[quarters])
+        return Thing(thing.color, turned(thing.shape, quarters), *corners[quarters])
 
     return image
 
@@ -348,44 +301,8 @@ def _turned_in_place(thing: Thing, quarters: int) -> Thing:
         row, column = 2 * top + height - 1, 2 * left + width - 1  # of the centre, in half cells
         if height % 2 != width % 2:
             row, column = row + (-1 if row % 2 else 1), column + (-1 if column % 2 else 1)
-        shape, top, left = _turned(shape, 1), (row - width + 1) // 2, (column - height + 1) // 2
+        shape, top, left = turned(shape, 1), (row - width + 1) // 2, (column - height + 1) // 2
     return Thing(color, shape, top, left)
-
-
-@lru_cache(maxsize=1 << 16)
-def _turned(shape: Shape, quarters: int) -> Shape:
-    """Counterclockwise."""
-    for _ in range(quarters):
-        rows = [sum((row >> c & 1) << r for r, row in enumerate(shape.rows)) for c in reversed(range(shape.width))]
-        shape = Shape(len(shape.rows), tuple(rows))
-    return shape
-
-
-@lru_cache(maxsize=1 << 16)
-def _flipped(shape: Shape, up_down: bool) -> Shape:
-    if up_down:
-        return Shape(shape.width, shape.rows[::-1])
-    last = shape.width - 1
-    return Shape(
-        shape.width, tuple(sum((row >> c & 1) << (last - c) for c in range(shape.width)) for row in shape.rows)
-    )
-
-
-@lru_cache(maxsize=1 << 16)
-def _symmetric(shape: Shape, up_down: bool) -> Shape:
-    pairs = zip(shape.rows, _flipped(shape, up_down).rows, strict=True)
-    return Shape(shape.width, tuple(one | other for one, other in pairs))
-
-
-@lru_cache(maxsize=1 << 16)
-def _scaled(shape: Shape, factor: float) -> Shape:
-    times, part = max(1, round(factor)), max(1, round(1 / factor))
-    block = [(y, x) for y in range(times) for x in range(times)]
-    cells = [(r // part * times + y, c // part * times + x) for r, c in cells_of(shape) for y, x in block]
-    rows = [0] * (1 + max(r for r, _ in cells))
-    for r, c in cells:
-        rows[r] |= 1 << c
-    return Shape(1 + max(c for _, c in cells), tuple(rows))
 
 
 def scene_of(objects: Sequence[Drawing]) -> Scene:

@@ -15,8 +15,9 @@ from arcvae.grid.codec import Codec
 from arcvae.grid.operations.cells import Cells, drawn
 from arcvae.grid.operations.drawings import Drawing
 from arcvae.grid.operations.program import Program
+from arcvae.grid.tasks.board import Demonstration
 from arcvae.grid.tasks.scenes import Planes, planes_of, scene_of
-from arcvae.grid.tasks.search import Demonstration, explanations
+from arcvae.grid.tasks.search import explanations
 from arcvae.grid.tasks.task import Grid, Task
 
 BUDGET: Final = 200
