@@ -40,11 +40,17 @@ def test_a_set_is_made_replayed_and_not_written_over(
     assert command("tasks", "replay=one") == 0
     assert "Replayed 6 tasks of one in pixels: the bytes are the same" in capsys.readouterr().out
     assert content(folder) == before
-    assert command("tasks", *SMALL, "out=two") == 0
-    for name in ("tasks.jsonl", *(key for key in before if "/" in key)):
-        assert content(tmp_path / "two")[name] == before[name]
     (folder / "tasks.jsonl").write_text("{}\n")
     assert command("tasks", "replay=one") == 3
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(command: NamedCommand, tmp_path: Path) -> None:
+    for name, *words in (("one", "num_tasks=130"), ("two", "num_tasks=130", "workers=2")):
+        assert command("tasks", *SMALL, *words, f"out={name}") == 0
+    one, two = (content(tmp_path / name) for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    assert all(one[name] == two[name] for name in one if name not in ("metrics.json", "statistics.json"))
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,13 @@ def test_damage_is_named(folder: Path, damage: Callable[[Path], None], message: 
 def test_nothing_half_written_is_left(collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
 
-    def fails_at_the_third(self: Path, content: bytes) -> None:
+    def fails_at_the_third(self: Path, _: bytes) -> None:
         written.append(self)
         if len(written) == 3:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", fails_at_the_third)
-    with pytest.raises(FileSystemError, match="cannot write .*training: No space left on device"):
+    with pytest.raises(FileSystemError, match=r"cannot write .*training: No space left on device"):
         write_tasks(tmp_path, collection.tasks)
     assert list(tmp_path.iterdir()) == []
 
