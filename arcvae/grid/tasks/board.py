@@ -15,6 +15,7 @@ from arcvae.grid.tasks.scenes import (
     Planes,
     Scene,
     Thing,
+    arguments_of,
     copies_of,
     from_the_middle,
     image_of,
@@ -67,6 +68,18 @@ class State(NamedTuple):
     """These, and objects of a colour that the output lacks: the step has to take them all."""
 
 
+class Hope(NamedTuple):
+    """Which kinds of steps could lead from a scene to an output; see :meth:`Board.hope`."""
+
+    add: bool
+    each: bool
+    move: bool
+    join: bool
+
+
+EVERYTHING: Final = Hope(True, True, True, True)
+
+
 class Board:
     """What the output of a demonstration allows objects to be."""
 
@@ -86,22 +99,24 @@ class Board:
         self.start = shown.scene
         self.start_lost = [not self.fits(thing) for thing in shown.scene]
 
-    def may_be_completed(self, which: int) -> bool:
-        """Whether one step could do what is left after any first step that takes these objects of the input.
+    def hope(self, which: int) -> Hope:
+        """What one step could do about the rest after any first step that takes these objects of the input.
 
-        The second one has to take all others that are wrong, as they are: to make the same of each, to move them a
-        little, or to join them, after which they have one colour.
+        The second one has to take all others that are wrong, and finds them as they are.
         """
         rest = [i for i in range(len(self.start)) if not which >> i & 1]
-        lost = [self.start[i] for i in rest if self.start_lost[i]]
-        wrong = [thing for i in rest if (thing := self.start[i]) in lost or thing.color not in self.colors]
+        wrong = [self.start[i] for i in rest if self.start_lost[i] or self.start[i].color not in self.colors]
         possible = -1
         for thing in wrong:
             possible &= self._images(thing)
-        if possible or (all(map(self._near, wrong)) and all(thing.color in self.colors for thing in wrong)):
-            return True
         known = {thing.color for thing in self.start if thing not in wrong}
-        return len(self.colors - known) <= 2  # that of what is joined, and that of a first step that recolours
+        return Hope(
+            add=not wrong,
+            each=possible != 0,
+            move=all(thing.color in self.colors and self._near(thing) for thing in wrong),
+            # What is joined has one colour, and a first step that recolours brings another one.
+            join=not wrong or len(self.colors - known) <= 2,
+        )
 
     def state(self, scene: Scene) -> State:
         """What is wrong with a scene, most of whose objects may be those of the input."""
@@ -165,26 +180,28 @@ class Board:
         inside = thing.top >= _NEAR - _PAD and thing.left >= _NEAR - _PAD
         return not places or not inside or bool(places >> corner & _NEIGHBOURS)
 
-    def seconds(self, scene: Scene, state: State) -> Iterator[tuple[Step, int]]:
+    def seconds(self, scene: Scene, state: State, hope: Hope = EVERYTHING) -> Iterator[tuple[Step, int]]:
         """Steps that lead from a scene to the output, each with the objects that it takes."""
         for which in possible_choices(scene, self.size, state.wrong):
             taken = [scene[i] for i in members(which)]
-            for step in self._promising(scene, state, which, taken):
+            for step in self._promising(scene, state, hope, which, taken):
                 if paint(perform(step, scene, which, self.size), self.size)[0] == self.wanted:
                     yield step, which
 
-    def _promising(self, scene: Scene, state: State, which: int, taken: Sequence[Thing]) -> Iterator[Step]:
+    def _promising(self, scene: Scene, state: State, hope: Hope, which: int, taken: Sequence[Thing]) -> Iterator[Step]:
         """Steps that are not ruled out at a glance."""
         rest = 0
         for i, thing in enumerate(scene):
             if not which >> i & 1:
                 rest |= self._cells(thing)
         missing = self.colored & ~rest
-        yield from self._each(taken, missing)
-        if not state.wrong:
+        if hope.each:
+            yield from self._each(taken, missing)
+        if hope.add and not state.wrong:
             yield from self._added(scene, which, taken, missing)
-        if len(taken) > 1:
+        if hope.move and len(taken) > 1:
             yield from self._moved(scene, which, taken, state.lost)
+        if hope.join and len(taken) > 1:
             yield from self._combined(taken, rest, bool(state.lost & which), missing)
 
     def _each(self, taken: Sequence[Thing], missing: int) -> Iterator[Step]:
@@ -197,7 +214,7 @@ class Board:
         same = {thing.color for thing in taken} <= self.colors
         for i in members(possible):
             step, image = _IMAGES[i]
-            if (dict(step.arguments)["color"] in self.colors) if step.name == "recolor" else same:
+            if (arguments_of(step)["color"] in self.colors) if step.name == "recolor" else same:
                 cells = 0
                 for thing in taken:
                     cells |= self._cells(image(thing, self.size))
@@ -222,7 +239,7 @@ class Board:
             if all(self.fits(mirror(thing, self.size)) for thing in taken):
                 yield step
         if len(taken) > 1 and all(map(self.fits, lines_between(scene, which))):
-            yield from (step for step in _LINES if dict(step.arguments).get("color", taken[0].color) in self.colors)
+            yield from (step for step in _LINES if (arguments_of(step)["color"] or taken[0].color) in self.colors)
 
     def _moved(self, scene: Scene, which: int, taken: Sequence[Thing], lost: int) -> Iterator[Step]:
         """Steps that move objects together or apart."""
@@ -247,6 +264,6 @@ class Board:
         color, _, top, left = taken[0]
         if step.name != "union":
             return bool(missing & ~self._cells(taken[0]))  # nothing but cells of the first remains
-        if ("align", True) in step.arguments:
+        if arguments_of(step)["align"]:
             return not all(self.fits(Thing(color, thing.shape, top, left)) for thing in taken)
         return any_lost

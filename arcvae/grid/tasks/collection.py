@@ -17,7 +17,7 @@ from arcvae.grid.tasks.make import Maker, Place, places
 from arcvae.grid.tasks.task import Task
 
 SPLITS: Final = ("training", "validation", "evaluation")
-_BLOCK: Final = 120
+_BLOCK: Final = 250
 """Tasks that are made at once; the same blocks for any number of processes."""
 
 _maker: Maker | None = None

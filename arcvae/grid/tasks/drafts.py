@@ -26,7 +26,8 @@ MAX_OBJECTS: Final = 24
 _BY_NAME: Final = {
     name: [step for step in STEPS if step.name == name] for names in CATEGORIES.values() for name in names
 }
-_NAMES: Final = tuple(_BY_NAME)
+_NAMES: Final = (*_BY_NAME, "intersection", "intersection")
+"""Operations to draw from: few objects have cells in common, and most intersections are refused."""
 _GROWING: Final = ("scale", "symmetrize", "union", "connect")
 _TRIES: Final = 40
 """Steps that are tried before a program is begun anew, and inputs for each pair that is wanted."""

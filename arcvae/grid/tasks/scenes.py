@@ -5,6 +5,7 @@ They do what :mod:`arcvae.grid.operations.pixels` does, which remains the judge 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.grid.operations.drawings import Drawing, Size
-from arcvae.grid.operations.program import Step
+from arcvae.grid.operations.program import OPERATIONS, Step
 from arcvae.grid.operations.selection import Selector, largest, smallest
 from arcvae.grid.tasks.shapes import Shape, canvas, cells_of, flipped, pieces, scaled, symmetric, turned
 from arcvae.grid.tasks.space import SLOTS, Choice
@@ -52,6 +53,11 @@ def thing_of(found: Drawing) -> Thing:
     for row, column in found.cells:
         rows[row - top] |= 1 << (column - left)
     return Thing(found.color, Shape(right - left + 1, tuple(rows)), top, left)
+
+
+def scene_of(objects: Sequence[Drawing]) -> Scene:
+    """Objects as rows of bits, in their order."""
+    return tuple(map(thing_of, objects))
 
 
 def drawing_of(thing: Thing) -> Drawing:
@@ -102,8 +108,7 @@ def possible_choices(scene: Scene, size: Size, needed: int) -> list[int]:
     """
     must = members(needed) if needed else range(len(scene))
     colors = {scene[i].color for i in must}
-    if needed:
-        colors = colors if len(colors) == 1 else set()
+    colors = set() if needed and len(colors) > 1 else colors
     found = [(1 << len(scene)) - 1] if scene else []
     found += [sum(1 << i for i, thing in enumerate(scene) if thing.color == color) for color in sorted(colors)]
     if not needed or all(_at_border(scene[i], size) for i in must):
@@ -142,7 +147,7 @@ def perform(step: Step, scene: Scene, which: int, size: Size) -> Scene:
     if which.bit_count() < 2:
         return scene  # one object has nobody to be joined with
     if step.name == "connect":
-        lines, color = lines_between(scene, which), dict(step.arguments).get("color")
+        lines, color = lines_between(scene, which), arguments_of(step)["color"]
         return scene + (lines if color is None else tuple(line._replace(color=color) for line in lines))
     first, *others = members(which)
     joined = joined_cells(step, [scene[first], *(scene[i] for i in others)])
@@ -179,7 +184,7 @@ def _places(thing: Thing) -> list[tuple[int, int]]:
 
 def joined_cells(step: Step, taken: Sequence[Thing]) -> Thing:
     """What a step on sets makes of some objects, as if it were one object; the bounding box may be too large."""
-    align = ("align", True) in step.arguments
+    align = arguments_of(step)["align"]
     first = taken[0]
     places = [(first.top, first.left) if align else (thing.top, thing.left) for thing in taken]
     top, left = min(place[0] for place in places), min(place[1] for place in places)
@@ -204,6 +209,13 @@ def parts_of(thing: Thing) -> Scene:
     return tuple(Thing(thing.color, shape, thing.top + y, thing.left + x) for shape, y, x in pieces(thing.shape))
 
 
+@cache
+def arguments_of(step: Step) -> dict[str, Any]:
+    """All arguments of a step by name, those that it leaves to the operation too."""
+    parameters = inspect.signature(OPERATIONS[step.name]).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters} | dict(step.arguments)
+
+
 def moved(thing: Thing, y: int, x: int) -> Thing:
     """The same object elsewhere."""
     return Thing(thing.color, thing.shape, thing.top + y, thing.left + x)
@@ -212,15 +224,16 @@ def moved(thing: Thing, y: int, x: int) -> Thing:
 @cache
 def copies_of(step: Step, size: Size) -> tuple[tuple[int, int], ...] | None:
     """Cells down and right from an object to each copy, for a step that adds copies; None for another."""
-    given: dict[str, Any] = dict(step.arguments)
+    given = arguments_of(step)
     if step.name == "tile":
-        rows, columns = given.get("rows", 2), given.get("columns", 2)
-        y, x = given.get("dy", size[0] // rows), given.get("dx", size[1] // columns)
+        rows, columns = given["rows"], given["columns"]
+        y = size[0] // rows if given["dy"] is None else given["dy"]
+        x = size[1] // columns if given["dx"] is None else given["dx"]
         return tuple((r * y, c * x) for r in range(rows) for c in range(columns) if r or c)
     if step.name not in ("duplicate", "repeat"):
         return None
-    y, x = given.get("dy", 0), given.get("dx", 0)
-    return tuple((time * y, time * x) for time in range(1, given.get("n", 1) + 1))
+    times = given["n"] if step.name == "repeat" else 1
+    return tuple((time * given["dy"], time * given["dx"]) for time in range(1, times + 1))
 
 
 def from_the_middle(scene: Scene, which: int) -> list[tuple[int, tuple[int, int, int]]]:
@@ -234,7 +247,7 @@ def from_the_middle(scene: Scene, which: int) -> list[tuple[int, tuple[int, int,
 
 def way_of(step: Step, away: tuple[int, int, int]) -> tuple[int, int]:
     """Where ``group`` or ``separate`` moves an object that is so far from the middle: cells down and right."""
-    by, apart, (down, right, parts) = dict(step.arguments).get("by", 1), step.name == "separate", away
+    by, apart, (down, right, parts) = arguments_of(step)["by"], step.name == "separate", away
     if apart:
         return by * ((down > 0) - (down < 0)), by * ((right > 0) - (right < 0))
     y, x = min(by, abs(down) // parts), min(by, abs(right) // parts)
@@ -244,28 +257,30 @@ def way_of(step: Step, away: tuple[int, int, int]) -> tuple[int, int]:
 @cache
 def image_of(step: Step) -> Image | None:
     """What a step makes of an object, whatever is beside it; None for a step of which that cannot be said."""
-    given: dict[str, Any] = dict(step.arguments)
-    about, name = given.get("about", "object" if step.name == "symmetrize" else "grid"), step.name
+    given, name = arguments_of(step), step.name
     if name == "translate":
-        return lambda thing, size: moved(thing, given.get("dy", 0), given.get("dx", 0))
+        y, x = given["dy"], given["dx"]
+        return lambda thing, size: moved(thing, y, x)
     if name == "recolor":
         return lambda thing, size: Thing(given["color"], *thing[1:])
     if name == "scale":
         return lambda thing, size: Thing(thing[0], scaled(thing[1], given["factor"]), *thing[2:])
-    if name == "symmetrize" and about == "object":
-        up_down = given.get("axis", "y") == "x"
+    if name == "symmetrize" and given["about"] == "object":
+        up_down = given["axis"] == "x"
         return lambda thing, size: Thing(thing[0], symmetric(thing[1], up_down), *thing[2:])
     if name in ("reflect_x", "reflect_y"):
-        return _reflection(name == "reflect_x", about == "grid")
+        return _reflection(name == "reflect_x", given["about"] == "grid")
     if name == "rotate":
         quarters = given["degrees"] // 90 % 4
-        return _rotation(quarters) if about == "grid" else lambda thing, size: _turned_in_place(thing, quarters)
+        return (
+            _rotation(quarters) if given["about"] == "grid" else lambda thing, size: _turned_in_place(thing, quarters)
+        )
     return None
 
 
 def mirror_of(step: Step) -> Image:
     """What ``symmetrize`` adds of an object on the other side of a grid."""
-    return _reflection(up_down=("axis", "x") in step.arguments, about_grid=True)
+    return _reflection(up_down=arguments_of(step)["axis"] == "x", about_grid=True)
 
 
 @cache
@@ -303,8 +318,3 @@ def _turned_in_place(thing: Thing, quarters: int) -> Thing:
             row, column = row + (-1 if row % 2 else 1), column + (-1 if column % 2 else 1)
         shape, top, left = turned(shape, 1), (row - width + 1) // 2, (column - height + 1) // 2
     return Thing(color, shape, top, left)
-
-
-def scene_of(objects: Sequence[Drawing]) -> Scene:
-    """Objects as rows of bits, in their order."""
-    return tuple(map(thing_of, objects))

@@ -50,22 +50,22 @@ def explanations(
     starts = [*(demonstration.scene for demonstration in shown), test]
     board = Board(base, size)
     choices = list(_by_taken(_distinct(CHOICES, starts, size)).values())
-    worth = [board.may_be_completed(taken[0][1][0]) for taken in choices]
+    hopes = [board.hope(taken[0][1][0]) for taken in choices]
     firsts = []
-    for index, (step, (taken, hopeful)) in enumerate(product(STEPS, zip(choices, worth, strict=True))):
-        scene = perform(step, base.scene, taken[0][1][0], size) if hopeful else base.scene
+    for index, (step, (taken, hope)) in enumerate(product(STEPS, zip(choices, hopes, strict=True))):
+        scene = perform(step, base.scene, taken[0][1][0], size) if any(hope) else base.scene
         if scene == base.scene:
             continue
         state = board.state(scene)
         if limit is None or index < limit:
-            firsts.append((step, scene, state, taken))
+            firsts.append((step, scene, state, hope, taken))
         if not state.wrong and paint(scene, size)[0] == base.wanted:
             for choice, which in taken:
                 ends = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
                 if all(_explains(d, scenes, size) for d, *scenes in zip(shown, starts, ends, strict=False)):
                     yield Explanation(Program([step_on(step, choice)]), paint(ends[-1], size)[0])
-    for step, scene, state, taken in firsts:
-        for second, now in board.seconds(scene, state):
+    for step, scene, state, hope, taken in firsts:
+        for second, now in board.seconds(scene, state, hope):
             for choice, which in taken:
                 middles = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
                 seconds = [other for other in CHOICES if chosen(other, scene, size) == now]

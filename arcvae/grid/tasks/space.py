@@ -58,7 +58,7 @@ def _all_steps() -> Iterator[Step]:
 
 STEPS: Final = tuple(_all_steps())
 """What a step may do, on all objects."""
-SLOTS: Final = 6
+SLOTS: Final = 3
 """Slots that a step may name, from the first on."""
 CHOICES: Final[tuple[Choice, ...]] = (
     None, largest, smallest, touching_border, *range(SLOTS), *(of_color(color) for color in range(1, 10)),

@@ -46,7 +46,7 @@ def test_a_set_is_made_replayed_and_not_written_over(
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(command: NamedCommand, tmp_path: Path) -> None:
-    for name, *words in (("one", "num_tasks=130"), ("two", "num_tasks=130", "workers=2")):
+    for name, *words in (("one", "num_tasks=260"), ("two", "num_tasks=260", "workers=2")):
         assert command("tasks", *SMALL, *words, f"out={name}") == 0
     one, two = (content(tmp_path / name) for name in ("one", "two"))
     assert one.keys() == two.keys()

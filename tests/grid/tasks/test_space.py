@@ -10,7 +10,7 @@ def test_every_operation_has_steps_and_a_category() -> None:
     assert {step.name for step in STEPS} == set(OPERATIONS) == set(CATEGORY)
     assert sum(map(len, CATEGORIES.values())) == len(OPERATIONS) == 16
     assert len(set(STEPS)) == len(STEPS) == 86
-    assert len(CHOICES) == 19
+    assert len(CHOICES) == 16
 
 
 def test_steps_on_choices_print_and_parse() -> None:
