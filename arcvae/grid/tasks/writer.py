@@ -129,7 +129,9 @@ def replay_set(folder: str) -> int:
 
 @contextmanager
 def _bar(name: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    with tqdm(total=total, desc=name, unit="task", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+    with tqdm(
+        total=total, desc=name, unit="task", file=sys.stderr, dynamic_ncols=True, leave=False, mininterval=1
+    ) as bar:
         yield bar.update
 
 
