@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import arcvae
-from arcvae.app.build import build
+from arcvae.app.build import Builder
 from arcvae.app.loading import load
 from arcvae.app.output import require_new_folder
 from arcvae.io.files import write_json
@@ -41,17 +41,19 @@ def tasks(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         CheckpointError: A model that has no objects, or no prior.
         DataError: A corpus that cannot be used, or tasks that do not replay.
     """
+    build = Builder(config["plugins"])
     if config["replay"]:
-        count = build(config, "replayer", folder=config["replay"])
+        count = build("replayer", config["replayer"], folder=config["replay"])
         log.info("Replayed %d tasks of %s in pixels: the bytes are the same", count, config["replay"])
         return {"replayed": count}
-    require_new_folder(config["out"])  # as the command has done, but an earlier job of a sweep may have written it since
+    # As the command has done, but an earlier job of a sweep may have written it since.
+    require_new_folder(config["out"])
     out = Path(config["out"])
     options = {} if config["prior_path"] is None else {"prior": config["prior_path"]}
     model = load(config["ckpt_path"], **options)
     with lock_folder(out):
         require_new_folder(config["out"])
-        found = build(config, "writer", codec=model, folder=out, **{key: config[key] for key in SETTINGS})
+        found = build("writer", config["writer"], codec=model, folder=out, **{key: config[key] for key in SETTINGS})
         record = {
             "version": arcvae.__version__,
             "command": list(command),

@@ -13,7 +13,7 @@ from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.program import OPERATIONS, Step
 from arcvae.grid.operations.selection import chosen
-from arcvae.grid.operations.slots import widened
+from arcvae.grid.operations.slots import heads, widened
 from arcvae.grid.tasks.drafts import MAX_OBJECTS, Part
 from arcvae.grid.tasks.space import Choice
 
@@ -66,9 +66,10 @@ def _stepped(
         done[rows] = False
         return codes
     slots = max(codes.slots, after.slots)
-    numbers = widened(codes, slots).numbers.copy()
-    numbers[rows] = widened(after, slots).numbers
-    return replace(codes, numbers=numbers)
+    codes, after = widened(codes, slots), widened(after, slots)
+    numbers, part_of = codes.numbers.copy(), heads(codes).copy()
+    numbers[rows], part_of[rows] = after.numbers, heads(after)
+    return replace(codes, numbers=numbers, part_of=part_of)
 
 
 def _performed(codes: ObjectCodes, step: Step, choices: list[Choice]) -> ObjectCodes:
@@ -83,4 +84,4 @@ def _performed(codes: ObjectCodes, step: Step, choices: list[Choice]) -> ObjectC
 
     after = OPERATIONS[step.name](widened(codes, _ROOM), **dict(step.arguments), objects=taken)
     used = int(np.flatnonzero(after.filled.any(0)).max(initial=0)) + 1
-    return replace(after, numbers=after.numbers[:, :used])
+    return replace(after, numbers=after.numbers[:, :used], part_of=heads(after)[:, :used])

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from arcvae.grid.codec import Codec
-from arcvae.grid.operations.cells import Cells, drawn
+from arcvae.grid.operations.cells import whole_objects
 from arcvae.grid.operations.drawings import Drawing
 from arcvae.grid.operations.program import Program
 from arcvae.grid.tasks.board import Demonstration
@@ -36,8 +36,10 @@ def solve(codec: Codec, task: Task, budget: int | None = BUDGET) -> tuple[Progra
         budget: See :data:`BUDGET`; None: the whole space is searched.
     """
     codes = codec.codes(np.stack(task.inputs))
-    cells = iter(drawn(codes, codes.filled, "solve"))
-    scenes = [[_drawing(color, next(cells)) for color in row[row > 0]] for row in codes.color.round().astype(int)]
+    scenes: list[list[Drawing]] = [[] for _ in task.inputs]
+    for (grid, slot), cells in whole_objects(codes, codes.filled, "solve").items():
+        color = int(codes.color[grid, slot].round())
+        scenes[grid].append(Drawing(color, frozenset((int(row), int(column)) for row, column in cells)))
     if not all(found.cells for scene in scenes for found in scene):
         return None  # an object that the decoder does not draw
     height, width = task.inputs[0].shape
@@ -51,10 +53,6 @@ def solve(codec: Codec, task: Task, budget: int | None = BUDGET) -> tuple[Progra
     except ValueError:  # more objects than slots
         return None
     return found.program, np.asarray(answer[0])
-
-
-def _drawing(color: int, cells: Cells) -> Drawing:
-    return Drawing(int(color), frozenset((int(row), int(column)) for row, column in cells))
 
 
 def solve_rates(
