@@ -8,7 +8,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train compare frontier operations test test-all check benchmark clean
+.PHONY: help setup train compare frontier operations tasks replay test test-all check benchmark clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,14 @@ frontier: setup ## Train the recipe of best_d10 with codes of 4 to 128 numbers; 
 
 operations: setup ## Operations on codes against pixels; ARGS="'runs=[atomic-objects]'" trains nothing
 	$(RUN) -m arcvae.compare study=operations $(ARGS)
+
+tasks: setup ## Make 3,000 tasks in the sense of ARC; ARGS="num_tasks=300 out=FOLDER"
+	$(RUN) -m arcvae.tasks $(ARGS)
+
+# The folder that `make tasks` writes to.
+TASKS ?= outputs/tasks/3000-seed42
+replay: setup ## Make every output of these tasks again, in pixels, and compare the bytes; TASKS=FOLDER names others
+	$(RUN) -m arcvae.tasks replay=$(TASKS)
 
 test: setup ## Run the tests that are not slow, doctests included; JOBS=4 spreads them over 4 processes
 	$(RUN) -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)

@@ -13,7 +13,7 @@ import arcvae
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-COMMANDS = {"train", "evaluate", "sample", "operate", "compare", "corpus", "benchmark"}
+COMMANDS = {"train", "evaluate", "sample", "operate", "compare", "corpus", "tasks", "benchmark"}
 # What a room may import from; `errors` may be imported by all.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),

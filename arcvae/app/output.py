@@ -1,10 +1,11 @@
-"""Files that a command writes where the user says, in place of a run folder."""
+"""Files and folders that a command writes where the user says, in place of a run folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from arcvae.errors import ConfigError
+from arcvae.errors import BusyError, ConfigError
+from arcvae.io.locks import LOCK
 
 
 def require_new_file(out: str | None, *, overwrite: bool) -> None:
@@ -19,3 +20,20 @@ def require_new_file(out: str | None, *, overwrite: bool) -> None:
     """
     if out and Path(out).exists() and not overwrite:
         raise ConfigError(f"out={out} exists; choose another name or set overwrite=true")
+
+
+def require_new_folder(out: str) -> None:
+    """Refuse to write into a folder that holds results.
+
+    Args:
+        out: A folder, which need not exist.
+
+    Raises:
+        BusyError: It holds files; that by which a run locks it does not count.
+        ConfigError: It is a file.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"out={out} is a file; choose the name of a folder")
+    if folder.is_dir() and any(not path.name.startswith(".") and path.name != LOCK for path in folder.iterdir()):
+        raise BusyError(f"out={out} holds files already; choose another name")

@@ -34,6 +34,11 @@ SETTINGS: Final = Settings(
         # sample
         "num_samples": Number(1, 1e6, integer=True),
         "decision": Choice(("argmax", "adjusted"), former={"corrected": "adjusted"}),
+        # tasks
+        "corpus": Text(optional=True),
+        "prior_path": Text(optional=True),
+        "replay": Text(optional=True),
+        "workers": Number(1, 64, integer=True),
         # compare
         "runs": ListOf(Text()),
         "seeds": ListOf(SEED, shortest=1),

@@ -165,8 +165,21 @@ def check_alpha(config: Mapping[str, Any]) -> list[str]:
     return [problem] if problem else []
 
 
+def check_demonstrations(config: Mapping[str, Any]) -> list[str]:
+    """The fewest demonstrations of a task are not more than the most."""
+    fewest, most = config.get("min_demonstrations"), config.get("max_demonstrations")
+    if isinstance(fewest, int) and isinstance(most, int) and fewest > most:
+        return [f"min_demonstrations={fewest} must be at most max_demonstrations={most}"]
+    return []
+
+
 SETTINGS: Final = Settings(
     rules={
+        "num_tasks": Number(1, 1e6, integer=True),
+        "max_depth": Number(1, 9, integer=True),
+        "min_demonstrations": Number(1, 10, integer=True),
+        "max_demonstrations": Number(1, 10, integer=True),
+        "solver": Number(0, 1000, integer=True),
         "num_grids": _GRIDS,
         "writer.kind": _KIND,
         "writer.num_grids": _GRIDS,
@@ -247,7 +260,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.num_samples": Number(1, 1000, integer=True),
         "callbacks.*.num_codes": Number(1, 1e6, integer=True),
     },
-    checks=(check_phases, check_prior, check_alpha, check_model),
+    checks=(check_phases, check_prior, check_alpha, check_model, check_demonstrations),
     builds=(
         "arcvae.grid.models.",
         "arcvae.grid.corpus.data.GridDataModule",
@@ -257,6 +270,7 @@ SETTINGS: Final = Settings(
         "arcvae.grid.callbacks.",
         "arcvae.grid.codes.sources.",
         "arcvae.grid.operations.operator_training.OperatorSettings",
+        "arcvae.grid.tasks.writer.",
     ),
     lower_is_better=("reconstruction", "kl"),
     schedules=("beta",),

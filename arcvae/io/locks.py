@@ -11,10 +11,14 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from arcvae.errors import BusyError, FileSystemError
+
+LOCK: Final = "run.lock"
+"""The file in a run folder by which it is locked."""
 
 
 @contextlib.contextmanager
@@ -48,7 +52,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         BusyError: Another run holds it.
         FileSystemError: It cannot be made or written to.
     """
-    path = folder / "run.lock"
+    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()

@@ -1,0 +1,269 @@
+"""What the output of a demonstration allows: which steps could lead from a scene to it, told at a glance.
+
+An object with a cell on the background of the output, or of a colour that the output lacks, must be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from arcvae.grid.operations.drawings import Size
+from arcvae.grid.operations.program import Step
+from arcvae.grid.tasks.scenes import (
+    Planes,
+    Scene,
+    Thing,
+    arguments_of,
+    copies_of,
+    from_the_middle,
+    image_of,
+    joined_cells,
+    lines_between,
+    members,
+    mirror_of,
+    moved,
+    paint,
+    perform,
+    possible_choices,
+    way_of,
+)
+from arcvae.grid.tasks.shapes import Shape, canvas, cells_of
+from arcvae.grid.tasks.space import STEPS
+
+_IMAGES: Final = tuple((step, image) for step in STEPS if (image := image_of(step)))
+"""Steps that make something of an object whatever is beside it."""
+_ADDERS: Final = tuple(step for step in STEPS if step.name in ("duplicate", "repeat", "tile"))
+_MIRRORS: Final = tuple(step for step in STEPS if step.name == "symmetrize" and not image_of(step))
+_LINES: Final = tuple(step for step in STEPS if step.name == "connect")
+_GROUPS: Final = tuple(step for step in STEPS if step.name in ("group", "separate"))
+_SETS: Final = tuple(step for step in STEPS if step.name in ("union", "intersection", "difference"))
+_RECOLORS: Final = sum(1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor")
+_MOVING: Final = [(1 << i, image) for i, (step, image) in enumerate(_IMAGES) if step.name == "translate"]
+_TURNING: Final = [(1 << i, m) for i, (step, m) in enumerate(_IMAGES) if step.name not in ("translate", "recolor")]
+_PAD, _STRIDE = 24, 64
+"""Lines before the first of a grid, and lines altogether, of the board on which shapes are tried."""
+_NEAR: Final = 3
+"""How far a step moves an object down or right, at most, that it translates, groups or separates."""
+_NEIGHBOURS: Final = sum(
+    1 << (row * _STRIDE + column) for row in range(2 * _NEAR + 1) for column in range(2 * _NEAR + 1)
+)
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """An input as objects, and the picture that is wanted of it."""
+
+    scene: Scene
+    wanted: Planes
+
+
+class State(NamedTuple):
+    """What is wrong with a scene that is to be turned into an output by one more step."""
+
+    lost: int
+    """Objects with a cell on background of the output."""
+    wrong: int
+    """These, and objects of a colour that the output lacks: the step has to take them all."""
+
+
+class Hope(NamedTuple):
+    """Which kinds of steps could lead from a scene to an output; see :meth:`Board.hope`."""
+
+    add: bool
+    each: bool
+    move: bool
+    join: bool
+
+
+EVERYTHING: Final = Hope(True, True, True, True)
+
+
+class Board:
+    """What the output of a demonstration allows objects to be."""
+
+    def __init__(self, shown: Demonstration, size: Size) -> None:
+        self.wanted, self.size = shown.wanted, size
+        self.colored = sum(shown.wanted)
+        self.colors = {color for color, plane in enumerate(shown.wanted) if plane}
+        free = (1 << _STRIDE * (_STRIDE + 2 * _PAD)) - 1  # all that is not background of the grid
+        for row in range(size[0]):
+            for column in range(size[1]):
+                if not self.colored >> (row * size[1] + column) & 1:
+                    free ^= 1 << ((row + _PAD) * _STRIDE + column + _PAD)
+        self.free = free
+        self.places: dict[Shape, int] = {}
+        self.after_image: dict[tuple[Shape, int, int], int] = {}
+        self.with_copies: dict[tuple[Shape, int, int], int] = {}
+        self.start = shown.scene
+        self.start_lost = [not self.fits(thing) for thing in shown.scene]
+
+    def hope(self, which: int) -> Hope:
+        """What one step could do about the rest after any first step that takes these objects of the input.
+
+        The second one has to take all others that are wrong, and finds them as they are.
+        """
+        rest = [i for i in range(len(self.start)) if not which >> i & 1]
+        wrong = [self.start[i] for i in rest if self.start_lost[i] or self.start[i].color not in self.colors]
+        possible = -1
+        for thing in wrong:
+            possible &= self._images(thing)
+        known = {thing.color for thing in self.start if thing not in wrong}
+        return Hope(
+            add=not wrong,
+            each=possible != 0,
+            move=all(thing.color in self.colors and self._near(thing) for thing in wrong),
+            # What is joined has one colour, and a first step that recolours brings another one.
+            join=not wrong or len(self.colors - known) <= 2,
+        )
+
+    def state(self, scene: Scene) -> State:
+        """What is wrong with a scene, most of whose objects may be those of the input."""
+        lost = wrong = 0
+        for i, thing in enumerate(scene):
+            known = i < len(self.start) and thing is self.start[i]
+            if self.start_lost[i] if known else not self.fits(thing):
+                lost |= 1 << i
+            elif thing.color not in self.colors:
+                wrong |= 1 << i
+        return State(lost, lost | wrong)
+
+    def fits(self, thing: Thing) -> bool:
+        """Whether no cell of an object, whatever its colour, lies where the output has background."""
+        _, shape, top, left = thing
+        places = self.places.get(shape)
+        if places is None:
+            places = self.places[shape] = self._places(shape)
+        if not places or top < -_PAD or left < -_PAD or top >= self.size[0] or left >= self.size[1]:
+            return not canvas(shape, top, left, self.size) & ~self.colored
+        return bool(places >> ((top + _PAD) * _STRIDE + left + _PAD) & 1)
+
+    def _places(self, shape: Shape) -> int:
+        """Where the first cell of the box of a shape may be for it to fit; 0 for a shape that is too large to tell."""
+        if len(shape.rows) > _STRIDE or shape.width > _PAD:
+            return 0
+        places = -1
+        for row, column in cells_of(shape):
+            places &= self.free >> (row * _STRIDE + column)
+        return places
+
+    def _images(self, thing: Thing) -> int:
+        """Which of the steps on each object, by their places in the list, leave it where it fits."""
+        found = self.after_image.get(thing[1:])
+        if found is None:
+            found = _RECOLORS if self.fits(thing) else 0
+            for bit, image in _TURNING if not self._near(thing) else _TURNING + _MOVING:
+                if self.fits(image(thing, self.size)):
+                    found |= bit
+            self.after_image[thing[1:]] = found
+        return found
+
+    def _copies(self, thing: Thing) -> int:
+        """Which of the steps that add copies, by their places in the list, put those of an object where they fit."""
+        found = self.with_copies.get(thing[1:])
+        if found is None:
+            found = 0
+            for i, step in enumerate(_ADDERS):
+                if all(self.fits(moved(thing, y, x)) for y, x in copies_of(step, self.size) or ()):
+                    found |= 1 << i
+            self.with_copies[thing[1:]] = found
+        return found
+
+    def _cells(self, thing: Thing) -> int:
+        return canvas(thing.shape, thing.top, thing.left, self.size)
+
+    def _near(self, thing: Thing) -> bool:
+        """Whether an object could fit after a short move; False only if it cannot."""
+        places = self.places[thing.shape]  # there, because the object has been tried where it is
+        corner = (thing.top - _NEAR + _PAD) * _STRIDE + thing.left - _NEAR + _PAD
+        inside = thing.top >= _NEAR - _PAD and thing.left >= _NEAR - _PAD
+        return not places or not inside or bool(places >> corner & _NEIGHBOURS)
+
+    def seconds(self, scene: Scene, state: State, hope: Hope = EVERYTHING) -> Iterator[tuple[Step, int]]:
+        """Steps that lead from a scene to the output, each with the objects that it takes."""
+        for which in possible_choices(scene, self.size, state.wrong):
+            taken = [scene[i] for i in members(which)]
+            for step in self._promising(scene, state, hope, which, taken):
+                if paint(perform(step, scene, which, self.size), self.size)[0] == self.wanted:
+                    yield step, which
+
+    def _promising(self, scene: Scene, state: State, hope: Hope, which: int, taken: Sequence[Thing]) -> Iterator[Step]:
+        """Steps that are not ruled out at a glance."""
+        rest = 0
+        for i, thing in enumerate(scene):
+            if not which >> i & 1:
+                rest |= self._cells(thing)
+        missing = self.colored & ~rest
+        if hope.each:
+            yield from self._each(taken, missing)
+        if hope.add and not state.wrong:
+            yield from self._added(scene, which, taken, missing)
+        if hope.move and len(taken) > 1:
+            yield from self._moved(scene, which, taken, state.lost)
+        if hope.join and len(taken) > 1:
+            yield from self._combined(taken, rest, bool(state.lost & which), missing)
+
+    def _each(self, taken: Sequence[Thing], missing: int) -> Iterator[Step]:
+        """Steps that make something of each object."""
+        possible = (1 << len(_IMAGES)) - 1
+        for thing in sorted(taken, key=lambda thing: thing[1:] not in self.after_image):
+            possible &= self._images(thing)
+            if not possible:
+                return
+        same = {thing.color for thing in taken} <= self.colors
+        for i in members(possible):
+            step, image = _IMAGES[i]
+            if (arguments_of(step)["color"] in self.colors) if step.name == "recolor" else same:
+                cells = 0
+                for thing in taken:
+                    cells |= self._cells(image(thing, self.size))
+                if not missing & ~cells:
+                    yield step
+
+    def _added(self, scene: Scene, which: int, taken: Sequence[Thing], missing: int) -> Iterator[Step]:
+        """Steps that add objects; all others are right already."""
+        possible = (1 << len(_ADDERS)) - 1
+        for thing in taken:
+            missing &= ~self._cells(thing)
+            possible &= self._copies(thing)
+        for i in members(possible):
+            cells = 0
+            for y, x in copies_of(_ADDERS[i], self.size) or ():
+                for thing in taken:
+                    cells |= self._cells(moved(thing, y, x))
+            if not missing & ~cells:
+                yield _ADDERS[i]
+        for step in _MIRRORS:
+            mirror = mirror_of(step)
+            if all(self.fits(mirror(thing, self.size)) for thing in taken):
+                yield step
+        if len(taken) > 1 and all(map(self.fits, lines_between(scene, which))):
+            yield from (step for step in _LINES if (arguments_of(step)["color"] or taken[0].color) in self.colors)
+
+    def _moved(self, scene: Scene, which: int, taken: Sequence[Thing], lost: int) -> Iterator[Step]:
+        """Steps that move objects together or apart."""
+        if {thing.color for thing in taken} <= self.colors and all(self._near(scene[i]) for i in members(lost)):
+            away = from_the_middle(scene, which)
+            for step in _GROUPS:
+                if all(self.fits(moved(scene[i], *way_of(step, far))) for i, far in away):
+                    yield step
+
+    def _combined(self, taken: Sequence[Thing], rest: int, any_lost: bool, missing: int) -> Iterator[Step]:
+        """Steps on sets: what they leave of the objects has one colour, and all else is what the rest shows."""
+        if taken[0].color in self.colors:
+            allowed = self.wanted[taken[0].color] | rest
+            for step in _SETS:
+                if not self._lost_with(step, taken, any_lost, missing):
+                    cells = self._cells(joined_cells(step, taken))
+                    if not cells & ~allowed and not missing & ~cells:
+                        yield step
+
+    def _lost_with(self, step: Step, taken: Sequence[Thing], any_lost: bool, missing: int) -> bool:
+        """Whether a step on sets is ruled out by a glance at the first object, or at where the others would lie."""
+        color, _, top, left = taken[0]
+        if step.name != "union":
+            return bool(missing & ~self._cells(taken[0]))  # nothing but cells of the first remains
+        if arguments_of(step)["align"]:
+            return not all(self.fits(Thing(color, thing.shape, top, left)) for thing in taken)
+        return any_lost

@@ -1,0 +1,102 @@
+"""Which programs of at most two steps explain some demonstrations: exact over the space, without trying each of them.
+
+A program explains demonstrations if, in each of them, it turns the input into the output, each of its steps changes the
+picture, and no object of the result is hidden wholly. The search goes through the first steps on one demonstration. An
+object that then has a cell on the background of the output, or a colour that the output lacks, must be changed by the
+second step: most second steps are ruled out by that, and only the others are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
+from typing import NamedTuple
+
+from arcvae.grid.operations.drawings import Size
+from arcvae.grid.operations.program import Program
+from arcvae.grid.tasks.board import Board, Demonstration
+from arcvae.grid.tasks.scenes import (
+    Planes,
+    Scene,
+    chosen,
+    paint,
+    perform,
+)
+from arcvae.grid.tasks.space import CHOICES, STEPS, Choice, step_on
+
+
+class Explanation(NamedTuple):
+    """A program that explains all demonstrations, and what it makes of the test input."""
+
+    program: Program
+    answer: Planes
+
+
+def explanations(
+    demonstrations: Sequence[Demonstration], test: Scene, size: Size, limit: int | None = None
+) -> Iterator[Explanation]:
+    """The programs that explain some demonstrations, those of one step first.
+
+    Of several programs that take the same objects in all demonstrations and in the test, one is enough.
+
+    Args:
+        demonstrations: One at least.
+        test: Objects of the test input.
+        size: Height and width of all grids.
+        limit: Most first steps, of those that differ on one demonstration, that are followed by second ones; None: all.
+    """
+    base = min(demonstrations, key=lambda shown: sum(plane.bit_count() for plane in shown.wanted))
+    shown = [base, *(other for other in demonstrations if other is not base)]
+    starts = [*(demonstration.scene for demonstration in shown), test]
+    board = Board(base, size)
+    choices = list(_by_taken(_distinct(CHOICES, starts, size)).values())
+    hopes = [board.hope(taken[0][1][0]) for taken in choices]
+    firsts = []
+    for index, (step, (taken, hope)) in enumerate(product(STEPS, zip(choices, hopes, strict=True))):
+        scene = perform(step, base.scene, taken[0][1][0], size) if any(hope) else base.scene
+        if scene == base.scene:
+            continue
+        state = board.state(scene)
+        if limit is None or index < limit:
+            firsts.append((step, scene, state, hope, taken))
+        if not state.wrong and paint(scene, size)[0] == base.wanted:
+            for choice, which in taken:
+                ends = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
+                if all(_explains(d, scenes, size) for d, *scenes in zip(shown, starts, ends, strict=False)):
+                    yield Explanation(Program([step_on(step, choice)]), paint(ends[-1], size)[0])
+    for step, scene, state, hope, taken in firsts:
+        for second, now in board.seconds(scene, state, hope):
+            for choice, which in taken:
+                middles = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
+                seconds = [other for other in CHOICES if chosen(other, scene, size) == now]
+                for other, whichever in _distinct(seconds, middles, size):
+                    ends = [perform(second, middle, w, size) for middle, w in zip(middles, whichever, strict=True)]
+                    steps = zip(shown, starts, middles, ends, strict=False)
+                    if all(_explains(d, scenes, size) for d, *scenes in steps):
+                        program = Program([step_on(step, choice), step_on(second, other)])
+                        yield Explanation(program, paint(ends[-1], size)[0])
+
+
+def _explains(shown: Demonstration, scenes: Sequence[Scene], size: Size) -> bool:
+    """Whether the last of some scenes is the output, all its objects seen, and each looks unlike the one before."""
+    (*before, last), seen = [paint(scene, size)[0] for scene in scenes], paint(scenes[-1], size)[1]
+    return last == shown.wanted and seen and all(a != b for a, b in pairwise([*before, last]))
+
+
+def _distinct(choices: Sequence[Choice], scenes: Sequence[Scene], size: Size) -> list[tuple[Choice, tuple[int, ...]]]:
+    """Choices that differ in what they take of some scene, with what they take of each; all take something of all but
+    the last, which is the test."""
+    found: dict[tuple[int, ...], Choice] = {}
+    for choice in choices:
+        which = tuple(chosen(choice, scene, size) for scene in scenes)
+        if all(which[:-1]):
+            found.setdefault(which, choice)
+    return [(choice, which) for which, choice in found.items()]
+
+
+def _by_taken(choices: list[tuple[Choice, tuple[int, ...]]]) -> dict[int, list[tuple[Choice, tuple[int, ...]]]]:
+    """Choices by what they take of the first scene."""
+    found: dict[int, list[tuple[Choice, tuple[int, ...]]]] = {}
+    for choice, which in choices:
+        found.setdefault(which[0], []).append((choice, which))
+    return found
