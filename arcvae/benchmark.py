@@ -23,6 +23,7 @@ from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.losses import make_loss
+from arcvae.io.streams import steady_streams
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
 NUM_GRIDS = 100_000
@@ -61,7 +62,12 @@ def training_steps(precision: str, steps: int = 20) -> Callable[[], None]:
 
 
 def main() -> int:
-    """Print a table of figures."""
+    """Print a table of figures; returns the exit code."""
+    with steady_streams():
+        return _benchmark()
+
+
+def _benchmark() -> int:
     keep_freed_memory()
     flush_denormals()
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "app": {"app", "training", "imbalance", "io", ""},
     "__init__": {"app"},
     **{command: {"app"} for command in COMMANDS},
-    "benchmark": {"grid", "imbalance", "training"},
+    "benchmark": {"grid", "imbalance", "training", "io"},
     "operations": {"grid"},
 }
 LOCAL_IMPORTS = {

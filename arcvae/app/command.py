@@ -26,6 +26,7 @@ from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
+from arcvae.io.streams import steady_streams
 
 Job = Callable[[dict[str, Any], dict[str, Any], Path, list[str]], object]
 """Takes the resolved config, the same without the values of secrets, the run folder and the command line."""
@@ -61,6 +62,12 @@ def run_command(config_name: str, job: str | Job, check: Callable[[dict[str, Any
         The exit code: 0, or that of the fault (see :mod:`arcvae.errors`); 1 for an internal error and for a sweep
         of which a job failed; 130 and 143 after SIGINT and SIGTERM.
     """
+    with steady_streams():
+        return _run(config_name, job, check)
+
+
+def _run(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], None]) -> int:
+    """As :func:`run_command`, with streams that can be written to."""
     failures: list[ArcvaeError] = []
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

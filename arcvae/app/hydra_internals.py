@@ -8,8 +8,11 @@ check every job before anything is written. A parser of our own would be wrong a
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
+
+from arcvae.errors import ConfigError
 
 
 def parse_command_line() -> argparse.Namespace:
@@ -17,6 +20,15 @@ def parse_command_line() -> argparse.Namespace:
 
     Returns:
         Hydra's flags by name (``multirun``, ``config_dir``, ``cfg``, ``help``, ...) and ``overrides``, a list.
+
+    Raises:
+        ConfigError: A flag that Hydra does not have, or one without its value.
     """
-    parsed: argparse.Namespace = get_args_parser().parse_intermixed_args()
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --help lists what there is")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    parsed: argparse.Namespace = parser.parse_intermixed_args()
     return parsed

@@ -9,6 +9,7 @@ import pytest
 
 import arcvae
 from arcvae.app.hydra_internals import parse_command_line
+from arcvae.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,17 @@ def test_flags_may_stand_anywhere(words: list[str], monkeypatch: pytest.MonkeyPa
     assert (found.overrides, found.multirun, found.config_dir) == (["loss=focal", "seed=1,2"], True, "mine")
     flags = ("help", "hydra_help", "info", "cfg", "experimental_rerun", "config_name", "config_path")
     assert not any(getattr(found, flag) for flag in flags)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"), [(["--frob"], "--frob"), (["--config-dir"], "--config-dir/-cd: expected one")]
+)
+def test_flag_that_is_not_there_or_lacks_its_value_is_refused_in_one_line(
+    words: list[str], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train", *words])
+    with pytest.raises(ConfigError, match=f"{line}.*; --help lists what there is"):
+        parse_command_line()
 
 
 def test_one_file_alone_uses_internals_of_hydra() -> None:
