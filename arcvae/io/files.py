@@ -46,14 +46,16 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut, where the system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems cannot sync a folder
-        pass
-    finally:
-        os.close(descriptor)
+    """Make a rename in ``folder`` survive a power cut, where the system can.
+
+    The file is in place by now: Windows does not open folders, and some network file systems do not sync them.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def to_json(value: Any) -> Any:

@@ -7,7 +7,6 @@ checked before memory is taken, checksums before data are used, and nothing is e
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import stat
@@ -31,7 +30,7 @@ _BROKEN = (
 
 
 def read_npz(
-    path: str | os.PathLike[str], names: Sequence[str], *, max_bytes: float = 4e9
+    path: str | os.PathLike[str], names: Sequence[str], *, max_bytes: float = 4e9, advice: str = ""
 ) -> dict[str, NDArray[np.generic]]:
     """Read the arrays ``names`` of an ``.npz`` file; other members are neither inflated nor looked at.
 
@@ -39,6 +38,7 @@ def read_npz(
         path: A regular file, or a link to one.
         names: Arrays that must be there.
         max_bytes: Refuse, before allocating anything, what declares more than this.
+        advice: What to say of a file that lacks one of the arrays.
 
     Returns:
         The arrays in C order, with the dtypes and shapes of the file.
@@ -52,7 +52,7 @@ def read_npz(
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"{path.absolute()} is not a regular file; give an .npz file (data.path)")
         with open(path, "rb") as file:
-            return _read(file, path, names, max_bytes)
+            return _read(file, path, names, max_bytes, advice)
     except FileNotFoundError:
         raise DataError(f"there is no file {path.absolute()}; give an existing .npz file (data.path)") from None
     except PermissionError:
@@ -66,7 +66,7 @@ def read_npz(
         raise DataError(f"cannot read {path.absolute()}: {error.strerror or error}") from None
 
 
-def _read(file, path: Path, names: Sequence[str], max_bytes: float) -> dict[str, NDArray[np.generic]]:  # type: ignore[no-untyped-def]
+def _read(file, path: Path, names: Sequence[str], max_bytes: float, advice: str) -> dict[str, NDArray[np.generic]]:  # type: ignore[no-untyped-def]
     with zipfile.ZipFile(file) as archive:
         members: dict[str, zipfile.ZipInfo] = {}
         for info in archive.infolist():
@@ -76,10 +76,11 @@ def _read(file, path: Path, names: Sequence[str], max_bytes: float) -> dict[str,
         found = [name.removesuffix(".npy") for name in members]
         for name in names:
             if f"{name}.npy" not in members:
-                lowered = {key.lower(): key for key in found}
-                near = difflib.get_close_matches(name, lowered, 1)
-                hint = f" (did you mean {lowered[near[0]]!r}?)" if near else ""
-                raise DataError(f"{path} has no array {name!r}{hint}; it holds {', '.join(found) or 'nothing'}")
+                lacking = (
+                    f"{path} has no array {name!r}; it holds {', '.join(found) or 'nothing'}, needs {', '.join(names)}"
+                )
+                near = [f"; rename {key} to {name}" for key in found if key.lower() == name.lower()]
+                raise DataError(lacking + (near[0] if near else advice and f"; {advice}"))
         wanted = {name: members[f"{name}.npy"] for name in names}
         declared = sum(info.file_size for info in wanted.values())
         if declared > max_bytes:

@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
+
+log = logging.getLogger(__name__)
+
+LEAK: Final = 0.05
+"""Share of held-out samples that may be training samples as well without a warning. Among 100,000 generated grids, 2.6 %
+are: those with a single small object."""
+
+
+def count_repeated(train: NDArray[Any], *held_out: NDArray[Any]) -> int:
+    """Held-out samples that are training samples as well, each counted as often as it occurs.
+
+    Args:
+        train: ``(N, *)``.
+        *held_out: Each ``(M, *)``, of the same dtype and with samples of the same shape.
+
+    Example:
+        >>> count_repeated(np.array([[1, 2], [3, 4]]), np.array([[3, 4], [3, 4], [2, 1]]))
+        2
+    """
+    times = Counter(hash(sample.tobytes()) for split in held_out for sample in split)
+    found = {key for sample in train if (key := hash(sample.tobytes())) in times}
+    return sum(times[key] for key in found)
+
+
+def report_repeated(path: Path, unit: str, train: NDArray[Any], *held_out: NDArray[Any]) -> None:
+    """Log how many samples of val and test a model has seen in training, if there are any.
+
+    Args:
+        path: File of the corpus.
+        unit: What samples are called, for example ``"grids"``.
+        train: See :func:`count_repeated`.
+        *held_out: Val and test.
+    """
+    count, total = count_repeated(train, *held_out), sum(map(len, held_out))
+    if count:
+        level = logging.WARNING if count > LEAK * total else logging.INFO
+        log.log(
+            level, "%s: %s of the %s %s of val and test are also in train: figures on them show what was memorised",
+            path, f"{count:,}", f"{total:,}", unit,
+        )  # fmt: skip
 
 
 class ImbalanceDataModule(LightningDataModule):

@@ -102,3 +102,19 @@ def test_json_is_strict(tmp_path: Path) -> None:
     expected = '{\n  "a": null,\n  "b": [\n    1.0,\n    null\n  ],\n  "c": "x",\n  "3": [\n    1\n  ]\n}\n'
     assert (tmp_path / "f.json").read_text() == expected
     assert to_json(True) is True
+
+
+@pytest.mark.parametrize("refused", ["open", "fsync"])
+def test_file_counts_as_written_where_folders_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    operation = getattr(os, refused)
+
+    def refusing(target: object, *args: object) -> object:  # as Windows refuses to open a folder
+        if target == tmp_path or (isinstance(target, int) and os.fstat(target).st_mode & 0o040000):
+            raise PermissionError(errno.EACCES, "Permission denied", str(target))
+        return operation(target, *args)
+
+    monkeypatch.setattr(os, refused, refusing)
+    write_json(tmp_path / "f.json", {"a": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["f.json"]

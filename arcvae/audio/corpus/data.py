@@ -25,7 +25,7 @@ from arcvae.audio.features.mfcc import with_deltas
 from arcvae.errors import DataError
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
-from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.data import ImbalanceDataModule, report_repeated
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,7 @@ class AudioDataModule(ImbalanceDataModule):
             "Corpus %s: %s train, %s val, %s test clips of %d species",
             corpus.path, train, val, test, len(corpus.species),
         )  # fmt: skip
+        report_repeated(corpus.path, "clips", *(corpus.features[split] for split in SPLITS))
         return corpus
 
     @property

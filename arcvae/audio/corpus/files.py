@@ -73,7 +73,9 @@ def read_audio_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -
     """
     path = Path(path)
     names = [f"{split}_{part}" for split in SPLITS for part in ("features", "labels")]
-    arrays: dict[str, NDArray[Any]] = read_npz(path, [*names, "about"], max_bytes=max_bytes)
+    arrays: dict[str, NDArray[Any]] = read_npz(
+        path, [*names, "about"], max_bytes=max_bytes, advice="arcvae.corpus kind=audio source=FOLDER out=FILE makes one"
+    )
     species, settings = _about(path, arrays["about"])
     features, labels = {}, {}
     for split in SPLITS:

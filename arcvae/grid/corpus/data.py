@@ -22,7 +22,7 @@ from arcvae.grid.corpus.shapes import SIZE
 from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.imbalance.counts import cached_counts
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
-from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.data import ImbalanceDataModule, report_repeated
 from arcvae.training.seeding import derive_seed
 
 log = logging.getLogger(__name__)
@@ -170,6 +170,7 @@ class GridDataModule(ImbalanceDataModule):
             corpus.path, f"{len(corpus.train):,}", f"{len(corpus.val):,}", f"{len(corpus.test):,}",
             corpus.grid_size, corpus.grid_size,
         )  # fmt: skip
+        report_repeated(corpus.path, "grids", corpus.train, corpus.val, corpus.test)
         if self.fresh and corpus.grid_size != SIZE:
             raise DataError(
                 f"{corpus.path} has grids of {corpus.grid_size}x{corpus.grid_size}, and data.fresh=true draws grids of "

@@ -21,6 +21,12 @@ from arcvae.io.npz import read_npz
 
 SPLITS: Final = ("train", "val", "test")
 
+SPLITTING: Final = (
+    "to split one array of grids: np.savez_compressed('corpus.npz', **dict(zip(('train', 'val', 'test'), "
+    "np.split(np.random.default_rng(0).permutation(grids), [len(grids) * 8 // 10, len(grids) * 9 // 10]))))"
+)
+"""What to do with grids that are not split."""
+
 Grids = NDArray[np.uint8]
 
 
@@ -62,30 +68,53 @@ def read_corpus(path: str | os.PathLike[str], *, max_bytes: float = 4e9) -> Corp
         FileSystemError: Not readable.
     """
     path = Path(path)
-    arrays: dict[str, NDArray[Any]] = read_npz(path, SPLITS, max_bytes=max_bytes)
+    arrays: dict[str, NDArray[Any]] = read_npz(path, SPLITS, max_bytes=max_bytes, advice=SPLITTING)
     sizes = set()
     for name, grids in arrays.items():
         where = f"{path}: {name}"
         if grids.dtype != np.uint8:
-            hint = "; convert it with .astype(np.uint8)" if grids.dtype.kind in "iuf" else ""
-            raise DataError(f"{where} has dtype {grids.dtype}, expected uint8{hint}")
+            raise DataError(f"{where} has dtype {grids.dtype}, expected uint8{_way_to_uint8(name, grids)}")
         if grids.ndim != 3 or grids.shape[1] != grids.shape[2] or not grids.shape[1]:
             raise DataError(f"{where} has shape {grids.shape}, expected (N, S, S), for example (N, 16, 16)")
         if name != "test" and not len(grids):
             raise DataError(f"{where} is empty; a corpus needs grids to train and to validate on")
-        if grids.size and grids.max() >= NUM_COLORS:
-            bad = grids >= NUM_COLORS
-            first = np.unravel_index(int(bad.argmax()), bad.shape)
-            index = ", ".join(map(str, first))
+        if found := _no_color(grids):
+            index, value, count = found
             raise DataError(
-                f"{where}[{index}] is {grids[first]}, expected a colour 0-{NUM_COLORS - 1} "
-                f"({int(bad.sum()):,} such cells in this split)"
+                f"{where}[{index}] is {value}, expected a colour 0-{NUM_COLORS - 1} "
+                f"({count:,} such cells in this split)"
             )
         sizes.add(grids.shape[1])
     if len(sizes) > 1:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in SPLITS)
         raise DataError(f"{path}: the splits differ in grid size ({shapes})")
     return Corpus(arrays["train"], arrays["val"], arrays["test"], path)
+
+
+def _no_color(grids: NDArray[Any]) -> tuple[str, Any, int] | None:
+    """Index and value of the first cell that is no whole number 0-9, and how many there are; None if there is none."""
+    if grids.dtype == np.uint8 and grids.max(initial=0) < NUM_COLORS:
+        return None  # without a mask, which would take as much memory as the grids
+    bad = ~((grids >= 0) & (grids < NUM_COLORS))  # this way round for NaN
+    if grids.dtype.kind == "f":
+        bad |= grids != np.floor(grids)
+    if not bad.any():
+        return None
+    first = np.unravel_index(int(bad.argmax()), bad.shape)
+    return ", ".join(map(str, first)), grids[first], int(bad.sum())
+
+
+def _way_to_uint8(name: str, grids: NDArray[Any]) -> str:
+    """How an array of another dtype becomes uint8, as the end of a sentence: converted only if nothing is lost."""
+    if grids.dtype.kind not in "iuf":
+        return ""
+    if found := _no_color(grids):
+        index, value, count = found
+        return (
+            f", and {name}[{index}] is {value}, no colour ({count:,} such cells in this split, values from "
+            f"{grids.min()} to {grids.max()}); store colours as whole numbers 0-{NUM_COLORS - 1}"
+        )
+    return "; convert it with .astype(np.uint8)"
 
 
 def read_factors(path: str | os.PathLike[str], split: str) -> Grids | None:

@@ -103,3 +103,16 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     data = AudioDataModule(str(save(tmp_path / "f.npz", **nothing)), cache_dir=str(tmp_path))
     with pytest.raises(DataError, match="test is empty, there is nothing to test on"):
         data.test_dataloader()
+
+
+def test_held_out_clips_that_are_trained_on_are_reported(
+    tmp_path: Path, tiny_clips: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrays = dict(np.load(tiny_clips))
+    arrays["val_features"][1] = arrays["train_features"][7]
+    np.savez(tmp_path / "leak.npz", **arrays)
+    AudioDataModule(str(tiny_clips)).corpus  # noqa: B018
+    assert "also in train" not in caplog.text
+    caplog.set_level("INFO")
+    AudioDataModule(str(tmp_path / "leak.npz")).corpus  # noqa: B018
+    assert ": 1 of the 24 clips of val and test are also in train" in caplog.text

@@ -97,3 +97,12 @@ def test_corpus_of_an_earlier_generator_is_used_while_it_is_there(tmp_path: Path
     assert before.class_counts.tolist() != now.class_counts.tolist()
     with pytest.raises(DataError, match=r"fresh=true draws new grids, .* data\.generator_version=1; start a new run"):
         data(generator_version=GENERATOR_VERSION - 1, fresh=True).prepare_data()
+
+
+def test_held_out_grids_that_are_trained_on_are_reported(
+    tmp_path: Path, tiny_corpus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = read_corpus(tiny_corpus)
+    path = save_arrays(tmp_path / "leak.npz", train=corpus.train, val=corpus.train[:5], test=corpus.train[3:6])
+    assert len(GridDataModule(str(path)).corpus.val) == 5
+    assert f"{path}: 8 of the 8 grids of val and test are also in train: figures on them show what was" in caplog.text

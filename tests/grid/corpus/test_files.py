@@ -19,7 +19,7 @@ GOOD = np.zeros((8, 16, 16), dtype=np.uint8)
 
 
 def with_cell(value: int) -> np.ndarray:
-    grids = GOOD.copy()
+    grids = GOOD.astype(np.uint8 if value >= 0 else np.int8)
     grids[3, 4, 5] = value
     return grids
 
@@ -29,7 +29,19 @@ def with_cell(value: int) -> np.ndarray:
     [
         (GOOD.astype(np.int64), r"train has dtype int64, expected uint8; convert it with \.astype\(np\.uint8\)"),
         (GOOD.astype(np.float32), "train has dtype float32, expected uint8"),
-        (np.full((8, 16, 16), np.nan), "train has dtype float64"),
+        # The conversion made cells of 0 of these, and 255 of -1.
+        (
+            GOOD + np.float32(0.25),
+            r"float32, expected uint8, and train\[0, 0, 0\] is 0\.25, no colour \(2,048 such cells",
+        ),
+        (
+            np.full((8, 16, 16), np.nan),
+            r"train has dtype float64.* train\[0, 0, 0\] is nan, no colour .* store colours",
+        ),
+        (with_cell(-1).astype(np.int8), r"int8, .* train\[3, 4, 5\] is -1, no colour \(1 such cells .* from -1 to 0\)"),
+        (with_cell(10).astype(np.int64), r"int64, .* train\[3, 4, 5\] is 10, no colour"),
+        (with_cell(10).astype(float), r"float64, .* train\[3, 4, 5\] is 10\.0, no colour"),
+        (GOOD.astype(float)[:0], "train has dtype float64, expected uint8; convert it"),
         (GOOD.astype(bool), "train has dtype bool, expected uint8$"),
         (GOOD.astype(np.int8), "train has dtype int8"),
         (GOOD[:, :15], r"train has shape \(8, 15, 16\), expected \(N, S, S\)"),
@@ -56,6 +68,24 @@ def test_every_split_is_checked(tmp_path: Path, split: str, value: int) -> None:
     grids[1, 15, 0] = value
     with pytest.raises(DataError, match=rf"{split}\[1, 15, 0\] is {value}"):
         read_corpus(save_arrays(tmp_path / "f.npz", **{split: grids}))
+
+
+@pytest.mark.parametrize("name", ["train", "grids", "arr_0"])
+def test_grids_that_are_not_split_are_split_as_the_message_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grids = np.random.default_rng(1).integers(0, 10, (20, 16, 16)).astype(np.uint8)
+    np.savez("mine.npz", **{name: grids})
+    with pytest.raises(
+        DataError, match=f"mine.npz has no array '.*'; it holds {name}, needs train, val, test; "
+    ) as caught:
+        read_corpus("mine.npz")
+    exec(str(caught.value).rpartition("grids: ")[2], {"np": np, "grids": np.load("mine.npz")[name]})
+    corpus = read_corpus("corpus.npz")
+    assert [len(split) for split in (corpus.train, corpus.val, corpus.test)] == [16, 2, 2]
+    together = np.concatenate([corpus.train, corpus.val, corpus.test])
+    assert sorted(grid.tobytes() for grid in together) == sorted(grid.tobytes() for grid in grids)
 
 
 def test_empty_validation_is_refused_and_empty_test_is_not(tmp_path: Path) -> None:
