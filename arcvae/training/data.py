@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 log = logging.getLogger(__name__)
 
 LEAK: Final = 0.05
-"""Share of held-out samples that may be training samples as well without a warning. Among 100,000 generated grids, 2.6 %
+"""Share of held-out samples that may be training samples as well without a warning. Of 100,000 generated grids, 2.6 %
 are: those with a single small object."""
 
 
