@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,36 @@ def log_table(trainer: Trainer, name: str, columns: Sequence[str], rows: Sequenc
 
 def _shown(cell: Any) -> str:
     return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+
+
+class SteadyWandbLogger(WandbLogger):
+    """Lightning's logger for W&B, except that the first error causes a warning and none ends the run."""
+
+    _lost = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log figures, if that is possible."""
+        with self._once("figures"):
+            super().log_metrics(metrics, step)
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Log the config, if that is possible."""
+        with self._once("the config"):
+            super().log_hyperparams(params)
+
+    def finalize(self, status: str) -> None:
+        """Finish, if that is possible."""
+        with self._once("the end of the run"):
+            super().finalize(status)
+
+    @contextlib.contextmanager
+    def _once(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # W&B raises anything: errors of its process, of the network, of types
+            if not self._lost:
+                log.warning("W&B could not log %s, and no further error of it is shown: %s", name, error)
+            self._lost = True
 
 
 def log_run_files(trainer: Trainer, folder: Path) -> None:

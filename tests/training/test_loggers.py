@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from arcvae.training.callbacks import PerClassRecall
-from arcvae.training.loggers import log_picture, log_run_files, log_table, shows_pictures
+from arcvae.training.loggers import SteadyWandbLogger, log_picture, log_run_files, log_table, shows_pictures
 from tests.conftest import FAST, run_command
 from tests.training.tiny import TinyData, build, trainer
 
@@ -168,3 +168,30 @@ def test_loggers_that_show_nothing_are_left_alone(tmp_path: Path, caplog: pytest
     log_table(fit, "rows", ("a",), [(1,)])
     log_run_files(fit, tmp_path)
     assert warnings(caplog) == []
+
+
+class Broken:
+    """A run of W&B whose process is gone."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def log(self, *_: Any) -> None:
+        self.calls += 1
+        raise BrokenPipeError("the process is gone")
+
+    @property
+    def config(self) -> Any:
+        raise BrokenPipeError("the process is gone")
+
+
+def test_wandb_that_dies_costs_one_warning_and_not_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = Broken()
+    logger = SteadyWandbLogger(save_dir=tmp_path, experiment=run)
+    logger.log_hyperparams({"a": 1})
+    for step in range(3):
+        logger.log_metrics({"loss": 1.0}, step)
+    assert run.calls == 3
+    logger.finalize("success")
+    (warning,) = caplog.messages
+    assert warning == "W&B could not log the config, and no further error of it is shown: the process is gone"

@@ -98,7 +98,10 @@ def _closing_wandb() -> Iterator[None]:
     finally:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code=int(failed))
+            try:
+                wandb.finish(exit_code=int(failed))
+            except Exception as error:
+                log.warning("W&B could not end its run: %s", error)
 
 
 def _announce(run: Run, folder: Path) -> None:
