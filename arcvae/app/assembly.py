@@ -21,6 +21,7 @@ from arcvae.imbalance.weights import ClassWeighting
 from arcvae.io.settings import nearest
 from arcvae.training.checkpoint import AtomicCheckpointIO, RunStamp
 from arcvae.training.clock import ClockCallback
+from arcvae.training.cluster import environment
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 from arcvae.training.module import ImbalanceModule
@@ -68,9 +69,16 @@ def assemble(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run
     weighting, _ = ClassWeighting.of(config["loss"])
     weights = weighting.weights(counts)
     module = build_module(config, task, counts, weights)
-    monitor, names = config["monitor"], [f"val/{name}" for name in module.result_names()]
-    if monitor not in names:
-        raise ConfigError(f"monitor={monitor} is not logged{nearest(monitor, names)}; choose one of {', '.join(names)}")
+    names = [f"val/{name}" for name in module.result_names()]
+    nodes = {f"callbacks.{name}.monitor": node for name, node in (config.get("callbacks") or {}).items() if node}
+    monitors = {"monitor": config["monitor"]} | {
+        key: node["monitor"] for key, node in nodes.items() if "monitor" in node
+    }
+    for key, monitor in monitors.items():
+        if monitor not in names and (key == "monitor" or not str(monitor).startswith(("train/", "step/"))):
+            raise ConfigError(
+                f"{key}={monitor} is not logged{nearest(monitor, names)}; choose one of {', '.join(names)}"
+            )
     facts = {
         "config": dict(shown),
         "corpus_sha256": data.content_hash,
@@ -127,7 +135,10 @@ def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]
         node,
         callbacks=[ClockCallback(), *callbacks, RunStamp(facts)],
         logger=build_logger(config.get("logger"), folder, build),
-        plugins=[AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"])))],
+        plugins=[
+            AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"]))),
+            *environment(node),
+        ],
         default_root_dir=str(folder),
     )
     return trainer

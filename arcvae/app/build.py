@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 import hydra.utils
 from hydra.errors import InstantiationException
 
+from arcvae.app.faults import misconfigurations
 from arcvae.app.trust import trusted
 from arcvae.errors import ArcvaeError, ConfigError
 
@@ -47,12 +47,16 @@ class Builder:
             if not trusted(f"{made.func.__module__}.{made.func.__qualname__}", self.plugins):
                 raise ConfigError(f"{key}._target_={target} leads to something that may not be built")
             return partial(made, **arguments) if wants_partial else made(**arguments)
-        except ArcvaeError:
+        except (ArcvaeError, OSError, MemoryError):
             raise
         except InstantiationException as error:
             raise ConfigError(f"{key}: cannot build {target}: {' '.join(str(error).split())}") from error
-        except _refusals() as error:
-            raise ConfigError(f"{key}: {' '.join(str(error).split())}") from error
+        except Exception as error:
+            known = isinstance(error, (ValueError, TypeError, ModuleNotFoundError, *misconfigurations()))
+            if not known and not target.startswith(("lightning.", "torch.", "torchmetrics.")):
+                raise  # a bug of ours or of a plugin; these libraries refuse settings with whatever they like
+            kind = "" if known else f"{type(error).__name__}: "
+            raise ConfigError(f"{key}: {kind}{' '.join(str(error).split())}") from error
 
     def _require_trusted_inside(self, key: str, values: Sequence[Any]) -> None:
         """Look at what nested targets really are: a trusted module may itself hold others under its name."""
@@ -66,14 +70,3 @@ class Builder:
                 self._require_trusted_inside(key, list(value.values()))
             elif isinstance(value, list):
                 self._require_trusted_inside(key, value)
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    """What a constructor raises for values that it does not accept.
-
-    Lightning has an exception of its own for that. Only its objects raise it, and they have imported its module by
-    then; to import it here would cost five seconds for every corpus that is made, which needs nothing of Lightning.
-    """
-    refusals: tuple[type[Exception], ...] = (ValueError, TypeError, ModuleNotFoundError)
-    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
-    return refusals if lightning is None else (*refusals, lightning.MisconfigurationException)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -15,26 +15,26 @@ from typing import Any, Final
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.app.checks import argument_problems
 from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
+from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
+from arcvae.training.run_folder import checkpoint_at
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[dict[str, Any], dict[str, Any], Path, list[str]], object]
 """Takes the resolved config, the same without the values of secrets, the run folder and the command line."""
 
 CHILD: Final = "ARCVAE_CHILD"
 """Set in the environment of the processes that Lightning starts for further devices: their config has been checked."""
-REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-"""What the operating system may answer to an attempt to write."""
 
 
 class Interrupted(BaseException):
@@ -71,6 +71,7 @@ def _run(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], Non
     failures: list[ArcvaeError] = []
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        _require_folder()
         sweep = _prepare(config_name, check)
         _run_jobs(config_name, job, failures)
     except (Exception, Interrupted) as error:
@@ -81,6 +82,14 @@ def _run(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], Non
     if failures:
         return 1 if sweep else failures[0].exit_code
     return 0
+
+
+def _require_folder() -> None:
+    """Refuse to work in a folder that has been deleted, which Hydra and relative paths need."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise FileSystemError("the current folder has been deleted; change to one that is there") from None
 
 
 def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
@@ -137,19 +146,23 @@ def _run_jobs(config_name: str, job: str | Job, failures: list[ArcvaeError]) -> 
     def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
         folder = Path(context.runtime.output_dir)
+        os.chdir(context.runtime.cwd)  # relative paths mean the same as in the check, whatever hydra.job.chdir says
         try:
             return _objective(_imported(job)(*resolved(config), folder, command))
         except Interrupted as error:
             error.folder = folder
             raise
-        except ArcvaeError as error:
+        except Exception as error:
+            if (fault := as_fault(error, command)) is None:
+                raise
+            log.debug("This ended the job", exc_info=error)
             # Hydra would print lines of its own, and end a sweep in its own way. Only its own launcher and sweeper go
             # on after a job without a result: others must see it fail.
-            _report(error)
+            _report(fault)
             basic = "basic_launcher" in context.launcher._target_ and "basic_sweeper" in context.sweeper._target_
             if context.mode == RunMode.MULTIRUN and not basic:
-                raise
-            failures.append(error)
+                raise fault from error
+            failures.append(fault)
             return None
 
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
@@ -189,26 +202,11 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
         hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
-    if fault := _as_fault(error):
+    if fault := as_fault(error):
         return _report(fault)
     traceback.print_exception(error)
     sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
     return 1
-
-
-def _as_fault(error: Exception) -> ArcvaeError | None:
-    """A fault for what was foreseen, or what Hydra or the machine refused; None for anything else, which is a bug."""
-    if isinstance(error, ArcvaeError):
-        return error
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return ConfigError(" ".join(str(error).split()))
-    if isinstance(error, OSError) and error.errno in REFUSED:
-        place = error.filename or "a file"
-        return FileSystemError(f"{error.strerror}: {place}; choose another output_dir or make room")
-    words = str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in words:
-        return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
-    return None
 
 
 def check_files(config: Mapping[str, Any]) -> None:
@@ -218,18 +216,25 @@ def check_files(config: Mapping[str, Any]) -> None:
         ConfigError: A command that needs a checkpoint, without one.
         CheckpointError: No such checkpoint or prior.
         DataError: No such corpus.
+        ConfigError: Also an accelerator that this machine does not have; only to ask for one, torch is imported.
     """
     path = config["ckpt_path"]
     if not path and "task" not in config:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
-    if path and not Path(path).is_file():
-        raise CheckpointError(f"ckpt_path={path}: there is no such checkpoint; train first, or give another")
+    if path and not (checkpoint := checkpoint_at(path)).is_file():
+        what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
+        raise CheckpointError(f"ckpt_path={path}: there is {what}; train first, or give another")
     path = value_at(config, "prior.path")
     if path and not Path(path).is_file():
         raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")
     path = value_at(config, "data.path")
     if path and not Path(path).exists():
         raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")
+    for key in ("accelerator", "trainer.accelerator"):
+        if (accelerator := value_at(config, key)) in ("gpu", "cuda", "mps"):
+            from arcvae.training.hardware import pick_device
+
+            pick_device(accelerator, key)
 
 
 def checkpoint_of(path: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +14,7 @@ from omegaconf import OmegaConf
 
 from arcvae.app.plugins import import_plugins, plugin_names
 from arcvae.errors import ConfigError
+from arcvae.training.run_folder import checkpoint_at
 
 _QUOTES: Final = ("'", '"')
 
@@ -86,14 +86,16 @@ def import_named_plugins(overrides: Sequence[Override]) -> None:
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
 
-    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. The path is made absolute and
-    free of links: ``outputs/latest`` points to the new run as soon as that has a checkpoint.
+    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. A run folder stands for its last
+    checkpoint. The path is made absolute and free of links: ``outputs/latest`` points to the new run as soon as that
+    has a checkpoint.
     """
     given, unreadable = read_overrides(overrides)
     if unreadable:
         return list(overrides)  # reported by `plan`, with whatever else is wrong
     checkpoints = (override.value() for override in given if override.key_or_group == "ckpt_path")
-    path = next((Path(value).resolve() for value in checkpoints if isinstance(value, str) and "${" not in value), None)
+    named = (value for value in checkpoints if isinstance(value, str) and "${" not in value)
+    path = next((checkpoint_at(value, "last") for value in named), None)
     if path is None:
         return list(overrides)
     own = [f"ckpt_path={quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]

@@ -73,20 +73,40 @@ class Checkpoint(ModelCheckpoint):
 
     Lightning writes the last checkpoint only when the best one changes, so a run that is killed long after its best
     epoch would lose everything since. And a resumed run writes into a folder of its own, for which Lightning discards
-    the best score so far, so that the first epoch after resuming would count as the best.
+    the best score so far, so that the first epoch after resuming would count as the best. If several checkpoints are
+    kept (``save_top_k``), their names are told apart by the epoch, and a copy of the best one has the plain name, under
+    which other commands look for it.
     """
+
+    name_of_best: str | None = None
+    """Name of a copy of the best checkpoint, if several are kept."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give several checkpoints several names."""
+        super().setup(trainer, pl_module, stage)
+        if self.save_top_k not in (0, 1) and self.filename and "{" not in self.filename:
+            self.name_of_best, self.filename = self.filename, f"{self.filename}_{{epoch}}"
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``best`` if this epoch is the best so far, and ``last`` in any case."""
+        before = self.best_model_path
         super().on_train_epoch_end(trainer, pl_module)
+        if self.best_model_path != before:
+            self._name_best()
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def _name_best(self) -> None:
+        best = Path(self.best_model_path)
+        if self.name_of_best and best.is_file() and os.environ.get("LOCAL_RANK", "0") == "0":
+            write_atomic(best.with_stem(self.name_of_best), best.read_bytes())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state, and copy the best checkpoint so far and its picture into the folder of this run."""
         if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath"):
             state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._copied(state_dict)
         super().load_state_dict(state_dict)
+        self._name_best()
 
     def _copied(self, state_dict: dict[str, Any]) -> dict[str, Any]:
         best, folder = Path(state_dict["best_model_path"]), Path(str(self.dirpath))

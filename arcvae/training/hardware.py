@@ -9,8 +9,12 @@ import torch
 from arcvae.errors import ConfigError
 
 
-def pick_device(accelerator: str) -> torch.device:
+def pick_device(accelerator: str, key: str = "accelerator") -> torch.device:
     """The device that ``accelerator`` in a config stands for on this machine.
+
+    Args:
+        accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
+        key: Its key in the config, for the message.
 
     Raises:
         ConfigError: This machine has no such device.
@@ -18,7 +22,7 @@ def pick_device(accelerator: str) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     wanted = {"gpu": "cuda", "auto": next(name for name in there if there[name])}.get(accelerator, accelerator)
     if not there[wanted]:
-        raise ConfigError(f"accelerator={accelerator}: this machine has no such device; use accelerator=cpu")
+        raise ConfigError(f"{key}={accelerator}: this machine has no such device; use {key}=cpu")
     return torch.device(wanted)
 
 

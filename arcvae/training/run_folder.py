@@ -33,6 +33,15 @@ def held_run_folder(folder: Path) -> Iterator[None]:
         yield
 
 
+def checkpoint_at(path: str | os.PathLike[str], name: str = "best") -> Path:
+    """The checkpoint that a path means: a file, or ``checkpoints/NAME.ckpt`` of a run folder; free of links.
+
+    ``outputs/latest`` may point to another run before the checkpoint is read. It need not exist.
+    """
+    found = Path(os.path.realpath(path))  # unlike Path.resolve, also for links that lead round in a circle
+    return found / "checkpoints" / f"{name}.ckpt" if found.is_dir() else found
+
+
 def link_latest(folder: Path, output_dir: Path) -> None:
     """Let the symbolic link ``OUTPUT_DIR/latest`` point to a run folder; where that fails, there is a warning.
 

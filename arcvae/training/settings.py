@@ -25,6 +25,8 @@ _MODE = Choice(("max", "min"))
 _ACCELERATOR = Choice(("auto", "cpu", "gpu", "cuda", "mps"))
 _DEVICES = OneOf((Number(1, 4096, integer=True), Text(), ListOf(Number(0, 4096, integer=True), shortest=1)))
 
+_SHARE = OneOf((Number(0, 1, above=True), Number(1, 1e9, integer=True)))
+
 
 def warmup_problem(warmup_epochs: float, max_epochs: int) -> str | None:
     """What is wrong with a warm-up of the learning rate in a run of so many epochs, or None.
@@ -55,15 +57,6 @@ def check_clipping(config: Mapping[str, Any]) -> list[str]:
     if half and value_at(config, "optimizer.fused") and value_at(config, "trainer.gradient_clip_val"):
         return ["trainer.precision=16-mixed cannot clip gradients of a fused optimizer; set optimizer.fused=false"]
     return []
-
-
-def check_checkpoints(config: Mapping[str, Any]) -> list[str]:
-    """Several checkpoints need several file names."""
-    kept = value_at(config, "callbacks.checkpoint.save_top_k")
-    name = value_at(config, "callbacks.checkpoint.filename")
-    if kept in (None, 0, 1) or not isinstance(name, str) or "{" in name:
-        return []
-    return [f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'"]
 
 
 SETTINGS: Final = Settings(
@@ -129,11 +122,15 @@ SETTINGS: Final = Settings(
         "trainer.check_val_every_n_epoch": Fixed(1, "checkpoints, early stopping and records go by every epoch"),
         "trainer.num_sanity_val_steps": Number(-1, 1e6, integer=True),
         "trainer.deterministic": Flag(),
+        "trainer.overfit_batches": Fixed(0, "trainer=overfit_batch is for that"),
+        "trainer.limit_val_batches": _SHARE,
+        "trainer.limit_test_batches": _SHARE,
         "trainer.use_distributed_sampler": Flag(),
     },
-    checks=(check_warmup, check_clipping, check_checkpoints),
+    checks=(check_warmup, check_clipping),
     builds=(
         "arcvae.training.callbacks.",
+        "arcvae.training.loggers.",
         "arcvae.training.scheduler.",
         "torch.optim.",
         "torchmetrics.",

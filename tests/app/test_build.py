@@ -76,13 +76,18 @@ def test_constructor_is_not_called_before_everything_inside_has_been_looked_at(t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_refusals_of_constructors_and_of_lightning_are_about_the_config() -> None:
+def test_refusals_of_constructors_and_of_lightning_are_about_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     deep = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "widths": [4] * 6}
     with pytest.raises(ConfigError, match=r"^model: a grid of size 16 cannot be halved 5 times"):
         BUILD("model", deep)
     node = {"_target_": "lightning.pytorch.Trainer", "logger": False}
     with pytest.raises(ConfigError, match=r"^trainer: "):  # a MisconfigurationException
         BUILD("trainer", node | {"gradient_clip_algorithm": "no such", "accelerator": "cpu"})
+    # What Slurm says of a job of four tasks is a RuntimeError.
+    for name, value in {"NTASKS": "4", "JOB_ID": "7", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with pytest.raises(ConfigError, match=r"^trainer: RuntimeError: .*--ntasks=4.*Use `--ntasks-per-node=4` instead"):
+        BUILD("trainer", node | {"accelerator": "cpu", "devices": 4, "strategy": "ddp"})
 
 
 def test_faults_of_arcvae_and_true_bugs_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,10 +158,11 @@ def test_sweep_goes_on_after_a_job_that_failed(
             "arcvae: error[E_CONFIG]: a is wrong\narcvae: error[E_CONFIG]: b is wrong",
         ),
         (CheckpointError("torn"), 4, "arcvae: error[E_CKPT]: torn"),
-        (OSError(errno.ENOSPC, "No space left", "f"), 5, "No space left: f; choose another output_dir or make room"),
+        (OSError(errno.ENOSPC, "No space left", "f"), 5, "No space left: f; make room or choose another output_dir"),
         (PermissionError(errno.EACCES, "Permission denied"), 5, "Permission denied: a file; choose another"),
         (MemoryError(), 5, "out of memory; lower data.batch_size"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 5, "out of memory"),
+        (OSError(errno.ELOOP, "Too many links", "loop"), 5, "Too many links: loop; give another path"),
         (OSError(errno.EINVAL, "odd"), 1, "this is a bug in arcvae; please report the lines above"),
         (KeyError("x"), 1, "this is a bug in arcvae"),
     ],
@@ -249,6 +250,45 @@ def test_sweeper_that_searches_gets_values_and_sees_a_job_fail(
         del sys.modules[name]
 
 
+def test_sweep_goes_on_after_a_job_whose_disk_was_full(run: Command, calls: list[Call]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "f")
+    assert run("-m", "seed=1,2", result=lambda config: full if config["seed"] == 1 else None) == 1
+    assert [call.config["seed"] for call in calls] == [1, 2]
+
+
+def test_relative_paths_mean_the_same_in_the_check_and_in_the_job(run: Command, calls: list[Call]) -> None:
+    # hydra 922: with hydra.job.chdir=true the job looked for the corpus in its own folder.
+    places = []
+    words = ("hydra.job.chdir=true", "data.path=c.npz")
+    assert run(*words, check=lambda _: places.append(Path.cwd()), result=lambda _: places.append(Path.cwd())) == 0
+    assert places[0] == places[1] != calls[0].folder
+
+
+def test_folder_that_has_been_deleted_is_named(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run() == 5
+    assert capsys.readouterr().err == (
+        "arcvae: error[E_FILES]: the current folder has been deleted; change to one that is there\n"
+    )
+
+
+def test_key_that_was_added_is_named_when_a_job_fails_and_the_place_is_shown_on_demand(
+    run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("+trainer.benchmark=true", "trainer.max_epochs=1")
+    assert run(*words, name="train", result=TypeError("cannot\nunpack")) == 2
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 1
+    assert "TypeError: cannot unpack (" in shown
+    assert "arcvae has no rule for +trainer.benchmark=true: leave that out, or add hydra.verbose=true" in shown
+    assert run(*words, "hydra.verbose=true", name="train", result=TypeError("cannot")) == 2
+    assert "Traceback" in (calls[1].folder / "train.log").read_text()
+
+
 def test_finished_run_is_not_written_over(run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "metrics.json").write_text("{}")
@@ -320,6 +360,7 @@ def test_continued_run_takes_over_overrides(
         ({"ckpt_path": "no.ckpt"}, CheckpointError, "ckpt_path=no.ckpt: there is no such checkpoint"),
         ({"ckpt_path": __file__, "prior": {"path": "no.safetensors"}}, CheckpointError, "there is no such prior"),
         ({"ckpt_path": None, "task": {}, "data": {"path": "no.npz"}}, DataError, r"there is no file /.*/no\.npz"),
+        ({"ckpt_path": "."}, CheckpointError, r"ckpt_path=\.: there is no /.*/checkpoints/best\.ckpt; train first"),
         ({"ckpt_path": None, "task": {}}, None, ""),
         ({"ckpt_path": __file__, "prior": {"path": __file__}, "data": {"path": __file__}}, None, ""),
     ],

@@ -113,7 +113,6 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         ("~data", "data is missing"),
         ("monitor=val/loss", "monitor=val/loss is better low: set monitor_mode accordingly"),
         ("trainer.precision=16-mixed", "set optimizer.fused=false"),
-        ("callbacks.checkpoint.save_top_k=3", "needs a filename that differs"),
         ("optimizer.lr=${seed}", "optimizer.lr=42 must be a number above 0 and at most 1"),
     ],
 )  # fmt: skip

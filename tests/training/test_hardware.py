@@ -40,6 +40,8 @@ def test_device_that_is_not_there_is_refused(monkeypatch: Patch, accelerator: st
     machine(monkeypatch)
     with pytest.raises(ConfigError, match=f"accelerator={accelerator}: this machine has no such device; use .*cpu"):
         pick_device(accelerator)
+    with pytest.raises(ConfigError, match=rf"^trainer\.accelerator={accelerator}: .*; use trainer\.accelerator=cpu$"):
+        pick_device(accelerator, "trainer.accelerator")
 
 
 @pytest.mark.parametrize(

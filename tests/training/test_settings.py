@@ -70,13 +70,21 @@ def test_half_precision_cannot_clip_gradients_of_a_fused_optimizer(
 
 
 @pytest.mark.parametrize(
-    ("kept", "name", "fine"),
-    [(1, "best", True), (0, "best", True), (3, "best", False), (-1, "best", False), (3, "best_{epoch}", True)],
+    ("key", "value", "line"),
+    [
+        ("overfit_batches", 2, "trainer.overfit_batches=2 must be 0: trainer=overfit_batch is for that"),
+        ("limit_val_batches", 0, "trainer.limit_val_batches=0 must be a number above 0"),
+        ("limit_val_batches", 1.5, "trainer.limit_val_batches=1.5 must be"),
+        ("limit_test_batches", 0.0, "trainer.limit_test_batches=0.0 must be a number above 0"),
+        ("limit_test_batches", 3, None),
+        ("limit_val_batches", 0.5, None),
+    ],
 )
-def test_several_checkpoints_need_several_names(kept: int, name: str, fine: bool) -> None:
-    found = problems(callbacks={"checkpoint": {"save_top_k": kept, "filename": name}})
-    assert bool(found) != fine
-    assert fine or "needs a filename that differs" in found[0]
+def test_options_of_the_trainer_without_which_nothing_is_measured_are_refused(
+    key: str, value: float, line: str | None
+) -> None:
+    found = problems(trainer={key: value})
+    assert [one.startswith(str(line)) for one in found] == [True] * (line is not None)
 
 
 def test_a_single_value_is_told_in_words() -> None:

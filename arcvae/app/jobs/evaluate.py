@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
 
 import arcvae
@@ -23,7 +24,7 @@ from arcvae.io.files import write_atomic, write_json
 from arcvae.training.evaluation import assess, decide, tune_adjustment
 from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
 from arcvae.training.report import baseline, table
-from arcvae.training.run_folder import held_run_folder
+from arcvae.training.run_folder import checkpoint_at, held_run_folder
 from arcvae.training.software import software
 
 log = logging.getLogger("arcvae")
@@ -51,7 +52,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
         DataError: The split is empty.
     """
     started = time.time()
-    checkpoint = Path(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    checkpoint = checkpoint_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
         model = restore_from(config, checkpoint)
@@ -121,7 +122,7 @@ def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
     module, data = model.module, model.data
     trainer = Trainer(
         accelerator=module.device.type, devices=1, logger=False, enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_progress_bar=False, plugins=[LightningEnvironment()],
     )  # fmt: skip
     device = module.device
     trainer.test(module, data.evaluation_loader(split, limit), verbose=False)

@@ -12,7 +12,7 @@ from arcvae.app.console import quiet
 from arcvae.app.jobs.evaluate import origin, restore_from
 from arcvae.io.files import write_json
 from arcvae.training.evaluation import tune_adjustment
-from arcvae.training.run_folder import held_run_folder
+from arcvae.training.run_folder import checkpoint_at, held_run_folder
 
 log = logging.getLogger("arcvae")
 
@@ -32,7 +32,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     Raises:
         CheckpointError: A model of a task that has nothing to draw samples with.
     """
-    checkpoint = Path(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    checkpoint = checkpoint_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
         model = restore_from(config, checkpoint)

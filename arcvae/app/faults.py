@@ -1,0 +1,59 @@
+"""What an error that ends a job was: a fault of its input or of the machine, told in one line, or a bug of arcvae."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from arcvae.errors import ArcvaeError, ConfigError, FileSystemError
+
+REMEDIES: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room or choose another output_dir"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose another output_dir"),
+    errno.ENAMETOOLONG: "give a shorter name",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit with `ulimit -n`, or lower data.num_workers"),
+}
+"""What to do about what the operating system may answer."""
+
+
+def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
+    """A fault for what is foreseen, or what a library or the machine refused; None for anything else, which is a bug.
+
+    Args:
+        error: What ended a command or a job.
+        words: Its command line. Nothing is known here of keys that are added to a config with ``+``, so that whatever
+            is raised in a job with such keys may be due to them.
+    """
+    if isinstance(error, ArcvaeError):
+        return error
+    if isinstance(error, (HydraException, OmegaConfBaseException, *misconfigurations())):
+        return ConfigError(" ".join(str(error).split()))
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in REMEDIES):
+        remedy = REMEDIES.get(error.errno or 0, "give another path")
+        return FileSystemError(f"{error.strerror}: {error.filename or 'a file'}; {remedy}")
+    said = str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:
+        return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
+    if added := [word for word in words if word.startswith("+")]:
+        place = traceback.extract_tb(error.__traceback__)[-1:]
+        where = f" ({place[0].filename}:{place[0].lineno})" if place else ""
+        return ConfigError(
+            f"{type(error).__name__}: {' '.join(said.split())}{where}; arcvae has no rule for {' '.join(added)}: "
+            "leave that out, or add hydra.verbose=true to see how it came to this"
+        )
+    return None
+
+
+def misconfigurations() -> tuple[type[Exception], ...]:
+    """Lightning's exception for settings that it does not accept, if Lightning has been imported.
+
+    To import it here would cost five seconds for every corpus that is made, which needs nothing of Lightning.
+    """
+    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return () if lightning is None else (lightning.MisconfigurationException,)

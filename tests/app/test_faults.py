@@ -1,0 +1,55 @@
+"""Which errors are faults, and of what."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import pytest
+from hydra.errors import HydraException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf.errors import ConfigKeyError
+
+from arcvae.app.faults import as_fault
+from arcvae.errors import ArcvaeError, ConfigError, DataError, FileSystemError
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (DataError("as it is"), DataError, "as it is"),
+        (HydraException("two\n lines"), ConfigError, "two lines"),
+        (ConfigKeyError("key"), ConfigError, "key"),
+        (MisconfigurationException("no logger"), ConfigError, "no logger"),
+        (OSError(errno.ENOSPC, "full"), FileSystemError, "full: a file; make room or choose another output_dir"),
+        (PermissionError(errno.EROFS, "ro", "/x"), FileSystemError, "ro: /x; choose another output_dir"),
+        (OSError(errno.ENAMETOOLONG, "long", "x"), FileSystemError, "long: x; give a shorter name"),
+        (OSError(errno.EMFILE, "many", "x"), FileSystemError, "many: x; raise the limit with `ulimit -n`"),
+        (
+            NotADirectoryError(errno.ENOTDIR, "no folder", "c.npz"),
+            FileSystemError,
+            "no folder: c.npz; give another path",
+        ),
+        (MemoryError(), FileSystemError, "out of memory"),
+        (OSError(errno.EINVAL, "odd"), None, ""),
+        (RuntimeError("odd"), None, ""),
+    ],
+)
+def test_kind_of_an_error(error: Exception, kind: type[ArcvaeError] | None, said: str) -> None:
+    fault = as_fault(error, ["loss=x"])
+    assert type(fault) is (kind or type(None))
+    assert str(fault or "").startswith(said)
+
+
+def test_error_of_a_job_with_keys_that_were_added_names_them() -> None:
+    assert str(as_fault(KeyError("val"), ["python", "seed=1", "+a.b=1", "++c=2"])).startswith(
+        "KeyError: 'val'; arcvae has no rule for +a.b=1 ++c=2: leave that out, or add hydra.verbose=true"
+    )
+
+
+def test_asking_imports_no_lightning() -> None:
+    code = (
+        "import sys; from arcvae.app.faults import as_fault; as_fault(KeyError()); sys.exit('lightning' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
