@@ -108,3 +108,24 @@ def test_several_checkpoints_are_kept_and_the_best_is_found(
     assert train(f"ckpt_path={folder}", "trainer.max_epochs=5") == 0
     (resumed,) = (run for run in tmp_path.glob("outputs/train/*/checkpoints") if run != checkpoints)
     assert (resumed / "best.ckpt").is_file()
+
+
+def test_tilde_is_the_home_folder_wherever_a_path_is_given(
+    command: NamedCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # hydra 1647: a corpus went into a folder with the name ~.
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert command("corpus", "num_grids=30", "out='~/c.npz'") == 0
+    (tmp_path / "my_conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "my_conf" / "experiment" / "mine.yaml").write_text("# @package _global_\noutput_dir: ~/out\n")
+    words = ("--config-dir", "my_conf", "experiment=mine", "data.path=~/c.npz", *BRIEF)
+    assert command("train", *words) == 0
+    assert command("train", "data.path=~/c.npz", "hydra.run.dir=~/run", "output_dir=~/out", *BRIEF) == 0
+    assert command("evaluate", "ckpt_path=~/run", "output_dir=~/out", "importance_samples=2", "accelerator=cpu") == 0
+    assert command("compare", "runs=['~/run']", "output_dir=~/out") == 0
+    made = {path.name for path in home.iterdir() if not path.name.startswith(".")}  # what libraries cache aside
+    assert made == {"c.npz", "out", "run"}
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "my_conf"}
+    assert len(list((home / "out" / "train").iterdir())) == 1

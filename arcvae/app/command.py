@@ -22,7 +22,7 @@ from arcvae.app.checks import argument_problems
 from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
-from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
+from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
@@ -98,6 +98,8 @@ def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
     ``sys.argv`` is left as Hydra is to read it: for a run that continues another, with the overrides of that.
     """
     arguments = parse_command_line()
+    sys.argv = [sys.argv[0], *(at_home(word) if word in arguments.overrides else word for word in sys.argv[1:])]
+    arguments.overrides = [at_home(word) for word in arguments.overrides]
     sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
     if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion or CHILD in os.environ:
         import_named_plugins(parse_overrides(arguments.overrides))

@@ -222,10 +222,19 @@ def _references(composed: DictConfig) -> dict[tuple[str, ...], str]:
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
-    """Plain types, interpolations resolved, ``???`` left as it is."""
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    """Plain types, interpolations resolved, ``~/`` as the home folder, ``???`` left as it is."""
+    plain = _at_home(OmegaConf.to_container(config, resolve=True, throw_on_missing=False))
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def _at_home(node: Any) -> Any:
+    """Nested values in which the home folder stands for the ``~`` of a path."""
+    if isinstance(node, dict):
+        return {key: _at_home(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_at_home(value) for value in node]
+    return str(Path(node).expanduser()) if isinstance(node, str) and node.startswith("~/") else node
 
 
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -244,5 +253,6 @@ def without_secrets(raw: Any, resolved: Any) -> Any:
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_id:}``: one name for all places of a config."""
+    """Teach OmegaConf ``${run_id:}``, one name for all places of a config, and ``${home:PATH}``, without ``~``."""
+    OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
     OmegaConf.register_new_resolver("run_id", make_run_id, use_cache=True, replace=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +18,23 @@ from arcvae.errors import ConfigError
 from arcvae.training.run_folder import checkpoint_at
 
 _QUOTES: Final = ("'", '"')
+
+
+def at_home(override: str) -> str:
+    """An override whose value, or each item of whose sweep, may begin with ``~/``, with the home folder in its place.
+
+    No shell does it after the ``=`` of a dotted key, and Hydra cannot read it without quotes.
+
+    Example:
+        >>> at_home("seed=1"), at_home("data.path=~/c.npz") == f"data.path='{Path.home()}/c.npz'"
+        ('seed=1', True)
+    """
+    key, _, value = override.partition("=")
+    whole = value[:1] in _QUOTES and value[-1:] == value[:1]
+    items = [value[1:-1]] if whole else value.split(",")
+    if not any(item.startswith("~/") for item in items):
+        return override
+    return f"{key}={','.join(quoted(str(Path(i).expanduser())) if i.startswith('~/') else i for i in items)}"
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

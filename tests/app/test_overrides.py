@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from arcvae.app.compose import plan
-from arcvae.app.overrides import one_line, parse_overrides, quoted, read_overrides, resumed_overrides
+from arcvae.app.overrides import at_home, one_line, parse_overrides, quoted, read_overrides, resumed_overrides
 from arcvae.errors import ConfigError
 
 
@@ -47,6 +47,27 @@ def test_remedy_is_what_was_meant_once_it_is_typed(shell: str, override: str, va
     script = f"{shlex.quote(sys.executable)} -c 'import sys; print(sys.argv[1], end=chr(0))' {typed}"
     done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True)
     assert parse_overrides([done.stdout[:-1]])[0].value() == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("data.path=~/c.npz", "/home/é l/c.npz"), ("data.path='~/c.npz'", "/home/é l/c.npz"),
+        ('out="~/a,b"', "/home/é l/a,b"), ("out=a~/b", "a~/b"), ("out='~x/c'", "~x/c"), ("~data", None), ("seed=1", 1),
+    ],
+)  # fmt: skip
+def test_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, typed: str, value: object) -> None:
+    monkeypatch.setenv("HOME", "/home/é l")
+    if value == "a~/b":
+        assert at_home(typed) == typed
+    else:
+        assert parse_overrides([at_home(typed)])[0].value() == value
+
+
+def test_tilde_is_the_home_folder_for_each_job_of_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    found = plan("train", [at_home("data.path=~/a.npz,~/b.npz,c.npz")], multirun=True)
+    assert [config["data"]["path"] for config in found] == ["/home/me/a.npz", "/home/me/b.npz", "c.npz"]
 
 
 def test_quoted_text_is_read_back_as_it_was() -> None:
