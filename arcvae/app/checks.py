@@ -139,7 +139,7 @@ def _monitor_problems(book: Rulebook, config: Mapping[str, Any]) -> list[str]:
     low = monitor.rpartition("/")[2] in _falling(book)
     if low == (mode == "min"):
         return []
-    return [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
+    return [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode={'min' if low else 'max'}"]
 
 
 def falling_metrics(config: Mapping[str, Any]) -> set[str]:

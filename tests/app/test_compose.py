@@ -111,7 +111,7 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         ("~callbacks.beta_annealing", "callbacks.beta_annealing is gone"),
         ("model._target_=arcvae.io.files.write_json", "is not among what may be built"),
         ("~data", "data is missing"),
-        ("monitor=val/loss", "monitor=val/loss is better low: set monitor_mode accordingly"),
+        ("monitor=val/loss", "monitor=val/loss is better low: set monitor_mode=min"),
         ("trainer.precision=16-mixed", "set optimizer.fused=false"),
         ("optimizer.lr=${seed}", "optimizer.lr=42 must be a number above 0 and at most 1"),
     ],
