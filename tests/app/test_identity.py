@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import re
 import sys
 from pathlib import Path
@@ -112,6 +113,7 @@ def test_lists_name_keys_that_exist(config: dict[str, Any]) -> None:
 
 
 def test_run_folders_of_the_same_second_differ() -> None:
-    names = {make_run_id() for _ in range(1000)}
+    with multiprocessing.get_context("fork").Pool(4) as pool:  # two sweeps that start in the same second
+        names = set(pool.starmap(make_run_id, [()] * 1000))
     assert len(names) == 1000
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{8}", name) for name in names)

@@ -155,3 +155,20 @@ def test_folder_that_cannot_exist_is_no_reason_not_to_go_on(tmp_path: Path) -> N
     with lock_or_warn(tmp_path / "file" / "lock", 5):
         entered = True
     assert entered
+
+
+def test_waiters_go_on_once_the_holder_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from arcvae.io.locks import lock_or_warn\n"
+        "with lock_or_warn(Path(sys.argv[1]), 0):\n    print('held', flush=True); time.sleep(60)\n"
+    )
+    lock = tmp_path / "cache.lock"
+    with subprocess.Popen([sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.warns(UserWarning, match="is held by another process"), lock_or_warn(lock, 0):
+            pass
+        holder.kill()
+    started = time.monotonic()
+    with warnings.catch_warnings(action="error"), lock_or_warn(lock, 30):
+        assert time.monotonic() - started < 1

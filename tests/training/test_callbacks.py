@@ -105,11 +105,21 @@ def epochs_in(folder: Path) -> dict[str, int]:
     return {path.stem: load_torch(path)["epoch"] for path in (folder / "checkpoints").glob("*.ckpt")}
 
 
-@pytest.mark.parametrize(("scores", "best"), [([3, 2, 1], 0), ([1, 2, 3], 2), ([1, 3, 2], 1)])
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([3, 2, 1], 0), ([1, 2, 3], 2), ([1, 3, 2], 1),
+        # What is no number is never better than one.
+        ([NAN, 2, 1], 1), ([NAN, NAN, 1], 2), ([1, NAN, 2], 2), ([2, NAN, 1], 0), ([2, 1, NAN], 0),
+    ],
+)  # fmt: skip
 def test_best_epoch_and_last_epoch_are_kept(tmp_path: Path, scores: list[float], best: int) -> None:
     module, checkpoint = fit_scored(tmp_path, scores, epochs=3)
     assert epochs_in(tmp_path) == {"best": best, "last": 2}
-    assert checkpoint.best_model_score == max(scores)
+    assert checkpoint.best_model_score == scores[best]
     state = load_torch(tmp_path / "checkpoints" / "last.ckpt")["state_dict"]
     assert torch.equal(state["model.weight"], module.model.weight)  # type: ignore[arg-type]
 
