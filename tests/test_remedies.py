@@ -76,6 +76,8 @@ CALLED = {
     "; did you mean {}?": ("grid/operations/test_program.py", "did you mean"),
     "rotate({}) about the centre needs square grids, these are {} x {}; use 180 degrees, or about='object'": (
         "grid/operations/test_turns.py", "about the centre needs square grids"),
+    "factor={} has no operator; use 2, 3 or 1/2, or via='pixels'": (
+        "grid/operations/test_by_codes.py", "has no operator"),
     "{}={} cannot fade, because it is not a number; set fade=0": ("test_remedies.py", "fade=0)"),
     "loss {} is over a whole {} and takes no class weights; set class_weights=none": (
         "imbalance/test_loss_kinds.py", "takes no class weights"),
