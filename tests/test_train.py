@@ -50,7 +50,7 @@ def test_faults_of_the_job_end_in_one_line_with_their_code(
     assert "monitor=val/object_fl is not logged (did you mean val/object_f1?)" in fault(capsys)
     if not torch.cuda.is_available():
         assert train("trainer=gpu", *FAST[1:2]) == 2
-        assert "trainer:" in fault(capsys)
+        assert "trainer.accelerator=gpu: this machine has no such device; use trainer.accelerator=cpu" in fault(capsys)
     assert train(f"ckpt_path={run_folder}/encoder.pth", *FAST) == 4
     assert "is an export (encoder); give a checkpoint of arcvae.train" in fault(capsys)
     (tmp_path / "torn.ckpt").write_bytes((run_folder / "checkpoints" / "last.ckpt").read_bytes()[:-100])
