@@ -76,8 +76,8 @@ CALLED = {
     "; did you mean {}?": ("grid/operations/test_program.py", "did you mean"),
     "rotate({}) about the centre needs square grids, these are {} x {}; use 180 degrees, or about='object'": (
         "grid/operations/test_turns.py", "about the centre needs square grids"),
-    "{} comes without a prior; make one with arcvae.sample prior=objects and set prior_path, or set corpus to a file of "
-    "grids": ("grid/tasks/test_writer.py", "comes without a prior"),
+    "{} comes without a prior; make one with arcvae.sample prior=objects and set prior_path, or set corpus to a file "
+    "of grids": ("grid/tasks/test_writer.py", "comes without a prior"),
     "factor={} has no operator; use 2, 3 or 1/2, or via='pixels'": (
         "grid/operations/test_by_codes.py", "has no operator"),
     "{}={} cannot fade, because it is not a number; set fade=0": ("test_remedies.py", "fade=0)"),
