@@ -9,6 +9,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.pool import Pool
 from typing import Final
 
 import torch
@@ -87,17 +88,26 @@ def _blocks(
             reasons: Counter[str] = Counter()
             yield maker.make(block, reasons, report), reasons
         return
-    # Forked processes could wait forever for threads that only their parent has.
-    with multiprocessing.get_context("spawn").Pool(workers, _start, (maker,)) as pool:
+    with _pool(workers, maker) as pool:
         for tasks, refused in pool.imap(_made, blocks):
             report(len(tasks))
             yield tasks, refused
 
 
+def _pool(workers: int, maker: Maker) -> Pool:
+    """Processes that do not hear of an interrupt from the keyboard: the one that starts them does, and ends them."""
+    # They inherit what is blocked; here it is delivered as soon as it is not.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        # Forked processes could wait forever for threads that only their parent has.
+        return multiprocessing.get_context("spawn").Pool(workers, _start, (maker,))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(maker: Maker) -> None:
-    """Prepare a process; the one that started it hears of an interrupt and ends this one."""
+    """Prepare a process."""
     global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     _maker = maker
 

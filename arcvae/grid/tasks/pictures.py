@@ -28,10 +28,10 @@ def sheet(tasks: Sequence[Task], title: str, columns: int = 4) -> Figure:
     for axes, task in zip(cells, tasks, strict=False):
         height, width = (max(grid.shape[axis] for grid in (*task.inputs, *task.outputs)) for axis in (0, 1))
         shown = [0, 1, len(task.inputs) - 1]
-        canvas = np.ma.MaskedArray(np.zeros((2 * height + 1, 3 * width + 2), dtype=np.int64), mask=True)
+        canvas = np.ma.MaskedArray(np.zeros((2 * height + 1, 3 * (width + 3)), dtype=np.int64), mask=True)
         for place, index in enumerate(shown):
             for row, grid in enumerate((task.inputs[index], task.outputs[index])):
-                top, left = row * (height + 1), place * (width + 1)
+                top, left = row * (height + 1), 2 + place * (width + 1)  # a margin on both sides
                 canvas[top : top + grid.shape[0], left : left + grid.shape[1]] = grid
         draw_cells(axes, canvas)
         axes.set_title(f"{task.id}\n{wrapped(str(task.program), 56)}", fontsize=7)
