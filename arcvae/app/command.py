@@ -217,7 +217,7 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     """Say on stderr what ended a command, and with which code it ends."""
     if isinstance(error, Interrupted):
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        nothing = "no checkpoint was written yet" if config_name == "train" else "start again; finished runs are kept"
+        nothing = "no checkpoint was written yet; start again" if config_name == "train" else "start again; finished runs are kept"
         hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
