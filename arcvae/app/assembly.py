@@ -24,6 +24,7 @@ from arcvae.training.clock import ClockCallback
 from arcvae.training.cluster import environment
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
+from arcvae.training.mid_epoch import ExactResume, SaveOnSignal
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.run_folder import link_latest
 from arcvae.training.task import Task
@@ -125,15 +126,15 @@ def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]
     """Build callbacks, logger and trainer for a run folder; with its first checkpoint it becomes the latest run."""
     build = Builder(config["plugins"])
     callbacks = [build(f"callbacks.{name}", node) for name, node in (config.get("callbacks") or {}).items() if node]
-    for callback in callbacks:
-        if hasattr(callback, "dirpath"):
-            callback.dirpath = str(folder / "checkpoints")
+    writers = [callback for callback in callbacks if hasattr(callback, "dirpath")]
+    for callback in writers:
+        callback.dirpath = str(folder / "checkpoints")
     node = dict(config["trainer"])
     node["precision"] = resolve_precision(node["precision"], node["accelerator"])
     trainer: Trainer = build(
         "trainer",
         node,
-        callbacks=[ClockCallback(), *callbacks, RunStamp(facts)],
+        callbacks=[ClockCallback(), ExactResume(), *callbacks, RunStamp(facts), *([SaveOnSignal()] if writers else [])],
         logger=build_logger(config.get("logger"), folder, build),
         plugins=[
             AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"]))),

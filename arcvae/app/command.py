@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -22,11 +23,13 @@ from arcvae.app.checks import argument_problems
 from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
+from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
-from arcvae.training.run_folder import checkpoint_at
+from arcvae.training.record import RunRecord
+from arcvae.training.run_folder import AUTO, checkpoint_at, checkpoint_files, require_free
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +110,7 @@ def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
     if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
         raise ConfigError("--config-name, --config-path and --experimental-rerun are not supported; use overrides")
     overrides = _with_overrides_of_resumed(arguments.overrides) if config_name == "train" else arguments.overrides
-    if not arguments.cfg:
+    if not arguments.cfg and config_name != "train":  # whose folder may hold the run that is asked for
         _check_folder(overrides)
     configs = plan(config_name, overrides, multirun=sweep, config_dir=arguments.config_dir)
     for config in configs if not arguments.cfg else ():
@@ -150,7 +153,13 @@ def _run_jobs(config_name: str, job: str | Job, failures: list[ArcvaeError]) -> 
         folder = Path(context.runtime.output_dir)
         os.chdir(context.runtime.cwd)  # relative paths mean the same as in the check, whatever hydra.job.chdir says
         try:
-            return _objective(_imported(job)(*resolved(config), folder, command))
+            plain, shown = resolved(config)
+            if config_name == "train":
+                if found := _finished(folder, shown):
+                    sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
+                    return _objective(found)
+                require_free(folder)
+            return _objective(_imported(job)(plain, shown, folder, command))
         except Interrupted as error:
             error.folder = folder
             raise
@@ -187,6 +196,14 @@ def _objective(result: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _finished(folder: Path, shown: Mapping[str, Any]) -> RunRecord | None:
+    """The record of the run that a folder holds, if it is finished and the one that is asked for."""
+    with contextlib.suppress(ArcvaeError):
+        record = RunRecord.read(folder)
+        return record if record.config_hash == config_hash(shown) else None
+    return None
+
+
 def _check_folder(overrides: list[str]) -> None:
     """Refuse a run folder given by hand if a run lies there, before Hydra writes into it."""
     for override in overrides:
@@ -200,7 +217,7 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     """Say on stderr what ended a command, and with which code it ends."""
     if isinstance(error, Interrupted):
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        nothing = "no checkpoint was written yet" if config_name == "train" else "start again; finished runs are kept"
+        nothing = "no checkpoint was written yet; start again" if config_name == "train" else "start again; finished runs are kept"
         hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
@@ -220,10 +237,11 @@ def check_files(config: Mapping[str, Any]) -> None:
         DataError: No such corpus.
         ConfigError: Also an accelerator that this machine does not have; only to ask for one, torch is imported.
     """
-    path = config["ckpt_path"]
-    if not path and "task" not in config:
+    path, trains = config["ckpt_path"], "task" in config
+    if not path and not trains:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
-    if path and not (checkpoint := checkpoint_at(path)).is_file():
+    continues = trains and path and (path == AUTO or checkpoint_files(Path(path)))
+    if path and not continues and not (checkpoint := checkpoint_at(path)).is_file():
         what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
         raise CheckpointError(f"ckpt_path={path}: there is {what}; train first, or give another")
     path = value_at(config, "prior.path")

@@ -19,6 +19,7 @@ def quiet() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*is not supported by the model summary.*",
+        ".*ended before the epoch ended and your dataloader is not resumable.*",  # it is, by other means
         ".*sync_dist=True.*",  # the metrics have been added up over all processes before they are logged
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     ):

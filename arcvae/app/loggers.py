@@ -39,6 +39,8 @@ def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -
     node = dict(node or {})
     if not node.get("_target_"):
         return False
+    if node["_target_"].endswith("CSVLogger"):
+        _keep_steps(node, folder)
     if not node["_target_"].endswith("WandbLogger"):
         return build("logger", node, save_dir=str(folder))
     node.setdefault("name", folder.name)
@@ -57,6 +59,14 @@ def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -
     # would keep the next job of a sweep offline as well.
     node["mode"] = "offline" if chosen == "online" else chosen
     return build("logger", node, save_dir=str(folder))
+
+
+def _keep_steps(node: dict[str, Any], folder: Path) -> None:
+    """Let the logger of a run that goes on in its folder write beside what is there, which Lightning would delete."""
+    place = folder / str(node.get("name", "")) / str(node.get("version") or "")
+    if (place / "metrics.csv").exists():
+        parts = sum(1 for path in place.glob("continued_*") if path.is_dir())
+        node["version"] = str(Path(str(node.get("version") or "")) / f"continued_{parts + 1}")
 
 
 def _online(node: Mapping[str, Any], folder: Path, build: Builder) -> Any | None:

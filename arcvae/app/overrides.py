@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from omegaconf import OmegaConf
 
 from arcvae.app.plugins import import_plugins, plugin_names
 from arcvae.errors import ConfigError
-from arcvae.training.run_folder import checkpoint_at
+from arcvae.training.run_folder import AUTO
 
 _QUOTES: Final = ("'", '"')
 
@@ -104,20 +105,26 @@ def import_named_plugins(overrides: Sequence[Override]) -> None:
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
 
-    Hydra keeps the overrides of a run in its folder, two levels above the checkpoint. A run folder stands for its last
-    checkpoint. The path is made absolute and free of links: ``outputs/latest`` points to the new run as soon as that
-    has a checkpoint.
+    The overrides of a run are kept in its folder, two levels above the checkpoint; ``auto`` is the folder that
+    ``hydra.run.dir=`` names. The path is made absolute and free of links: ``outputs/latest`` points to the new run as
+    soon as that has a checkpoint.
     """
     given, unreadable = read_overrides(overrides)
     if unreadable:
         return list(overrides)  # reported by `plan`, with whatever else is wrong
     checkpoints = (override.value() for override in given if override.key_or_group == "ckpt_path")
-    named = (value for value in checkpoints if isinstance(value, str) and "${" not in value)
-    path = next((checkpoint_at(value, "last") for value in named), None)
-    if path is None:
+    named = next((value for value in checkpoints if isinstance(value, str) and "${" not in value), None)
+    if named is None:
         return list(overrides)
-    own = [f"ckpt_path={quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
-    recorded = path.parent.parent / ".hydra" / "overrides.yaml"
+    if named == AUTO:
+        own, folder = list(overrides), _run_folder(given)
+    else:
+        path = Path(os.path.realpath(named))  # unlike Path.resolve, also for links that lead round in a circle
+        own = [f"ckpt_path={quoted(str(path))}" if o.key_or_group == "ckpt_path" else str(o.input_line) for o in given]
+        folder = path if path.is_dir() else path.parent.parent
+    if folder is None:
+        return own
+    recorded = folder / ".hydra" / "overrides.yaml"
     if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
         return own
     try:
@@ -128,6 +135,12 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
     usable = (o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o))
     return [*(str(override.input_line) for override in usable), *own]
+
+
+def _run_folder(overrides: Sequence[Override]) -> Path | None:
+    """The run folder that overrides give by hand."""
+    values = (override.value() for override in overrides if override.key_or_group == "hydra.run.dir")
+    return next((Path(value) for value in values if isinstance(value, str) and "${" not in value), None)
 
 
 def _is_harmless(override: Override) -> bool:

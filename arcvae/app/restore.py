@@ -16,11 +16,11 @@ from arcvae.app.checks import problems_of
 from arcvae.app.plugins import import_plugins
 from arcvae.app.trust import foreign_targets
 from arcvae.errors import CheckpointError, DataError
-from arcvae.io.exports import read_checkpoint
 from arcvae.io.tensors import fill
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
+from arcvae.training.resuming import read_or_name_another
 from arcvae.training.task import Task
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def restore(
         CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
         DataError: A corpus that cannot be read, or whose samples or classes are of another kind than those of the run.
     """
-    checkpoint = read_checkpoint(ckpt_path)
+    checkpoint = read_or_name_another(ckpt_path)
     stamp = checkpoint["arcvae"]
     task = _task_of(stamp["config"], plugins, ckpt_path)
     config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "seed", *task.parts)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,6 +44,11 @@ class BatchIndices(Sampler[Batch]):
         self.size, self.batch_size, self.seed, self.repeats = size, batch_size, seed, repeats
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.taken = (0, 0)
+
+    def resume(self, epoch: int, taken: int) -> None:
+        """Leave out the first ``taken`` batches of an epoch, which a run that goes on within it has had."""
+        self.taken = epoch, taken
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -59,7 +65,9 @@ class BatchIndices(Sampler[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         first = self.epoch * len(self)
-        for index, samples in enumerate(self._batches()):
+        epoch, taken = self.taken
+        start = taken if epoch == self.epoch else 0
+        for index, samples in enumerate(itertools.islice(self._batches(), start, None), start):
             yield (first + index) * self.world_size + self.rank, samples
 
     def _batches(self) -> Iterator[Tensor]:

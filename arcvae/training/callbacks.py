@@ -15,8 +15,9 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from arcvae.errors import ConfigError
+from arcvae.errors import CheckpointError, ConfigError, FileSystemError
 from arcvae.io.files import write_atomic
+from arcvae.io.tensors import load_torch
 from arcvae.training.loggers import log_table
 from arcvae.training.module import ImbalanceModule
 
@@ -78,6 +79,9 @@ class Checkpoint(ModelCheckpoint):
     which other commands look for it.
     """
 
+    _fits = True
+    _source: Path | None = None
+    """Folder of the checkpoint that is loaded."""
     name_of_best: str | None = None
     """Name of a copy of the best checkpoint, if several are kept."""
 
@@ -101,24 +105,55 @@ class Checkpoint(ModelCheckpoint):
         if self.name_of_best and best.is_file() and os.environ.get("LOCAL_RANK", "0") == "0":
             write_atomic(best.with_stem(self.name_of_best), best.read_bytes())
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state, and copy the best checkpoint so far and its picture into the folder of this run."""
-        if self.dirpath is not None and str(self.dirpath) != state_dict.get("dirpath"):
-            state_dict = state_dict | {"dirpath": self.dirpath, "last_model_path": ""} | self._copied(state_dict)
-        super().load_state_dict(state_dict)
-        self._name_best()
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note where the checkpoint lies, and whether it is one to go on from."""
+        self._fits = trainer.state.fn == TrainerFn.FITTING
+        self._source = Path(trainer.ckpt_path).absolute().parent if trainer.ckpt_path else None
 
-    def _copied(self, state_dict: dict[str, Any]) -> dict[str, Any]:
-        best, folder = Path(state_dict["best_model_path"]), Path(str(self.dirpath))
-        score = state_dict["best_model_score"]
-        if not best.is_file():
-            log.warning("The best checkpoint so far, %s, is missing: the next epoch counts as the best", best)
-            return {"best_model_path": "", "best_model_score": None, "kth_best_model_path": "", "best_k_models": {}}
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            for path in (best, *best.parent.glob("*_best.png")):
-                write_atomic(folder / path.name, path.read_bytes())
-        here = str(folder / best.name)
-        return {"best_model_path": here, "kth_best_model_path": here, "best_k_models": {here: score}}
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state, and bring the best checkpoints so far and their picture into the folder of this run.
+
+        One that lies beside the checkpoint goes before the place that was written down: run folders are moved. An
+        evaluation leaves the state as it is.
+        """
+        if self._fits:
+            super().load_state_dict(state_dict | self._brought(state_dict))
+            self._name_best()
+
+    def _brought(self, state: dict[str, Any]) -> dict[str, Any]:
+        folder, best = Path(str(self.dirpath)), state["best_model_path"]
+        known = state["best_k_models"] or ({best: state["best_model_score"]} if best else {})
+        models = {}
+        for path, score in known.items():
+            places = [Path(path)] if self._source is None else [self._source / Path(path).name, Path(path)]
+            found = next((place for place in places if self._is_checkpoint_of(place, score)), None)
+            if found is None:
+                continue
+            models[str(folder / found.name)] = score
+            if found.parent != folder and os.environ.get("LOCAL_RANK", "0") == "0":
+                pictures = found.parent.glob("*_best.png") if path == best else ()
+                for file in (found, *pictures):
+                    write_atomic(folder / file.name, file.read_bytes())
+        if best and str(folder / Path(best).name) not in models:
+            next_best = "the best of the others counts" if models else "the next epoch counts as the best"
+            log.warning("The best checkpoint so far, %s, is missing or damaged: %s", best, next_best)
+        ranked = sorted(models, key=lambda path: float(models[path]), reverse=self.mode == "max")
+        return {
+            "dirpath": self.dirpath,
+            "last_model_path": "",
+            "best_k_models": models,
+            "best_model_path": ranked[0] if ranked else "",
+            "best_model_score": models[ranked[0]] if ranked else None,
+            "kth_best_model_path": ranked[-1] if ranked else "",
+        }
+
+    def _is_checkpoint_of(self, path: Path, score: Any) -> bool:
+        """Whether a file is intact and the checkpoint that got a score: a later one may have taken its name."""
+        try:
+            own = load_torch(path).get("callbacks", {}).get(self.state_key, {}).get("current_score", score)
+        except (CheckpointError, FileSystemError):
+            return False
+        return own is score or bool(own == score)
 
 
 class PatientEarlyStopping(EarlyStopping):
@@ -201,12 +236,14 @@ class EpochRecord(LightningCheckpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""
-        return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds, "samples": self.samples}
+        rows = [dict(row) for row in self.rows]
+        return {"rows": rows, "seconds": self.seconds, "samples": self.samples, "seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue after the rows of the run that is resumed."""
         self.rows = [dict(row) for row in state_dict["rows"]]
         self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
+        self._seen = state_dict.get("seen", 0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start to measure time."""

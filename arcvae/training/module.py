@@ -68,6 +68,29 @@ class RunningMean(Metric):
         return self.total / self.samples
 
 
+def metric_state(metric: Any) -> dict[str, Tensor]:
+    """What a metric has accumulated, by name; empty before its first update and after a reset."""
+    if not metric.update_called:
+        return {}
+    return {name: getattr(metric, name).detach().cpu().clone() for name in metric._defaults}
+
+
+def set_metric_state(metric: Any, state: Mapping[str, Tensor]) -> None:
+    """Let a metric go on from what :func:`metric_state` said.
+
+    Raises:
+        ValueError: The state is that of another metric.
+    """
+    if not state:
+        return
+    for name, value in state.items():
+        own = getattr(metric, name) if name in metric._defaults else None
+        if own is None or own.shape != value.shape or own.dtype != value.dtype:
+            raise ValueError(f"the metrics of the epoch do not fit: {name}")
+        setattr(metric, name, value.to(own.device))
+    metric._update_count = 1
+
+
 class ImbalanceModule(LightningModule):
     """Base of the modules. A task implements :meth:`step`; everything else is shared.
 
@@ -138,12 +161,17 @@ class ImbalanceModule(LightningModule):
         return sorted(["loss", *self.part_names, *names, "exact_match", *self.task.further_names])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the clock, without which the loss of this epoch could not be computed again."""
+        """Store the clock, without which the loss of this epoch could not be computed again, and metrics half-way."""
         checkpoint["clock"] = self.clock.state_dict()
+        checkpoint["train_metrics"] = {
+            name: metric_state(metric) for name, metric in self.metrics.items() if name.startswith("train_")
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the clock."""
+        """Restore the clock and the metrics of the epoch."""
         self.set_clock(Clock.from_checkpoint(checkpoint))
+        for name, state in checkpoint.get("train_metrics", {}).items():
+            set_metric_state(self.metrics[name], state)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # The noise of a batch depends on seed and batch only: a resumed run draws the same as an uninterrupted one.

@@ -7,11 +7,15 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from arcvae.errors import BusyError
-from arcvae.io.locks import lock_folder
+from arcvae.io.locks import LOCK, lock_folder
 
 log = logging.getLogger(__name__)
+
+AUTO: Final = "auto"
+"""``ckpt_path`` of a run that goes on from whatever its own folder holds, and begins if that is nothing."""
 
 
 @contextlib.contextmanager
@@ -27,19 +31,42 @@ def held_run_folder(folder: Path) -> Iterator[None]:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         yield
         return
+    _require_unfinished(folder)  # before the lock, whose file is touched
     with lock_folder(folder):
-        if (folder / "metrics.json").exists():
-            raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
+        _require_unfinished(folder)
         yield
 
 
-def checkpoint_at(path: str | os.PathLike[str], name: str = "best") -> Path:
-    """The checkpoint that a path means: a file, or ``checkpoints/NAME.ckpt`` of a run folder; free of links.
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Files of the checkpoints in a run folder, valid or not, by name."""
+    return sorted((folder / "checkpoints").glob("*.ckpt"))
+
+
+def checkpoint_at(path: str | os.PathLike[str]) -> Path:
+    """The checkpoint that a path means: a file, or ``checkpoints/best.ckpt`` of a run folder; free of links.
 
     ``outputs/latest`` may point to another run before the checkpoint is read. It need not exist.
     """
     found = Path(os.path.realpath(path))  # unlike Path.resolve, also for links that lead round in a circle
-    return found / "checkpoints" / f"{name}.ckpt" if found.is_dir() else found
+    return found / "checkpoints" / "best.ckpt" if found.is_dir() else found
+
+
+def _require_unfinished(folder: Path) -> None:
+    if (folder / "metrics.json").exists():
+        raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a run folder that cannot be held now, before anything that takes long; nothing is written into a new one.
+
+    Raises:
+        BusyError: As :func:`held_run_folder`.
+    """
+    if folder.is_dir():
+        _require_unfinished(folder)
+        if (folder / LOCK).exists():
+            with held_run_folder(folder):
+                pass
 
 
 def link_latest(folder: Path, output_dir: Path) -> None:

@@ -19,7 +19,9 @@ from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 
 from arcvae.app.command import CHILD, check_files, run_command
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
+from arcvae.training.run_folder import held_run_folder
 
 Command = Callable[..., int]
 Check = Callable[[dict[str, Any]], None]
@@ -76,7 +78,7 @@ def test_job_gets_plain_values_the_folder_and_the_command_line(
     assert "hydra" not in call.config
     assert call.command == ["python", "-m", "arcvae.train", *words]
     assert call.folder.parent == tmp_path / "outputs" / "train"
-    assert {path.name for path in call.folder.iterdir()} == {".hydra", "train.log"}
+    assert list(call.folder.iterdir()) == []  # nothing is written before the job holds its folder
 
 
 def test_folder_is_named_after_the_command(run: Command, calls: list[Call], tmp_path: Path) -> None:
@@ -339,18 +341,37 @@ def test_showing_a_config_checks_its_values_alone(run: Command, calls: list[Call
 def test_continued_run_takes_over_overrides(
     run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("loss=option_c", "trainer.max_epochs=3", name="train") == 0
+    def write(_: dict[str, Any]) -> None:
+        write_hydra_files(calls[-1].folder, calls[-1].shown)
+
+    assert run("loss=option_c", "trainer.max_epochs=3", "hydra.run.dir=one", name="train", result=write) == 0
     last = calls[0].folder / "checkpoints" / "last.ckpt"
     last.parent.mkdir()
     last.touch()
     capsys.readouterr()
-    assert run(f"ckpt_path={last}", "trainer.max_epochs=5", name="train") == 0
-    assert capsys.readouterr().out.startswith("Continuing with the overrides of that run: loss=option_c\n")
-    config = calls[1].config
-    assert (config["loss"]["class_weights"], config["trainer"]["max_epochs"]) == ("inverse", 5)
-    assert calls[1].command[3:] == ["loss=option_c", f"ckpt_path='{last}'", "trainer.max_epochs=5"]
-    assert calls[1].folder != calls[0].folder
-    assert tmp_path in last.parents
+    for words, taken in (
+        ([f"ckpt_path={last}"], f"ckpt_path='{last}'"),
+        (["ckpt_path=one"], f"ckpt_path='{tmp_path}/one'"),
+        (["ckpt_path=auto", "hydra.run.dir=one"], "ckpt_path=auto"),
+    ):
+        assert run(*words, "trainer.max_epochs=5", name="train") == 0
+        assert capsys.readouterr().out.startswith("Continuing with the overrides of that run: loss=option_c\n")
+        config = calls[-1].config
+        assert (config["loss"]["class_weights"], config["trainer"]["max_epochs"]) == ("inverse", 5)
+        assert calls[-1].command[3:] == ["loss=option_c", taken, *words[1:], "trainer.max_epochs=5"]
+        assert (calls[-1].folder == calls[0].folder) == (len(words) == 2)
+
+
+def test_folder_of_a_running_run_is_refused_before_the_job_and_stays_as_it_is(
+    run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with held_run_folder(tmp_path / "one"):
+        before = [(path, path.stat().st_mtime_ns) for path in (tmp_path / "one").rglob("*")]
+        assert run("hydra.run.dir=one", "loss=option_c", name="train") == 7
+        assert "another run is going on in" in capsys.readouterr().err
+        assert [(path, path.stat().st_mtime_ns) for path in (tmp_path / "one").rglob("*")] == before
+    assert calls == []
+    assert run("hydra.run.dir=one", name="train") == 0
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,17 @@ def test_targets_come_with_their_samples_and_are_not_transformed() -> None:
     assert [len(part) for part, _ in seen] == [4, 4, 2]
     for part, labels in seen:
         assert torch.equal((part - 100).long() * 7, labels)
+
+
+def test_epoch_that_is_resumed_goes_on_after_the_batches_that_were_taken() -> None:
+    indices = BatchIndices(10, 3, seed=1, repeats=2)
+    for epoch in (0, 2):
+        indices.set_epoch(epoch)
+        whole = list(indices)
+        for taken in range(len(whole) + 1):
+            indices.resume(epoch, taken)
+            assert [(number, found.tolist()) for number, found in indices] == [
+                (number, found.tolist()) for number, found in whole[taken:]
+            ]
+    indices.set_epoch(3)
+    assert len(list(indices)) == len(whole)  # later epochs are whole

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from arcvae.errors import NonFiniteError
 from arcvae.imbalance.losses import make_loss
-from arcvae.training.module import RunningMean, StepOutput
+from arcvae.training.module import RunningMean, StepOutput, metric_state, set_metric_state
 from arcvae.training.scheduler import warmup_then_decay
 from tests.training.tiny import PADDING, BackgroundTask, PaddedTask, TinyData, TinyModule, TinyTask, build, trainer
 
@@ -200,3 +200,18 @@ def test_gradients_are_clipped_and_their_norm_before_is_noted(tmp_path: Path, al
     assert max(largest) == pytest.approx(0.01, rel=1e-4)
     if algorithm == "norm":
         assert float(module.step_scalars["gradient_norm"]) == pytest.approx(fit.before.norm().item())  # type: ignore[attr-defined]
+
+
+def test_metric_goes_on_from_its_state() -> None:
+    whole, first, second = RunningMean(2), RunningMean(2), RunningMean(2)
+    assert metric_state(first) == {}
+    set_metric_state(second, {})
+    first.update(torch.tensor([1.0, 2.0]), 3)
+    set_metric_state(second, metric_state(first))
+    second.update(torch.tensor([5.0, 6.0]), 1)
+    whole.update(torch.tensor([1.0, 2.0]), 3)
+    whole.update(torch.tensor([5.0, 6.0]), 1)
+    assert second.compute().tolist() == whole.compute().tolist() == [2.0, 3.0]
+    for state in (metric_state(RunningMean(2)) | {"total": torch.zeros(3)}, {"other": torch.zeros(2)}):
+        with pytest.raises(ValueError, match="the metrics of the epoch do not fit"):
+            set_metric_state(second, state)

@@ -14,6 +14,7 @@ import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.measure import measure
 from arcvae.app.plugins import plugin_names
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
@@ -42,6 +43,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         What ``results.json`` holds.
     """
     quiet()
+    write_hydra_files(folder, shown)
     variants = given_variants(config["runs"]) if config["runs"] else trained_variants(config)
     study = config["study"]
     if study.get("measure"):

@@ -17,6 +17,7 @@ from lightning.pytorch import Trainer
 
 import arcvae
 from arcvae.app.console import quiet
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.restore import Restored, restore
 from arcvae.errors import ConfigError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
@@ -55,6 +56,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
     checkpoint = checkpoint_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
+        write_hydra_files(folder, shown)
         model = restore_from(config, checkpoint)
         settings = _study_settings(config, model, checkpoint)
         split, limit = config["split"], config["limit"]

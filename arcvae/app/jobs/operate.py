@@ -12,6 +12,7 @@ import torch
 from arcvae.app.build import Builder
 from arcvae.app.command import checkpoint_of
 from arcvae.app.console import quiet
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.evaluate import origin, restore_from
 from arcvae.errors import CheckpointError
 from arcvae.io.exports import OPERATORS, main_export, read_export
@@ -39,6 +40,7 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     checkpoint = checkpoint_of(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
     quiet()
     with held_run_folder(folder):
+        write_hydra_files(folder, shown)
         model = restore_from(config, checkpoint)
         model.task.require_operators(checkpoint)
         training = Builder(config["plugins"])("operators", config["operators"])

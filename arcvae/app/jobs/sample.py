@@ -9,6 +9,7 @@ from typing import Any
 
 from arcvae.app.build import Builder
 from arcvae.app.console import quiet
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.evaluate import origin, restore_from
 from arcvae.io.files import write_json
 from arcvae.training.evaluation import tune_adjustment
@@ -35,6 +36,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     checkpoint = checkpoint_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
+        write_hydra_files(folder, shown)
         model = restore_from(config, checkpoint)
         model.task.require_draws(checkpoint)
         source = Builder(config["plugins"])("prior", config["prior"])

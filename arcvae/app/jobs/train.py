@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import arcvae
 from arcvae.app.assembly import Run, assemble
 from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
+from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.identity import config_hash, differences, kept_versions
 from arcvae.errors import CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.weights import analyse_weights
 from arcvae.io.exports import read_checkpoint, write_exports
+from arcvae.io.files import write_atomic
 from arcvae.io.settings import with_value
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
@@ -32,6 +35,7 @@ from arcvae.training.evaluation import assess, decide, tune_adjustment
 from arcvae.training.loggers import log_run_files
 from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
+from arcvae.training.resuming import LAST, read_or_name_another, starting_point
 from arcvae.training.run_folder import held_run_folder, link_latest
 from arcvae.training.software import peak_memory, software
 
@@ -52,20 +56,24 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
     """
     started = time.time()
     quiet()
-    if config["ckpt_path"]:
-        _keep_versions(config, shown)
-    identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
     with held_run_folder(folder), logging_redirect_tqdm(), _closing_wandb():
+        start = starting_point(folder, config["ckpt_path"])
+        if start:
+            _keep_versions(start, config, shown)
+        identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
         run = assemble(config, shown, folder)
-        if config["ckpt_path"]:
-            _require_same_run(shown, run)
+        if start:
+            _require_same_run(start, shown, run)
         if run.trainer.is_global_zero:
+            write_hydra_files(folder, shown)
+            if start:
+                _take_over(start, folder, Path(config["output_dir"]))
             _announce(run, folder)
             _save_weights(run, folder)
             for logger in run.trainer.loggers:
                 logger.log_hyperparams({**shown, "run_id": folder.name})
         with _marked_children():
-            run.trainer.fit(run.module, datamodule=run.data, ckpt_path=config["ckpt_path"])
+            run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start)
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
         record = _finish(shown, run, folder, started, identity, command)
@@ -137,7 +145,8 @@ def _finish(
     epoch_record = next((callback for callback in callbacks if isinstance(callback, EpochRecord)), None)
     timing = _timing(epoch_record)
     checkpoint = model_checkpoint(trainer)
-    split = _evaluate_best(run, checkpoint.best_model_path if checkpoint else None)
+    best, score = _best(checkpoint)
+    split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
     (adjusted,) = decide(module, data.evaluation_loader(split), [adjustment["tau"]], log_prior(run.counts))
     if trainer.is_global_zero:
@@ -165,7 +174,7 @@ def _finish(
         epochs=epochs,
         steps=steps,
         monitor=config["monitor"],
-        best=_number(checkpoint.best_model_score if checkpoint else None),
+        best=score,
         wall_seconds=time.time() - started,
         **timing,
         sample_unit=task.sample_unit,
@@ -193,17 +202,25 @@ def _timing(record: EpochRecord | None) -> dict[str, Any]:
     }
 
 
-def _number(score: Any) -> float | None:
-    return None if score is None else float(score)
+def _best(callback: ModelCheckpoint | None) -> tuple[str | None, float | None]:
+    """The best checkpoint of this run and its score; None for both if there is none that can be read."""
+    if callback is None or not callback.best_model_path:
+        return None, None
+    try:
+        read_checkpoint(callback.best_model_path)
+    except CheckpointError as error:
+        log.warning("%s: the weights after the last step are evaluated and exported instead", error)
+        return None, None
+    return callback.best_model_path, None if callback.best_model_score is None else float(callback.best_model_score)
 
 
 def _evaluate_best(run: Run, best: str | None) -> str:
     """Run the best checkpoint over the validation and the test split; returns the one that the run is judged by."""
     trainer, module, data = run.trainer, run.module, run.data
-    trainer.validate(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)
     split = "test" if data.size("test") else "val"
     if split == "test":
-        trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
+        trainer.test(module, datamodule=data, ckpt_path=best, verbose=False)
     else:
         log.warning("There is no test split: nothing was tested, figures are those of the validation split")
     module.to(trainer.strategy.root_device)  # the trainer has moved it back to the CPU
@@ -226,22 +243,29 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     log.info("Figures     %s", folder / "metrics.json")
 
 
-def _keep_versions(config: dict[str, Any], shown: dict[str, Any]) -> None:
+def _take_over(start: Path, folder: Path, output_dir: Path) -> None:
+    """Begin the folder of a continued run with the checkpoint that it continues from: it is never without one."""
+    last = folder / "checkpoints" / LAST
+    if start.parent.resolve() != last.parent.resolve():
+        write_atomic(last, start.read_bytes())
+        link_latest(folder, output_dir)
+
+
+def _keep_versions(start: Path, config: dict[str, Any], shown: dict[str, Any]) -> None:
     """Give a run that is continued the versions that it began with, in place."""
-    before = read_checkpoint(config["ckpt_path"])["arcvae"]["config"]
+    before = read_or_name_another(start)["arcvae"]["config"]
     for key, version in kept_versions(before, config).items():
         log.info("Continuing with %s=%d, as the run began", key, version)
         for node in (config, shown):
             node.update(with_value(node, key.split("."), version))
 
 
-def _require_same_run(config: Mapping[str, Any], run: Run) -> None:
+def _require_same_run(path: Path, config: Mapping[str, Any], run: Run) -> None:
     """A checkpoint is continued by the run that wrote it, not by another one.
 
     Raises:
         CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
     """
-    path = config["ckpt_path"]
     checkpoint = read_checkpoint(path)
     stamp = checkpoint["arcvae"]
     other = differences(stamp["config"], config)

@@ -1,0 +1,181 @@
+"""Going on from any step: bit for bit the run that never stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
+from torch.utils.data import DataLoader, TensorDataset
+
+from arcvae.errors import CheckpointError
+from arcvae.io.tensors import load_torch
+from arcvae.training.callbacks import Checkpoint, EpochRecord
+from arcvae.training.checkpoint import AtomicCheckpointIO
+from arcvae.training.mid_epoch import ExactResume, SaveOnSignal
+from tests.conftest import same
+from tests.training.tiny import TinyData, build, trainer
+
+EPOCHS, BATCHES = 3, 3
+Moment = tuple[str, int]
+
+
+class At(LightningCheckpoint):
+    """Calls a function at every moment: the end of a training batch, the start of a validation batch, with its step."""
+
+    def __init__(self, act: Callable[[Trainer, Moment], None]) -> None:
+        self.act = act
+        self.drawn: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.drawn.append(batch[0].clone())
+        self.act(trainer, ("train", trainer.global_step))
+
+    def on_validation_batch_start(self, trainer: Trainer, module: Any, batch: Any, batch_idx: int, _: int = 0) -> None:
+        self.act(trainer, (f"val {batch_idx}", trainer.global_step))
+
+
+def fit(
+    folder: Path,
+    act: Callable[[Trainer, Moment], None],
+    start: Path | None = None,
+    *,
+    exact: bool = True,
+    **more: Any,
+) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    """The last checkpoint of a run, and the batches that it took."""
+    kept = Checkpoint(
+        folder, filename="best", monitor="val/loss", mode="min", save_last=True, save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    moments = At(act)
+    callbacks = [*([ExactResume()] if exact else []), EpochRecord(), kept, moments, SaveOnSignal()]
+    options: dict[str, Any] = {"max_epochs": EPOCHS, "enable_checkpointing": True, "plugins": [AtomicCheckpointIO()]}
+    run = trainer(folder, *callbacks, **(options | more))
+    module = build(
+        scheduler=lambda optimizer, steps, _: torch.optim.lr_scheduler.LinearLR(optimizer, total_iters=steps)
+    )
+    module.make_optimizer = partial(torch.optim.Adam, lr=0.05)
+    run.fit(module, TinyData(), ckpt_path=start)
+    return load_torch(folder / "last.ckpt"), moments.drawn
+
+
+def result(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """All that must not depend on where a run was interrupted."""
+    record = checkpoint["callbacks"]["EpochRecord"]
+    kept = next(state for name, state in checkpoint["callbacks"].items() if name.startswith("Checkpoint"))
+    checkpoint["loops"]["fit_loop"].pop("epoch_loop.val_loop.batch_progress", None)  # counts one more, until reset
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in record["rows"]]
+    parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch", "clock", "train_metrics")
+    return {
+        "rows": rows, "samples": record["samples"], "best": kept["best_model_score"], "loops": checkpoint["loops"],
+        **{part: checkpoint[part] for part in parts},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_run_that_goes_on_from_any_moment_equals_the_uninterrupted_one(tmp_path: Path, accumulated: int) -> None:
+    files: dict[Moment, tuple[Path, int]] = {}
+    taken = 0
+
+    def save(run: Trainer, moment: Moment) -> None:
+        nonlocal taken
+        taken += moment[0] == "train"
+        if not run.fit_loop._should_accumulate():
+            run.save_checkpoint(path := tmp_path / "all" / f"{len(files)}" / "last.ckpt")
+            files[moment] = path, taken
+            if (best := tmp_path / "whole" / "best.ckpt").exists():  # a later epoch replaces it
+                shutil.copy(best, path.parent)
+
+    nothing: Callable[..., None] = lambda *_: None  # noqa: E731
+    options: dict[str, Any] = {"accumulate_grad_batches": accumulated}
+    whole, drawn = fit(tmp_path / "whole", save, **options)
+    assert len(files) == {1: 9, 2: 6}[accumulated] + EPOCHS * 2
+    for index, (moment, (path, done)) in enumerate(files.items()):
+        resumed, rest = fit(tmp_path / f"resumed{index}", nothing, path, **options)
+        assert same(drawn[done:], rest), moment
+        for part, value in result(whole).items():
+            assert same(value, result(resumed)[part]), (moment, part)
+    # The control: without the callback, Lightning takes other batches.
+    path, done = files["train", 1]
+    resumed, rest = fit(tmp_path / "control", nothing, path, exact=False, **options)
+    assert not same(drawn[done:], rest)
+    assert not same(resumed["state_dict"], whole["state_dict"])
+
+
+def test_loader_of_an_unknown_kind_goes_on_at_the_end_of_an_epoch_alone(tmp_path: Path) -> None:
+    class Shuffled(TinyData):
+        def train_dataloader(self) -> DataLoader[Any]:
+            return DataLoader(TensorDataset(self.features["train"], self.targets("train")), batch_size=8)
+
+    save = At(lambda run, _: run.save_checkpoint(tmp_path / f"{run.global_step}.ckpt"))
+    run = trainer(tmp_path, ExactResume(), save, enable_checkpointing=True)
+    run.fit(build(), Shuffled())
+    run.save_checkpoint(tmp_path / "end.ckpt")
+    with pytest.raises(CheckpointError, match="the loader of this data module cannot go on there"):
+        trainer(tmp_path, ExactResume()).fit(build(), Shuffled(), ckpt_path=tmp_path / "2.ckpt")
+    further = trainer(tmp_path, ExactResume(), max_epochs=3)
+    further.fit(build(), Shuffled(), ckpt_path=tmp_path / "end.ckpt")
+    assert further.global_step == 3 * BATCHES
+
+
+class Stopped(BaseException):
+    """Raised by the handler of a signal."""
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGTERM, ("train", 4)),
+        (signal.SIGINT, ("train", 6)),
+        (signal.SIGTERM, ("val 1", 3)),
+        (signal.SIGINT, ("val 1", 9)),
+    ],
+)
+def test_signal_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, number: signal.Signals, moment: Moment) -> None:
+    def stop(*_: Any) -> None:
+        raise Stopped
+
+    def act(_: Trainer, now: Moment) -> None:
+        if now == moment:
+            os.kill(os.getpid(), number)
+
+    nothing: Callable[..., None] = lambda *_: None  # noqa: E731
+    whole, _ = fit(tmp_path / "whole", nothing)
+    former = signal.signal(number, stop)
+    try:
+        with pytest.raises(Stopped):
+            fit(tmp_path / "one", act)
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, former)
+    last = load_torch(tmp_path / "one" / "last.ckpt")
+    assert last["global_step"] in (moment[1], moment[1] + 1)
+    resumed, _ = fit(tmp_path / "one", nothing, tmp_path / "one" / "last.ckpt")
+    assert all(same(value, result(resumed)[part]) for part, value in result(whole).items())
+
+
+def test_weights_that_are_not_finite_are_not_saved_on_a_signal(tmp_path: Path) -> None:
+    def stop(*_: Any) -> None:
+        raise Stopped
+
+    def act(run: Trainer, now: Moment) -> None:
+        if now == ("train", 5):
+            next(run.lightning_module.parameters()).data.fill_(torch.nan)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stopped):
+            fit(tmp_path, act)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert load_torch(tmp_path / "last.ckpt")["global_step"] == BATCHES
