@@ -25,6 +25,7 @@ from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
+from arcvae.app.sweep import noted
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 Job = Callable[[dict[str, Any], dict[str, Any], Path, list[str]], object]
 """Takes the resolved config, the same without the values of secrets, the run folder and the command line."""
+
+Check = Callable[[dict[str, Any]], None]
+"""Takes the resolved config of a job, and raises ArcvaeError for what can be known to be wrong before it runs."""
 
 CHILD: Final = "ARCVAE_CHILD"
 """Set in the environment of the processes that Lightning starts for further devices: their config has been checked."""
@@ -50,7 +54,7 @@ class Interrupted(BaseException):
         """Run folder of the job, if one was running."""
 
 
-def run_command(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], None]) -> int:
+def run_command(config_name: str, job: str | Job, check: Check) -> int:
     """Run a command: check the config of each job, then run the jobs under Hydra.
 
     Args:
@@ -69,14 +73,14 @@ def run_command(config_name: str, job: str | Job, check: Callable[[dict[str, Any
         return _run(config_name, job, check)
 
 
-def _run(config_name: str, job: str | Job, check: Callable[[dict[str, Any]], None]) -> int:
+def _run(config_name: str, job: str | Job, check: Check) -> int:
     """As :func:`run_command`, with streams that can be written to."""
     failures: list[ArcvaeError] = []
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         _require_folder()
         sweep = _prepare(config_name, check)
-        _run_jobs(config_name, job, failures)
+        _run_jobs(config_name, job, check, failures)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
     finally:
@@ -95,7 +99,7 @@ def _require_folder() -> None:
         raise FileSystemError("the current folder has been deleted; change to one that is there") from None
 
 
-def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
+def _prepare(config_name: str, check: Check) -> bool:
     """Import plugins and check what the command line asks for; returns whether it is a sweep.
 
     ``sys.argv`` is left as Hydra is to read it: for a run that continues another, with the overrides of that.
@@ -116,10 +120,22 @@ def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
     for config in configs if not arguments.cfg else ():
         if sweep and "ddp" in str(value_at(config, "trainer.strategy")):
             raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
-        check(config)
     if not arguments.cfg:
+        _check_all(configs, check)
         require_arguments(configs)
     return sweep
+
+
+def _check_all(configs: Sequence[dict[str, Any]], check: Check) -> None:
+    """Check the config of each job; files that some jobs of a sweep lack are left to these jobs."""
+    missing: list[ArcvaeError] = []
+    for config in configs:
+        try:
+            check(config)
+        except (DataError, CheckpointError) as error:
+            missing.append(error)
+    if missing and len(missing) == len(configs):
+        raise missing[0]
 
 
 def require_arguments(configs: Sequence[Mapping[str, Any]]) -> None:
@@ -143,7 +159,7 @@ def _with_overrides_of_resumed(given: list[str]) -> list[str]:
     return overrides
 
 
-def _run_jobs(config_name: str, job: str | Job, failures: list[ArcvaeError]) -> None:
+def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError]) -> None:
     """Let Hydra compose each job and run it; foreseen faults of jobs are reported and collected in ``failures``."""
     register_resolvers()
     command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
@@ -153,13 +169,16 @@ def _run_jobs(config_name: str, job: str | Job, failures: list[ArcvaeError]) -> 
         folder = Path(context.runtime.output_dir)
         os.chdir(context.runtime.cwd)  # relative paths mean the same as in the check, whatever hydra.job.chdir says
         try:
-            plain, shown = resolved(config)
-            if config_name == "train":
-                if found := _finished(folder, shown):
-                    sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
-                    return _objective(found)
-                require_free(folder)
-            return _objective(_imported(job)(plain, shown, folder, command))
+            with noted(context, folder):
+                plain, shown = resolved(config)
+                if context.mode == RunMode.MULTIRUN:
+                    check(plain)
+                if config_name == "train":
+                    if found := _finished(folder, shown):
+                        sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
+                        return _objective(found)
+                    require_free(folder)
+                return _objective(_imported(job)(plain, shown, folder, command))
         except Interrupted as error:
             error.folder = folder
             raise
@@ -217,8 +236,8 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     """Say on stderr what ended a command, and with which code it ends."""
     if isinstance(error, Interrupted):
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        nothing = "no checkpoint was written yet; start again" if config_name == "train" else "start again; finished runs are kept"
-        hint = f"continue with ckpt_path={last}" if last and last.is_file() else nothing
+        nothing = "no checkpoint was written yet" if config_name == "train" else "finished runs are kept"
+        hint = f"continue with ckpt_path={last}" if last and last.is_file() else f"{nothing}; start again"
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
     if fault := as_fault(error):

@@ -137,7 +137,7 @@ class Checkpoint(ModelCheckpoint):
         if best and str(folder / Path(best).name) not in models:
             next_best = "the best of the others counts" if models else "the next epoch counts as the best"
             log.warning("The best checkpoint so far, %s, is missing or damaged: %s", best, next_best)
-        ranked = sorted(models, key=lambda path: float(models[path]), reverse=self.mode == "max")
+        ranked = sorted(models, key=lambda path: float(models[path] or 0.0), reverse=self.mode == "max")
         return {
             "dirpath": self.dirpath,
             "last_model_path": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,28 @@ def test_damaged_checkpoint_costs_no_exports(
     assert train(*FOUR, "hydra.run.dir=one", "trainer.max_epochs=2" if name == "best" else "seed=42") == 0
     assert f"{damaged} cannot be read: using {other} instead" in (tmp_path / "one" / "train.log").read_text()
     assert (tmp_path / "one" / "exports.json").is_file()
+
+
+@pytest.mark.slow
+def test_same_sweep_again_touches_only_what_is_not_finished(train: Command, tmp_path: Path, tiny_corpus: Path) -> None:
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(tiny_corpus.read_bytes()[:1000])
+    words = ("-m", f"data.path={bad},{tiny_corpus}", "seed=1,2", "hydra.sweep.dir=all", *FOUR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EpochRecord, "on_train_epoch_start", _die_in_the_last_job)
+        with pytest.raises(Killed):
+            train(*words, corpus=None)
+    one, two = tmp_path / "all" / "2", tmp_path / "all" / "3"
+    before = contents(one)
+    bad.write_bytes(tiny_corpus.read_bytes())
+    assert train(*words, corpus=None) == 0
+    assert contents(one) == before
+    assert [row["step"] for row in metrics(two)["history"]] == [3, 6, 9, 12]
+    assert "continuing from last.ckpt" in (two / "train.log").read_text()
+    states = [job["state"] for job in json.loads((tmp_path / "all" / "sweep.json").read_text()).values()]
+    assert states == ["finished"] * 4
+
+
+def _die_in_the_last_job(_: EpochRecord, trainer: Any, *__: Any) -> None:
+    if trainer.current_epoch == 2 and Path(trainer.default_root_dir).name == "3":
+        raise Killed

@@ -1,0 +1,71 @@
+"""The state of the jobs of a sweep on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcvae.app.command import run_command
+from arcvae.app.sweep import FILE
+from arcvae.errors import DataError
+
+Job = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(job: Job, check: Job = lambda _: None) -> int:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "-m", "seed=1,2,3,4", "hydra.sweep.dir=all"])
+        return run_command("evaluate", lambda config, *_: job(config), check)
+
+    return run
+
+
+def states(folder: Path) -> dict[str, tuple[str, str, list[str], str | None]]:
+    found = json.loads((folder / "all" / FILE).read_text())
+    return {number: (job["state"], job["folder"], job["overrides"], job["error"]) for number, job in found.items()}
+
+
+def test_each_job_has_its_state_and_a_file_that_one_lacks_stops_no_other(
+    sweep: Callable[..., int], tmp_path: Path
+) -> None:
+    def check(config: dict[str, Any]) -> None:
+        if config["seed"] == 2:
+            raise DataError("no corpus")
+
+    def job(config: dict[str, Any]) -> None:
+        assert states(tmp_path)[str(config["seed"] - 1)][0] == "running"
+        if config["seed"] == 3:
+            raise DataError("bad\n corpus")
+
+    assert sweep(job, check) == 1
+    assert states(tmp_path) == {
+        "0": ("finished", "0", ["seed=1"], None),
+        "1": ("failed", "1", ["seed=2"], "no corpus"),
+        "2": ("failed", "2", ["seed=3"], "bad corpus"),
+        "3": ("finished", "3", ["seed=4"], None),
+    }
+    assert sweep(lambda _: None) == 0
+    assert {state for state, *_ in states(tmp_path).values()} == {"finished"}
+
+
+def test_file_that_all_jobs_lack_stops_the_sweep(sweep: Callable[..., int], tmp_path: Path) -> None:
+    def check(_: dict[str, Any]) -> None:
+        raise DataError("no corpus")
+
+    assert sweep(lambda _: None, check) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_job_that_is_interrupted_is_marked_and_those_after_it_were_not_begun(
+    sweep: Callable[..., int], tmp_path: Path
+) -> None:
+    assert sweep(lambda config: os.kill(os.getpid(), signal.SIGTERM) if config["seed"] == 2 else None) == 143
+    assert {number: state for number, (state, *_) in states(tmp_path).items()} == {"0": "finished", "1": "interrupted"}
