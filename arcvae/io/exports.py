@@ -15,7 +15,6 @@ and the weights under ``state_dict``. Format 1, that of 0.1.0, had ``decision`` 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -25,7 +24,8 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from arcvae.errors import CheckpointError
+from arcvae.errors import ArcvaeError, CheckpointError
+from arcvae.io.door import opened, read_json
 from arcvae.io.files import write_json
 from arcvae.io.renamed import FORMER_MAIN, inferred_task, with_present_names
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
@@ -62,10 +62,9 @@ def write_exports(
     for name, state in parts.items():
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
         header = {"format": EXPORT_FORMAT, "part": name, **facts}
-        save_torch(folder / f"{name}.pth", {**header, "state_dict": tensors})
-        save_safetensors(folder / f"{name}.safetensors", tensors, header)
-        for suffix in (".pth", ".safetensors"):
-            digests[name + suffix] = _digest(folder / (name + suffix))
+        # Digests of what was meant to be written, not of what may be found now.
+        digests[f"{name}.pth"] = save_torch(folder / f"{name}.pth", {**header, "state_dict": tensors})
+        digests[f"{name}.safetensors"] = save_safetensors(folder / f"{name}.safetensors", tensors, header)
     write_json(folder / MANIFEST, {"format": EXPORT_FORMAT, "main": main, "sha256": digests})
 
 
@@ -264,12 +263,12 @@ def _digests(folder: Path) -> dict[str, str]:
 def _manifest(folder: Path) -> Mapping[str, Any]:
     """What ``exports.json`` says; nothing without one that can be read."""
     try:
-        content = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = read_json(folder / MANIFEST, CheckpointError, "the folder of a finished run")
+    except ArcvaeError:
         return {}
     return content if isinstance(content, Mapping) else {}
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
+    with opened(path, CheckpointError, "an export") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from arcvae.errors import DataError, FileSystemError
+from arcvae.errors import DataError
+from arcvae.io.door import read_json
 from arcvae.io.files import write_json
 
 RECORD: Final = "metrics.json"
@@ -99,14 +99,7 @@ class RunRecord:
             FileSystemError: It may not be read.
         """
         path = folder / RECORD
-        try:
-            content = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            raise DataError(f"{folder} holds no {RECORD}; give the folder of a finished training run") from None
-        except PermissionError:
-            raise FileSystemError(f"permission denied: cannot read {path}") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"cannot read {path}: {error}") from None
+        content = read_json(path, DataError, "the folder of a finished training run")
         needed = ("run_id", "config_hash", "val", "verdict", "baseline", "seed")
         if not isinstance(content, dict) or any(name not in content for name in needed):
             raise DataError(f"{path} is not the record of a training run; give a folder below outputs/train")

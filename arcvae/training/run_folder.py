@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arcvae.errors import BusyError
+from arcvae.io.files import sweep_parts
 from arcvae.io.locks import lock_folder
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ def held_run_folder(folder: Path) -> Iterator[None]:
     with lock_folder(folder):
         if (folder / "metrics.json").exists():
             raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
+        for place in (folder, folder / "checkpoints"):
+            sweep_parts(place)
         yield
 
 

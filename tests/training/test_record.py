@@ -94,10 +94,10 @@ def test_record_of_a_newer_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"holds no metrics\.json; give the folder of a finished training run"),
-        (b"{", "cannot read"),
-        (b"\xff\xfe", "cannot read"),
-        (b"[" * 100_000, "cannot read"),
+        (None, r"there is no file .*metrics\.json; give the folder of a finished training run"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[1, 2]", "is not the record of a training run"),
         (b'{"test": {}}', "is not the record of a training run; give a folder below outputs/train"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +16,11 @@ from arcvae.app.console import quiet
 from arcvae.app.jobs.measure import measure
 from arcvae.app.plugins import plugin_names
 from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
+from arcvae.errors import DataError
+from arcvae.io.door import read_json
 from arcvae.io.files import write_atomic, write_json
 from arcvae.io.renamed import with_present_names
+from arcvae.io.settings import is_number, value_at
 from arcvae.training.comparison import recommend, stabilities, summary
 from arcvae.training.comparison_report import markdown
 from arcvae.training.plots import curves_figure, draw_picture, plane_figure
@@ -132,5 +134,9 @@ def _validity(run: Path, count: int, priors: Sequence[str], output_dir: str) -> 
             overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]
             overrides += [f"output_dir='{output_dir}'", f"hydra.run.dir='{folder}'"]
             run_command_in_process("sample", overrides, f"sampling from {run}")
-        shares[f"valid_{prior}"] = json.loads((folder / "metrics.json").read_text())["scores"]["samples"]["valid"]
+        record = read_json(folder / "metrics.json", DataError, "another run, or remove that folder")
+        share = value_at(record if isinstance(record, Mapping) else {}, "scores.samples.valid")
+        if not is_number(share):
+            raise DataError(f"{folder}/metrics.json does not say how many samples are valid; remove that folder")
+        shares[f"valid_{prior}"] = share
     return shares

@@ -24,6 +24,7 @@ from arcvae.audio.corpus.synthesis import NUM_CLIPS, NUM_SPECIES
 from arcvae.audio.features.mfcc import with_deltas
 from arcvae.errors import DataError
 from arcvae.imbalance.counts import cached_counts
+from arcvae.io.cached import make_once
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
 from arcvae.training.data import ImbalanceDataModule
 
@@ -91,7 +92,10 @@ class AudioDataModule(ImbalanceDataModule):
                 "Generating %s clips of %d species (seed %d) into %s",
                 f"{self.num_clips:,}", self.num_species, self.corpus_seed, self.corpus_path,
             )  # fmt: skip
-            write_synthetic_corpus(self.corpus_path, self.num_species, self.num_clips, self.corpus_seed)
+            make_once(
+                self.corpus_path,
+                lambda: write_synthetic_corpus(self.corpus_path, self.num_species, self.num_clips, self.corpus_seed),
+            )
 
     @cached_property
     def corpus(self) -> AudioCorpus:

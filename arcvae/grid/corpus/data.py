@@ -21,6 +21,7 @@ from arcvae.grid.corpus.shape_batches import ShapeBatches
 from arcvae.grid.corpus.shapes import SIZE
 from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.imbalance.counts import cached_counts
+from arcvae.io.cached import make_once
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.seeding import derive_seed
@@ -159,7 +160,10 @@ class GridDataModule(ImbalanceDataModule):
                 "Generating %s %s grids (seed %d) into %s",
                 f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,
             )  # fmt: skip
-            write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed)
+            make_once(
+                self.corpus_path,
+                lambda: write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed),
+            )
 
     @cached_property
     def corpus(self) -> Corpus:
