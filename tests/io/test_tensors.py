@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from arcvae.errors import ArcvaeError, CheckpointError, FileSystemError
 from arcvae.io.tensors import fill, load_safetensors, load_torch, save_safetensors, save_torch
 from tests.conftest import same
 
+WEIGHTS = Path(__file__).parents[2] / "arcvae" / "weights"
 VALUE = {"weight": torch.arange(12.0).view(3, 4), "step": 7, "name": "x", "list": [1.5, None]}
 
 
@@ -277,3 +279,14 @@ def test_values_that_contain_themselves_are_refused_before_anything_is_written(t
     with pytest.raises(CheckpointError, match="cannot be written"):
         save_torch(tmp_path / "f.ckpt", value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.safetensors")), ids=lambda path: path.name)
+def test_files_that_come_with_arcvae_have_a_digest_inside_and_one_beside_them(path: Path, tmp_path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    assert hashlib.sha256(content).hexdigest() in (path.parent / f"{path.name.split('.')[0]}.json").read_text()
+    load_safetensors(path)
+    content[-100] ^= 1
+    (tmp_path / path.name).write_bytes(content)
+    with pytest.raises(CheckpointError, match="its digest differs"):
+        load_safetensors(tmp_path / path.name)
