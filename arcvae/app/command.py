@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.app.checks import argument_problems
-from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
+from arcvae.app.compose import CONF_DIR, plan, register_resolvers, require_harmless_hydra, resolved
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
@@ -84,7 +84,10 @@ def _prepare(config_name: str, check: Callable[[dict[str, Any]], None]) -> bool:
     arguments = parse_command_line()
     sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
     if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion or CHILD in os.environ:
-        import_named_plugins(parse_overrides(arguments.overrides))
+        if CHILD in os.environ:
+            import_named_plugins(parse_overrides(arguments.overrides))
+        else:
+            require_harmless_hydra(config_name, arguments.overrides, config_dir=arguments.config_dir)
         return sweep
     if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
         raise ConfigError("--config-name, --config-path and --experimental-rerun are not supported; use overrides")

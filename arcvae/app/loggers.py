@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +18,16 @@ from arcvae.app.build import Builder
 log = logging.getLogger(__name__)
 
 
-def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -> Any:
+def build_logger(
+    node: Mapping[str, Any] | None, folder: Path, build: Builder, tags: Sequence[str] | None = None
+) -> Any:
     """The logger of a run, or False for none. W&B stays offline unless it is told, or can be reached.
 
     Args:
         node: The ``logger`` node of a config.
         folder: Run folder, into which the logger writes.
         build: Builds it.
+        tags: Instead of those of the node, where they may be written down: they describe a run, and need no secrets.
     """
     node = dict(node or {})
     if not node.get("_target_"):
@@ -40,7 +43,9 @@ def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -
         node.setdefault("name", folder.name)
         if not node.get("group") and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             node["group"] = Path(HydraConfig.get().sweep.dir).name
-    return build("logger", node, save_dir=str(folder))
+    found = node.pop("tags", None)
+    described = {} if found is None else {"tags": found if tags is None else tags}
+    return build("logger", node, save_dir=str(folder), **described)
 
 
 def _wandb_answers(seconds: float = 10.0) -> bool:

@@ -28,6 +28,7 @@ from arcvae.errors import ArcvaeError, CheckpointError
 from arcvae.io.door import opened, read_json
 from arcvae.io.files import write_json
 from arcvae.io.renamed import FORMER_MAIN, inferred_task, with_present_names
+from arcvae.io.stamp import require_stamp
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
 
 EXPORT_FORMAT: Final = 2
@@ -114,7 +115,7 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "arcvae" in export:
         return _checkpoint_as_export(export, path)
     version, part = export.get("format"), export.get("part")
-    if not isinstance(version, int) or version < 1 or not _is_part(part) or "model" not in export:
+    if type(version) is not int or version < 1 or not _is_part(part) or "model" not in export:
         raise CheckpointError(
             f"{path} is {_what(export)}, not an export of arcvae; give one that {MANIFEST} lists, or a checkpoint"
         )
@@ -187,15 +188,13 @@ def _require_stamp(content: Mapping[str, Any], path: Path) -> None:
     stamp = content.get("arcvae")
     if not isinstance(stamp, Mapping) or not isinstance(content.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} is {_what(content)}; give a checkpoint of arcvae.train (checkpoints/best.ckpt)")
-    if not isinstance(stamp.get("format"), int) or not isinstance(stamp.get("config"), Mapping):
+    if type(stamp.get("format")) is not int or not isinstance(stamp.get("config"), Mapping):
         raise CheckpointError(f"{path} was not written by arcvae.train; give checkpoints/best.ckpt of a run")
     if stamp["format"] > CHECKPOINT_FORMAT:
         raise CheckpointError(
             f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
         )
-    missing = [key for key in ("task", "data", "model", "loss") if not isinstance(stamp["config"].get(key), Mapping)]
-    if missing or not isinstance(stamp.get("class_counts"), list):
-        raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
+    require_stamp(content, path)
 
 
 def _is_part(name: Any) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -242,6 +242,40 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         CheckpointError: Something else than a tensor, up to five of the weights that do not fit, or one that is not
             finite. The module is as it was.
     """
+    _require_same_shapes(module, state, path)
+    if bad := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise CheckpointError(f"{path} holds numbers that are not finite in {bad[0]}; it cannot be used")
+    module.load_state_dict(state)
+
+
+def require_fit(
+    make: Callable[[], nn.Module], state: Mapping[str, Tensor], path: Path, part: str | None = None
+) -> None:
+    """Refuse to make a module that does not fit the weights there are for it, before it takes any memory.
+
+    What a file says of the size of a model is believed only as far as the file holds its weights. The module is made
+    once on torch's ``meta`` device, whose tensors have shapes and no content.
+
+    Args:
+        make: Makes the module; one of a user's that cannot be made without content is not looked at.
+        state: Its state dict, from a file.
+        path: That file, for messages.
+        part: Attribute of the module that the state dict is of; None for all of it.
+
+    Raises:
+        CheckpointError: As :func:`fill`, but for numbers that are not finite.
+    """
+    try:
+        with torch.device("meta"):
+            module = make()
+        module = module if part is None else getattr(module, part)
+    except (RuntimeError, NotImplementedError, ValueError, TypeError, ArithmeticError, AttributeError):
+        return  # whoever makes it says why
+    _require_same_shapes(module, state, path)
+
+
+def _require_same_shapes(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Every name and shape must fit; names up to five that do not."""
     if strange := [name for name, tensor in state.items() if not isinstance(tensor, Tensor)]:
         raise CheckpointError(f"{path} holds {strange[0]}, which is not a tensor; it cannot be used")
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -256,6 +290,3 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise CheckpointError(f"{path} does not fit its architecture: {'; '.join(sorted(wrong)[:5])}{more}")
-    if bad := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
-        raise CheckpointError(f"{path} holds numbers that are not finite in {bad[0]}; it cannot be used")
-    module.load_state_dict(state)

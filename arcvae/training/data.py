@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from arcvae.errors import DataError
+
+
+def require_within(size: int, max_bytes: float, what: str) -> None:
+    """Refuse to generate a corpus that would be refused when it is read.
+
+    Raises:
+        DataError: It would have more than ``max_bytes`` bytes; ``what`` is the setting that says so.
+    """
+    if size > max_bytes:
+        raise DataError(f"{what} makes {size:,} bytes, more than data.max_bytes={max_bytes:,.0f}; lower or raise it")
+
 
 class ImbalanceDataModule(LightningDataModule):
     """A LightningDataModule that knows its classes. Each task implements the methods that raise NotImplementedError."""

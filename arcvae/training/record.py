@@ -106,8 +106,19 @@ class RunRecord:
         content = _upgraded(content)
         if content["format"] != RECORD_FORMAT:
             raise DataError(f"{path} has format {content['format']}, this arcvae knows {RECORD_FORMAT}; update arcvae")
-        known = {entry.name for entry in fields(cls)}
+        known = {entry.name: str(entry.type) for entry in fields(cls)}
+        for name, kind in known.items():
+            if name in content and not _is_of(kind, content[name]):
+                raise DataError(f"{path}: {name} is not what a training run writes there; give another folder")
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    """Whether a value is of the outer type of an annotation, such as ``dict[str, Any] | None``."""
+    if value is None:
+        return "None" in kind
+    outer = kind.partition("[")[0].partition(" ")[0]
+    return isinstance(value, {"str": str, "int": int, "float": int | float, "dict": dict, "list": list}[outer])
 
 
 def _upgraded(content: dict[str, Any]) -> dict[str, Any]:

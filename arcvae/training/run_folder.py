@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from arcvae.errors import BusyError
+from arcvae.errors import BusyError, CheckpointError
 from arcvae.io.files import sweep_parts
 from arcvae.io.locks import lock_folder
 
@@ -23,6 +23,7 @@ def held_run_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: Another run is writing into it, or it holds a finished run.
+        CheckpointError: It holds a checkpoint that Lightning would load by itself.
         FileSystemError: It cannot be written to.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
@@ -31,6 +32,11 @@ def held_run_folder(folder: Path) -> Iterator[None]:
     with lock_folder(folder):
         if (folder / "metrics.json").exists():
             raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
+        if planted := sorted(folder.glob("hpc_ckpt_*.ckpt")):
+            raise CheckpointError(
+                f"{planted[0]} would be loaded unasked under Slurm; move it out of the run folder, and continue from "
+                "it with ckpt_path"
+            )
         for place in (folder, folder / "checkpoints"):
             sweep_parts(place)
         yield

@@ -107,3 +107,14 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes | None, message
         (tmp_path / RECORD).write_bytes(content)
     with pytest.raises(DataError, match=message):
         RunRecord.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(RunRecord) if field.name != "format"])
+def test_entry_of_another_type_is_refused(tmp_path: Path, name: str) -> None:
+    record().write(tmp_path)
+    content = json.loads((tmp_path / RECORD).read_text())
+    (tmp_path / RECORD).write_text(
+        json.dumps(content | {name: [1] if isinstance(content[name], dict) or name == "test" else {"other": 1}})
+    )
+    with pytest.raises(DataError, match=rf"{name} is not what a training run writes there; give another folder"):
+        RunRecord.read(tmp_path)

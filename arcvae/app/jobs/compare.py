@@ -14,8 +14,9 @@ from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
 from arcvae.app.jobs.measure import measure
-from arcvae.app.plugins import plugin_names
-from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
+from arcvae.app.overrides import named_plugins, parse_overrides
+from arcvae.app.trust import foreign_targets
+from arcvae.app.variants import Variants, given_variants, jobs_of, run_command_in_process, trained_variants
 from arcvae.errors import DataError
 from arcvae.io.door import read_json
 from arcvae.io.files import write_atomic, write_json
@@ -53,8 +54,10 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         records = _with_validity(records, variants, study, config["output_dir"])
     if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
-    lower = {name for found in records.values() for record in found for name in falling_metrics(record.config)}
-    schedules = {name for found in records.values() for record in found for name in scheduled_metrics(record.config)}
+    plugins = _plugins(config)
+    configs = [{**record.config, "plugins": plugins} for found in records.values() for record in found]
+    lower = {name for run in configs for name in falling_metrics(run)}
+    schedules = {name for run in configs for name in scheduled_metrics(run)}
     results = _results(records, variants, study, lower, schedules) | {
         "version": arcvae.__version__,
         "command": list(command),
@@ -63,7 +66,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     write_json(folder / "results.json", results)
     report = markdown(records, study, lower, schedules)
     write_atomic(folder / "results.md", report.encode())
-    _draw(records, variants, study, folder)
+    _draw(records, variants, study, folder, plugins)
     log.info("\n%s", report)
     log.info("Report  %s", folder / "results.md")
     return results
@@ -96,7 +99,13 @@ def _results(
     }
 
 
-def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path) -> None:
+def _plugins(config: Mapping[str, Any]) -> list[str]:
+    """The modules of the user that this command names; those that the record of a run names are not imported."""
+    words = [] if config["runs"] else [word for words in jobs_of(config).values() for word in words]
+    return [*config["plugins"], *named_plugins(parse_overrides(words))]
+
+
+def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path, plugins: Sequence[str]) -> None:
     """Curves, planes, and what the task of the runs can show side by side."""
     histories = {name: [record.history for record in found] for name, found in records.items()}
     draw_picture(
@@ -107,8 +116,10 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
         draw_picture(folder, picture, partial(plane_figure, points, x, y, f"{y} over {x} on test, by variant"))
     nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
     if all(node == nodes[0] for node in nodes):
-        config = records[next(iter(records))][0].config
-        task = Builder(plugin_names(config.get("plugins")))("task", nodes[0])
+        if foreign := foreign_targets({"task": nodes[0], "plugins": plugins}):
+            log.warning("No pictures of the task: %s", foreign[0])
+            return
+        task = Builder(plugins)("task", nodes[0])
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)
 

@@ -26,7 +26,7 @@ from arcvae.errors import DataError
 from arcvae.imbalance.counts import cached_counts
 from arcvae.io.cached import make_once
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
-from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.data import ImbalanceDataModule, require_within
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ class AudioDataModule(ImbalanceDataModule):
     def prepare_data(self) -> None:
         """Generate the built-in corpus unless it is there."""
         if not self.given and not self.corpus_path.exists():
+            require_within(2 * self.num_clips * SHAPE[0] * SHAPE[1], self.max_bytes, f"data.num_clips={self.num_clips}")
             log.info(
                 "Generating %s clips of %d species (seed %d) into %s",
                 f"{self.num_clips:,}", self.num_species, self.corpus_seed, self.corpus_path,

@@ -23,7 +23,7 @@ from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.imbalance.counts import cached_counts
 from arcvae.io.cached import make_once
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
-from arcvae.training.data import ImbalanceDataModule
+from arcvae.training.data import ImbalanceDataModule, require_within
 from arcvae.training.seeding import derive_seed
 
 log = logging.getLogger(__name__)
@@ -156,6 +156,7 @@ class GridDataModule(ImbalanceDataModule):
                 + ("put that file back, or give another corpus (data.path)" if missing else "start a new run")
             )
         if missing:
+            require_within(self.num_grids * SIZE**2, self.max_bytes, f"data.num_grids={self.num_grids}")
             log.info(
                 "Generating %s %s grids (seed %d) into %s",
                 f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,
