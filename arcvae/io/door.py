@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,14 @@ MAX_JSON: Final = 1 << 26
 """Bytes of the largest JSON file that is read; the record of a run of a million epochs would be larger."""
 MAX_YAML: Final = 1 << 16
 """Bytes of the largest list that is read from YAML."""
+
+
+class _Bounded(BufferedReader):
+    """A file that is asked for no more than it has: Python takes the memory for all that is asked for at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 @contextlib.contextmanager
@@ -57,7 +65,7 @@ def opened(path: str | os.PathLike[str], fault: type[ArcvaeError], give: str) ->
         regular = False
     if not regular:
         raise fault(f"{where} is not a regular file; give {give}")
-    with os.fdopen(descriptor, "rb") as file:
+    with _Bounded(FileIO(descriptor)) as file:
         try:
             yield file
         except OSError as error:

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ DIGESTS: Final = "arcvae_sha256"
 _CHUNK = 1 << 20
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError,
-    NotImplementedError, RuntimeError, OverflowError, MemoryError, SyntaxError, RecursionError,
+    NotImplementedError, RuntimeError, OverflowError, MemoryError, SyntaxError, RecursionError, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def _read(file: BinaryIO, path: Path, names: Sequence[str], max_bytes: float) ->
                 lowered = {key.lower(): key for key in found}
                 near = difflib.get_close_matches(name, lowered, 1)
                 hint = f" (did you mean {lowered[near[0]]!r}?)" if near else ""
-                raise DataError(f"{path} has no array {name!r}{hint}; it holds {', '.join(found) or 'nothing'}")
+                raise DataError(f"{path} has no array {name!r}{hint}; it holds {', '.join(found)[:500] or 'nothing'}")
         sealed = [DIGESTS] if f"{DIGESTS}.npy" in members else []  # files of others, and of earlier versions, are not
         wanted = {name: members[f"{name}.npy"] for name in (*names, *sealed)}
         declared = sum(info.file_size for info in wanted.values())

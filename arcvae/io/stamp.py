@@ -61,7 +61,7 @@ def require_resumable(content: Mapping[str, Any], path: Path) -> None:
     wrong = _wrong_progress(content) | {
         "pytorch-lightning_version": not isinstance(version, str)
         or re.fullmatch(r"\d+(\.\d+){1,3}([._+-]?[a-z0-9]+)*", version) is None,
-        "loops": not _is_loops(loops),
+        "loops": not _is_loops(loops) or not _is_where_it_says(content),
         "callbacks": not isinstance(callbacks, Mapping),
         "lr_schedulers": not isinstance(schedulers, list) or not all(isinstance(one, Mapping) for one in schedulers),
         "optimizer_states": not isinstance(optimizers, list)
@@ -93,6 +93,18 @@ def _is_loops(loops: Any) -> bool:
     progress = fit.get("epoch_loop.batch_progress") if isinstance(fit, Mapping) else None
     current = progress.get("current") if isinstance(progress, Mapping) else None
     return isinstance(current, Mapping) and is_count(current.get("ready")) and current["ready"] > 0 and _counts(loops)
+
+
+def _is_where_it_says(content: Mapping[str, Any]) -> bool:
+    """Whether the loops, which Lightning goes by, are in the epoch and at the step that the checkpoint claims."""
+    fit = content["loops"]["fit_loop"]
+    try:
+        completed = fit["epoch_progress"]["current"]["completed"]
+        automatic = fit["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"]["completed"]
+        manual = fit["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"]
+    except (KeyError, TypeError, IndexError):
+        return False
+    return bool(completed == content.get("epoch") and content.get("global_step") in (automatic, manual))
 
 
 def _counts(value: Any) -> bool:

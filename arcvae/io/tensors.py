@@ -137,9 +137,9 @@ def _values(members: dict[str, bytes], where: Path) -> Any:
     def read(storage: Storage) -> Tensor:
         if storage not in storages:
             content = members.pop(f"{root}data/{storage.key}")
-            flat = torch.empty(storage.numel, dtype=storage.dtype)
-            if len(content) != flat.nbytes:
+            if len(content) != storage.numel * storage.dtype.itemsize:
                 raise ValueError("a tensor has another size than it claims")
+            flat = torch.empty(storage.numel, dtype=storage.dtype)
             if content:  # copied, because memory of torch's own is aligned for its kernels
                 flat.view(torch.uint8).copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
             storages[storage] = flat
