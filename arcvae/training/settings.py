@@ -17,6 +17,7 @@ from arcvae.io.settings import (
     Text,
     is_count,
     is_number,
+    problem_line,
     value_at,
 )
 
@@ -67,6 +68,13 @@ def check_checkpoints(config: Mapping[str, Any]) -> list[str]:
     return [f"callbacks.checkpoint.save_top_k={kept} needs a filename that differs, such as 'best_{{epoch}}'"]
 
 
+def check_sub_dir(config: Mapping[str, Any]) -> list[str]:
+    """A folder that a logger adds to its own, which some of them take, must not lead out of that."""
+    place = value_at(config, "logger.sub_dir")
+    line = None if place is None else problem_line(("logger", "sub_dir"), place, Inside())
+    return [line] if line else []
+
+
 SETTINGS: Final = Settings(
     rules={
         "seed": SEED,
@@ -112,7 +120,6 @@ SETTINGS: Final = Settings(
         "callbacks.*.targets.*": Number(-1e6, 1e6),
         "logger.name": Inside(),
         "logger.version": Inside(empty=True),
-        "logger.sub_dir": Inside(optional=True),
         "logger.flush_logs_every_n_steps": Number(1, 1e6, integer=True),
         "logger.project": Text(),
         "logger.offline": Flag(optional=True),
@@ -133,7 +140,7 @@ SETTINGS: Final = Settings(
         "trainer.deterministic": Flag(),
         "trainer.use_distributed_sampler": Flag(),
     },
-    checks=(check_warmup, check_clipping, check_checkpoints),
+    checks=(check_warmup, check_clipping, check_checkpoints, check_sub_dir),
     builds=(
         "arcvae.training.callbacks.",
         "arcvae.training.scheduler.",

@@ -93,6 +93,11 @@ def test_names_cannot_lead_out_of_the_output_folder(key: str, value: str) -> Non
         plan("train", [f"{key}='{value}'"])
 
 
+def test_folder_that_a_logger_adds_cannot_lead_out_either() -> None:
+    with pytest.raises(ConfigError, match=r"logger\.sub_dir=\.\./x must be a name without '\.\.'"):
+        plan("train", ["logger=tensorboard", "+logger.sub_dir=../x"])
+
+
 def test_picture_of_a_study_cannot_lead_out_of_its_folder(
     command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
