@@ -38,10 +38,14 @@ def jobs_of(config: Mapping[str, Any]) -> dict[tuple[str, int], list[str]]:
     }
 
 
-def given_variants(runs: Sequence[str]) -> Variants:
+def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants:
     """Run folders as variants: those that differ in nothing but the seed are one, named by what sets it apart.
 
     A model that comes with arcvae, given by its name, is a variant of that name.
+
+    Args:
+        runs: Run folders.
+        plugins: Modules of the user; what a record names is not imported.
 
     Raises:
         DataError: A folder without the record of a training run.
@@ -53,7 +57,7 @@ def given_variants(runs: Sequence[str]) -> Variants:
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:
         record = RunRecord.read(Path(run))
-        config = with_present_names(record.config)
+        config = {**with_present_names(record.config), "plugins": list(plugins)}
         if not all(isinstance(config.get(node), Mapping) for node in ("task", "data")):
             raise DataError(f"{run}/{RECORD} lacks the config of its run; give the folder of another")
         group = config_hash({**config, "data": {**config["data"], "seed": None}}, but=("seed",))

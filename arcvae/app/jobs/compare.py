@@ -45,7 +45,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         What ``results.json`` holds.
     """
     quiet()
-    variants = given_variants(config["runs"]) if config["runs"] else trained_variants(config)
+    variants = given_variants(config["runs"], config["plugins"]) if config["runs"] else trained_variants(config)
     study = config["study"]
     if study.get("measure"):
         return measure(config, shown, variants, folder, command)

@@ -172,7 +172,7 @@ def _finish(
         version=arcvae.__version__,
         software=software(),
         seed=config["seed"],
-        corpus={"path": config["data"].get("path") or str(data.corpus_path), "sha256": data.content_hash},
+        corpus={"path": str(data.corpus_path), "sha256": data.content_hash},
         class_names=list(data.class_names),
         class_counts=run.counts.tolist(),
         class_weights=None if run.weights is None else run.weights.tolist(),
