@@ -52,7 +52,7 @@ def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants
     """
     if shipped := [run for run in runs if comes_with_arcvae(run)]:
         others = [run for run in runs if run not in shipped]
-        return {name: [Path(name)] for name in shipped} | (given_variants(others) if others else {})
+        return {name: [Path(name)] for name in shipped} | (given_variants(others, plugins) if others else {})
     groups: dict[str, dict[str, Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:

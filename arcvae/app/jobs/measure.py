@@ -95,8 +95,8 @@ def _measured(
     place = kept / f"{settings['what']}-{_identity(file, corpus, settings)[:16]}.json"
     if place.is_file():
         log.info("... is there: %s", place)
-        kept_before: dict[str, Any] = read_json(place, DataError, "nothing in its place: remove it")
-        return kept_before
+        before: dict[str, Any] = read_json(place, DataError, "nothing in its place: remove it")
+        return before
     found = to_json(measurement.measure(load(file), corpus, settings))
     write_json(place, found)
     return found
