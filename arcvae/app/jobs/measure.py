@@ -97,7 +97,7 @@ def _measured(
         log.info("... is there: %s", place)
         before: dict[str, Any] = read_json(place, DataError, "nothing in its place: remove it")
         return before
-    found = to_json(measurement.measure(load(file), corpus, settings))
+    found: dict[str, Any] = to_json(measurement.measure(load(file), corpus, settings))
     write_json(place, found)
     return found
 
