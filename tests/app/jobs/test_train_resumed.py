@@ -129,11 +129,12 @@ def places(value: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_odd_entry_of_a_checkpoint_ends_in_a_traceback(job: Job, run_folder: Path, tmp_path: Path) -> None:
     whole = load_torch(run_folder / "checkpoints" / "last.ckpt")
     draw = random.Random(1)
     inner = [place for place in places(whole) if place[0] not in ("state_dict",) and len(place) > 1]
-    chosen = [(key,) for key in whole] + draw.sample(inner, 60)
+    chosen = [(key,) for key in whole] + draw.sample(inner, 38)
     kept = 0
     for number, place in enumerate(chosen):
         content = copy.deepcopy(whole)
