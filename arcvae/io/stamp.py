@@ -7,7 +7,7 @@ later without a further look.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def require_resumable(content: Mapping[str, Any], path: Path) -> None:
         CheckpointError: The first of Lightning's entries that is wrong; an optimizer without the state that it had.
     """
     version, loops, optimizers = (content.get(k) for k in ("pytorch-lightning_version", "loops", "optimizer_states"))
+    shapes = {tensor.shape for tensor in content["state_dict"].values()}
     schedulers, callbacks = content.get("lr_schedulers"), content.get("callbacks")
     wrong = _wrong_progress(content) | {
         "pytorch-lightning_version": not isinstance(version, str)
@@ -66,7 +67,7 @@ def require_resumable(content: Mapping[str, Any], path: Path) -> None:
         "lr_schedulers": not isinstance(schedulers, list) or not all(isinstance(one, Mapping) for one in schedulers),
         "optimizer_states": not isinstance(optimizers, list)
         or not optimizers
-        or not all(_is_optimizer(one, content.get("global_step")) for one in optimizers),
+        or not all(_is_optimizer(one, content.get("global_step"), shapes) for one in optimizers),
     }
     _refuse(wrong, path, "it can be evaluated, perhaps, but not continued; use another checkpoint")
 
@@ -116,7 +117,7 @@ def _counts(value: Any) -> bool:
     return value is None or isinstance(value, bool | Tensor | str) or (is_count(value) and 0 <= value < 2**53)
 
 
-def _is_optimizer(entry: Any, step: Any) -> bool:
+def _is_optimizer(entry: Any, step: Any, shapes: Set[Any]) -> bool:
     """Whether this is the state of an optimizer, and not an empty one of an optimizer that had one."""
     state, groups = (entry.get(k) for k in ("state", "param_groups")) if isinstance(entry, Mapping) else (None, None)
     if not isinstance(state, Mapping) or not isinstance(groups, list) or not groups:
@@ -124,6 +125,12 @@ def _is_optimizer(entry: Any, step: Any) -> bool:
     if not all(isinstance(group, Mapping) and isinstance(group.get("params"), list) for group in groups):
         return False
     if not all(isinstance(moments, Mapping) and moments for moments in state.values()):
+        return False
+    # An optimizer keeps the same of each parameter, and one that lacks it fails in the middle of a step.
+    if len({frozenset((name, type(value)) for name, value in moments.items()) for moments in state.values()}) > 1:
+        return False
+    found = {m.shape for moments in state.values() for m in moments.values() if isinstance(m, Tensor) and m.ndim}
+    if not found <= shapes:
         return False
     stateless = all("nesterov" in group and not group.get("momentum") for group in groups)  # plain gradient descent
     return bool(state) or stateless or not step

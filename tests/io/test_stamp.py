@@ -79,6 +79,8 @@ MUST_BE_RIGHT_TO_CONTINUE: dict[Place, tuple[Any, ...]] = {
     ("optimizer_states",): (..., None, [], {}, [None], [{}], [{"state": {}, "param_groups": []}]),
     ("optimizer_states", 0, "state"): (..., None, {}, []),
     ("optimizer_states", 0, "state", 0): (None, {}, []),
+    ("optimizer_states", 0, "state", 1, "exp_avg_sq"): (..., None, "garbage", torch.zeros(7, 7, 7)),
+    ("optimizer_states", 0, "state", 1, "step"): (..., 1.5),
     ("optimizer_states", 0, "param_groups"): (..., None, [], [{}], [{"params": None}]),
 }
 
