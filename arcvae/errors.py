@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def printable(text: str) -> str:
+    """Text in one line that a terminal can show: names out of files may hold line breaks and escape sequences.
+
+    Example:
+        >>> printable("two\\nlines, \\x1b[31mred")
+        'two lines, ?[31mred'
+    """
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+
+
 class ArcvaeError(Exception):
     """An error that is foreseen.
 
@@ -14,6 +24,9 @@ class ArcvaeError(Exception):
 
     code = "E_INTERNAL"
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
     def lines(self) -> list[str]:
         """One ``arcvae: error[CODE]: ...`` line for each problem."""
@@ -27,7 +40,7 @@ class ConfigError(ArcvaeError):
     exit_code = 2
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.problems = [printable(line) for line in ([problems] if isinstance(problems, str) else problems)]
         super().__init__("; ".join(self.problems))
 
     def lines(self) -> list[str]:

@@ -100,6 +100,7 @@ def test_evaluation_repeats_the_figures_and_takes_the_settings_of_the_task(folde
 def test_comparison_reads_its_runs(folder: Path) -> None:
     result = command(folder, "compare", f"runs=[{latest(folder)}]", "hydra.run.dir=compared", plugins="")
     assert result.returncode == 0, result.stderr
+    assert "symbols.SymbolTask is not arcvae's; if it is yours, name its module in plugins" in result.stdout
     assert json.loads((folder / "compared" / "results.json").read_text())["recommendation"] == "run 1"
 
 

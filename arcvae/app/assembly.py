@@ -135,7 +135,7 @@ def build_trainer(config: Mapping[str, Any], folder: Path, facts: dict[str, Any]
         "trainer",
         node,
         callbacks=[ClockCallback(), ExactResume(), *callbacks, RunStamp(facts), *([SaveOnSignal()] if writers else [])],
-        logger=build_logger(config.get("logger"), folder, build),
+        logger=build_logger(config.get("logger"), folder, build, (facts["config"].get("logger") or {}).get("tags")),
         plugins=[
             AtomicCheckpointIO(first=partial(link_latest, folder, Path(config["output_dir"]))),
             *environment(node),

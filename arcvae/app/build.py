@@ -13,6 +13,7 @@ from hydra.errors import InstantiationException
 from arcvae.app.faults import misconfigurations
 from arcvae.app.trust import trusted
 from arcvae.errors import ArcvaeError, ConfigError
+from arcvae.io.settings import leaves
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Builder:
         if not trusted(target, self.plugins):
             raise ConfigError(f"{key}._target_={target} is not among what may be built")
         self._require_trusted_inside(key, list(node.values()))
+        _require_no_interpolation(key, node)
         wants_partial = bool(node.get("_partial_"))
         try:
             # Objects are passed to the result, not through Hydra, which would copy them.
@@ -70,3 +72,11 @@ class Builder:
                 self._require_trusted_inside(key, list(value.values()))
             elif isinstance(value, list):
                 self._require_trusted_inside(key, value)
+
+
+def _require_no_interpolation(key: str, node: Mapping[str, Any]) -> None:
+    """Hydra would resolve an interpolation in a value: one that is left in a config came from a file or the outside."""
+    for path, value in leaves({"": node}):
+        if "${" in str(value):
+            name = ".".join((key, *path[1:]))
+            raise ConfigError(f"{name}={value} is not resolved here: it would read what is not part of the config")

@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from arcvae.app.checks import argument_problems
-from arcvae.app.compose import CONF_DIR, plan, register_resolvers, resolved
+from arcvae.app.compose import CONF_DIR, plan, register_resolvers, require_harmless_hydra, resolved
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
@@ -109,7 +109,10 @@ def _prepare(config_name: str, check: Check) -> bool:
     arguments.overrides = [at_home(word) for word in arguments.overrides]
     sweep = bool(arguments.multirun) or "hydra.mode=MULTIRUN" in arguments.overrides
     if arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion or CHILD in os.environ:
-        import_named_plugins(parse_overrides(arguments.overrides))
+        if CHILD in os.environ:
+            import_named_plugins(parse_overrides(arguments.overrides))
+        else:
+            require_harmless_hydra(config_name, arguments.overrides, config_dir=arguments.config_dir)
         return sweep
     if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
         raise ConfigError("--config-name, --config-path and --experimental-rerun are not supported; use overrides")

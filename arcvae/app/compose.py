@@ -16,11 +16,13 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 from yaml import YAMLError
 
 from arcvae.app.checks import former_key, further_key, problems_of
+from arcvae.app.hydra_nodes import hydra_problems
 from arcvae.app.identity import make_run_id
-from arcvae.app.overrides import import_named_plugins, one_line, parse_overrides, quoted, read_overrides
+from arcvae.app.overrides import import_named_plugins, named_plugins, one_line, parse_overrides, quoted, read_overrides
 from arcvae.errors import ConfigError
 from arcvae.io.settings import leaves, nearest, paths
 
@@ -59,7 +61,12 @@ def plan(
         parsed, problems = read_overrides(overrides)
         import_named_plugins(parsed)
         search = _search_path(parsed, config_dir)
-        jobs = _jobs_of_sweep(parsed, search) if multirun else [[str(override.input_line) for override in parsed]]
+        jobs = [[str(override.input_line) for override in parsed]]
+        if multirun:
+            jobs = _jobs_of_sweep(parsed, search)
+            # Hydra builds launcher, sweeper and callbacks from what all jobs have in common.
+            common = [override for override in parsed if not override.is_sweep_override()]
+            problems += _compose_job(config_name, common, search, only_hydra=True)[1]
         configs = []
         for job in jobs:
             config, found = _compose_job(config_name, parse_overrides(job), search)
@@ -68,6 +75,20 @@ def plan(
     if problems:
         raise ConfigError(problems)
     return configs
+
+
+def require_harmless_hydra(config_name: str, overrides: Sequence[str], *, config_dir: str | None = None) -> None:
+    """Refuse what Hydra may not build for a command line of which nothing else is checked, such as ``--help``.
+
+    Raises:
+        ConfigError: See :mod:`arcvae.app.hydra_nodes`; an override that cannot be read, a plugin that is not there.
+    """
+    with _composing():
+        parsed = parse_overrides(overrides)
+        import_named_plugins(parsed)
+        _, problems = _compose_job(config_name, parsed, _search_path(parsed, config_dir), only_hydra=True)
+    if problems:
+        raise ConfigError(problems)
 
 
 @contextlib.contextmanager
@@ -117,15 +138,22 @@ def _jobs_of_sweep(overrides: Sequence[Override], search: list[str]) -> list[lis
 
 
 def _compose_job(
-    config_name: str, overrides: Sequence[Override], search: list[str]
+    config_name: str, overrides: Sequence[Override], search: list[str], *, only_hydra: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
-    """The config of one job, from those overrides that can be used, and the problems with the others."""
+    """The config of one job, from those overrides that can be used, and the problems with the others.
+
+    With ``only_hydra`` none, and the problems with Hydra's own node alone.
+    """
     groups, values, problems = _sort_out(overrides, search)
     try:
-        composed = compose(config_name, overrides=[*search, *groups])
+        composed, node = _parted(compose(config_name, overrides=[*search, *groups], return_hydra_config=True))
+        hydra = hydra_problems(node, named_plugins(overrides))
+        if only_hydra:
+            return {}, hydra
+        problems += hydra
         base = _plain(composed)
     except REFUSALS as error:
-        return {}, [*problems, one_line(error)]
+        return {}, [] if only_hydra else [*problems, one_line(error)]
     known = [".".join(path) for path, _ in paths(base)]
     usable: list[Override] = []
     unknown: list[Override] = []
@@ -141,6 +169,16 @@ def _compose_job(
     if config_name == "train":
         problems += [f"{group} is missing; leave it in" for group in NEEDED if not config.get(group)]
     return config, problems + problems_of(config, _references(composed))
+
+
+def _parted(composed: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+    """A composed config without its ``hydra`` node, and that node as it was written."""
+    node = OmegaConf.to_container(composed.hydra, resolve=False)
+    assert isinstance(node, dict)
+    OmegaConf.set_struct(composed, False)
+    del composed["hydra"]
+    OmegaConf.set_struct(composed, True)
+    return composed, {str(key): value for key, value in node.items()}
 
 
 def _with_values(config_name: str, chosen: list[str], values: list[str]) -> tuple[DictConfig, list[str]]:
@@ -240,16 +278,42 @@ def _at_home(node: Any) -> Any:
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     """A composed config as plain types: to work with, and to write down (without the values of secrets)."""
     plain = _plain(config)
-    return plain, dict(without_secrets(OmegaConf.to_container(config, resolve=False), plain))
+    OmegaConf.register_new_resolver("oc.env", _unread, replace=True)
+    try:
+        shown: Any = _plain(config)
+    except REFUSALS:  # something cannot be made of the name of a variable
+        shown = _interpolations(OmegaConf.to_container(config, resolve=False), plain)
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+    return plain, dict(without_secrets(shown, plain))
 
 
-def without_secrets(raw: Any, resolved: Any) -> Any:
-    """``resolved``, but with what came from an environment variable still as ``${oc.env:NAME}``."""
+def _interpolations(raw: Any, resolved: Any) -> Any:
+    """``resolved``, but with every interpolation as it was written."""
     if isinstance(raw, Mapping) and isinstance(resolved, Mapping):
-        return {key: without_secrets(raw.get(key), value) for key, value in resolved.items()}
+        return {key: _interpolations(raw.get(key), value) for key, value in resolved.items()}
     if isinstance(raw, list) and isinstance(resolved, list) and len(raw) == len(resolved):
-        return [without_secrets(a, b) for a, b in zip(raw, resolved, strict=True)]
-    return raw if isinstance(raw, str) and re.search(r"\$\{\s*oc\.env", raw) else resolved
+        return [_interpolations(a, b) for a, b in zip(raw, resolved, strict=True)]
+    return raw if isinstance(raw, str) and "${" in raw else resolved
+
+
+def _unread(name: str, *_: object) -> str:
+    """An environment variable as it stands in a config, in place of its value."""
+    return f"${{oc.env:{name}}}"
+
+
+def without_secrets(unread: Any, resolved: Any) -> Any:
+    """``resolved``, but with texts that were made of an environment variable as they are without its value.
+
+    Args:
+        unread: The same config, with ``${oc.env:NAME}`` in place of the value of a variable.
+        resolved: Plain types. Numbers and flags stay as they are, whatever they were made of.
+    """
+    if isinstance(unread, Mapping) and isinstance(resolved, Mapping):
+        return {key: without_secrets(unread.get(key), value) for key, value in resolved.items()}
+    if isinstance(unread, list) and isinstance(resolved, list) and len(unread) == len(resolved):
+        return [without_secrets(a, b) for a, b in zip(unread, resolved, strict=True)]
+    return unread if isinstance(resolved, str | Mapping | list) else resolved
 
 
 def register_resolvers() -> None:

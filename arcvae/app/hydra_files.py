@@ -29,7 +29,7 @@ def write_hydra_files(folder: Path, shown: Mapping[str, Any]) -> None:
     Raises:
         FileSystemError: They cannot be written.
     """
-    hydra = HydraConfig.instance().cfg
+    hydra: Any = HydraConfig.instance().cfg
     if hydra is None or os.environ.get("LOCAL_RANK", "0") != "0":
         return
     if OmegaConf.select(hydra, "hydra.runtime.output_dir") != str(folder):  # left by a sweep that is over

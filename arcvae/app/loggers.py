@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -26,7 +26,9 @@ LIMITS: Final = {"init_timeout": 10.0, "login_timeout": 10.0, "finish_timeout": 
 """Settings of W&B that bound how long it may take to begin and to end, in seconds; the last is not in all releases."""
 
 
-def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -> Any:
+def build_logger(
+    node: Mapping[str, Any] | None, folder: Path, build: Builder, tags: Sequence[str] | None = None
+) -> Any:
     """The logger of a run, or False for none. W&B stays offline unless it is told, and answers.
 
     Whatever W&B does then costs a warning, not the run.
@@ -35,14 +37,17 @@ def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -
         node: The ``logger`` node of a config.
         folder: Run folder, into which the logger writes.
         build: Builds it.
+        tags: Instead of those of the node, where they may be written down: they describe a run, and need no secrets.
     """
     node = dict(node or {})
     if not node.get("_target_"):
         return False
+    found = node.pop("tags", None)
+    described = {} if found is None else {"tags": found if tags is None else tags}
     if node["_target_"].endswith("CSVLogger"):
         _keep_steps(node, folder)
     if not node["_target_"].endswith("WandbLogger"):
-        return build("logger", node, save_dir=str(folder))
+        return build("logger", node, save_dir=str(folder), **described)
     node.setdefault("name", folder.name)
     if not node.get("group") and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         node["group"] = Path(HydraConfig.get().sweep.dir).name
@@ -51,14 +56,14 @@ def build_logger(node: Mapping[str, Any] | None, folder: Path, build: Builder) -
     if chosen == "online" and not (not os.environ.get("WANDB_API_KEY") if offline is None else offline):
         # Asked first, because a W&B that fails to go online takes half a minute for it.
         refusal = _refusal(PATIENCE)
-        if refusal is None and (logger := _online(node, folder, build)) is not None:
+        if refusal is None and (logger := _online(node, folder, build, described)) is not None:
             return logger
         log.warning("W&B %s: this run stays offline", refusal or "cannot be reached")
     log.info("W&B is offline; `wandb sync %s/wandb/offline-run-*` uploads the run", folder)
     # By its mode: with `offline` Lightning sets WANDB_MODE, which W&B ignores once it has tried to go online, and which
     # would keep the next job of a sweep offline as well.
     node["mode"] = "offline" if chosen == "online" else chosen
-    return build("logger", node, save_dir=str(folder))
+    return build("logger", node, save_dir=str(folder), **described)
 
 
 def _keep_steps(node: dict[str, Any], folder: Path) -> None:
@@ -69,13 +74,13 @@ def _keep_steps(node: dict[str, Any], folder: Path) -> None:
         node["version"] = str(Path(str(node.get("version") or "")) / f"continued_{parts + 1}")
 
 
-def _online(node: Mapping[str, Any], folder: Path, build: Builder) -> Any | None:
+def _online(node: Mapping[str, Any], folder: Path, build: Builder, described: Mapping[str, Any]) -> Any | None:
     """A logger of W&B whose run has begun, or None if it cannot begin."""
     import wandb
 
     limits = {name: value for name, value in LIMITS.items() if name in wandb.Settings.model_fields}
     settings = limits | dict(node.get("settings") or {})
-    logger = build("logger", {**node, "settings": settings}, save_dir=str(folder))
+    logger = build("logger", {**node, "settings": settings}, save_dir=str(folder), **described)
     try:
         logger.experiment  # noqa: B018  (a property that begins the run)
     except Exception as error:  # of the network, of the server, of the account

@@ -12,13 +12,17 @@ from typing import Final
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from arcvae.app.plugins import import_plugins, plugin_names
 from arcvae.errors import ConfigError
+from arcvae.io.door import read_yaml_list
 from arcvae.training.run_folder import AUTO
 
 _QUOTES: Final = ("'", '"')
+_PLACES: Final = ("output_dir", "data.corpus_dir", "data.cache_dir")
+"""Where a run writes, beside its folder; a run that is continued writes where it is told now."""
+_FOREIGN: Final = re.compile(r"\$\{(?![\w.]+\})")
+"""An interpolation of anything but another key: of the environment, of files, of what a resolver makes of text."""
 
 
 def at_home(override: str) -> str:
@@ -102,6 +106,12 @@ def import_named_plugins(overrides: Sequence[Override]) -> None:
             import_plugins([name for name in plugin_names(names) if "$" not in name])
 
 
+def named_plugins(overrides: Sequence[Override]) -> list[str]:
+    """The modules that overrides name under ``plugins``, each once."""
+    values = [override.value() for override in overrides if override.key_or_group == "plugins"]
+    return list(dict.fromkeys(str(name) for value in values if isinstance(value, list) for name in value))
+
+
 def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides of the run that ``ckpt_path=`` continues, then those given; the latter win.
 
@@ -125,15 +135,17 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
     if folder is None:
         return own
     recorded = folder / ".hydra" / "overrides.yaml"
-    if not recorded.is_file() or recorded.stat().st_size > 1 << 16:
+    if not recorded.exists():
         return own
-    try:
-        before = OmegaConf.to_container(OmegaConf.load(recorded), resolve=False)
-    except Exception as error:  # whatever YAML may raise
-        raise ConfigError(f"{recorded} is not a list of overrides ({type(error).__name__}); remove it") from None
+    lines = read_yaml_list(recorded, ConfigError, "a checkpoint in its run folder, or remove this list of overrides")
     taken = {override.key_or_group for override in given}
-    lines = [line for line in before if isinstance(line, str)] if isinstance(before, list) else []
-    usable = (o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o))
+    usable = [o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o)]
+    for override in usable:
+        if _FOREIGN.search(str(override.input_line)):
+            key = override.key_or_group
+            raise ConfigError(
+                f"{recorded} has {override.input_line}, which is not resolved from a file; give {key}=..."
+            )
     return [*(str(override.input_line) for override in usable), *own]
 
 
@@ -146,7 +158,7 @@ def _run_folder(overrides: Sequence[Override]) -> Path | None:
 def _is_harmless(override: Override) -> bool:
     """Whether an override found in a run folder may be taken over: not what names code or places of its own."""
     name = override.key_or_group
-    foreign = name in ("hydra", "plugins") or name.startswith(("hydra.", "hydra/"))
+    foreign = name in ("hydra", "plugins", *_PLACES) or name.startswith(("hydra.", "hydra/"))
     return not foreign and "_target_" not in str(override.input_line)
 
 

@@ -16,7 +16,9 @@ from arcvae.app.checks import problems_of
 from arcvae.app.plugins import import_plugins
 from arcvae.app.trust import foreign_targets
 from arcvae.errors import CheckpointError, DataError
-from arcvae.io.tensors import fill
+from arcvae.io.exports import model_state
+from arcvae.io.settings import leaves
+from arcvae.io.tensors import fill, require_fit
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
@@ -72,14 +74,15 @@ def restore(
     task = _task_of(stamp["config"], plugins, ckpt_path)
     config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "seed", *task.parts)}
     config |= {"plugins": list(plugins)}
-    _require_buildable(config, ckpt_path)
     here = {"corpus_dir": f"{output_dir}/corpora", "cache_dir": f"{output_dir}/cache", "max_bytes": max_bytes}
     here |= {**task.data_of_evaluation} | ({} if data_path is None else {"path": data_path})
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
+    _require_buildable(config, ckpt_path)
     data = Builder(plugins)("data", config["data"])
     data.prepare_data()
     config["model"] = task.model_on(data, config["model"])
     _require_same_kind(config["model"], data, stamp, ckpt_path)
+    require_fit(lambda: Builder(plugins)("model", config["model"]), model_state(checkpoint), Path(ckpt_path))
     weights = stamp.get("class_weights")
     counts = [int(n) for n in stamp["class_counts"]]
     module = build_module(config, task, np.asarray(counts), None if weights is None else np.asarray(weights))
@@ -104,7 +107,12 @@ def _task_of(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) 
 def _require_buildable(config: Mapping[str, Any], ckpt_path: str) -> None:
     """Refuse, before anything is built, what a checkpoint says if a config may not say it."""
     there = {key: value for key, value in config.items() if value}
-    if problems := [*foreign_targets(config), *problems_of(there)]:
+    interpolated = [
+        f"{'.'.join(path)}={value} is not resolved from a file; give {'.'.join(path)}, if this command has it"
+        for path, value in leaves(config)
+        if "${" in str(value)
+    ]
+    if problems := [*foreign_targets(config), *interpolated, *problems_of(there)]:
         raise CheckpointError(f"{ckpt_path} describes what cannot be built: {'; '.join(problems)}")
 
 

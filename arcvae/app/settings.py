@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from arcvae.io.settings import Choice, Flag, ListOf, Number, OneOf, Settings, Text
+from arcvae.io.settings import Choice, Flag, Inside, ListOf, Number, OneOf, Settings, Text, value_at
 from arcvae.training.settings import SEED
 
 _NUMBER = Number(-1e9, 1e9)
@@ -17,6 +17,13 @@ def check_samples(config: Mapping[str, Any]) -> list[str]:
     if isinstance(study, Mapping) and study.get("samples") and not study.get("priors"):
         return ["study.samples needs study.priors: which options of `prior` the samples are drawn with"]
     return []
+
+
+def check_pictures(config: Mapping[str, Any]) -> list[str]:
+    """The pictures of a study are files in its folder."""
+    planes = value_at(config, "study.planes")
+    names = planes if isinstance(planes, Mapping) else ()
+    return [f"study.planes.{name}: the name {problem}" for name in names if (problem := Inside().problem(name))]
 
 
 SETTINGS: Final = Settings(
@@ -55,6 +62,6 @@ SETTINGS: Final = Settings(
         "study.goals.better": ListOf(Text()),
         "study.goals.above.*": OneOf((_NUMBER, ListOf(_NUMBER, shortest=1))),
     },
-    checks=(check_samples,),
+    checks=(check_samples, check_pictures),
 )
 """What the commands beside ``train`` ask for."""

@@ -15,7 +15,7 @@ from arcvae.app.identity import config_hash, is_free, make_run_id
 from arcvae.app.shipped import comes_with_arcvae
 from arcvae.errors import ArcvaeError, DataError
 from arcvae.io.renamed import with_present_names
-from arcvae.io.settings import leaves
+from arcvae.io.settings import leaves, value_at
 from arcvae.training.record import RECORD, RunRecord
 
 log = logging.getLogger("arcvae")
@@ -38,22 +38,28 @@ def jobs_of(config: Mapping[str, Any]) -> dict[tuple[str, int], list[str]]:
     }
 
 
-def given_variants(runs: Sequence[str]) -> Variants:
+def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants:
     """Run folders as variants: those that differ in nothing but the seed are one, named by what sets it apart.
 
     A model that comes with arcvae, given by its name, is a variant of that name.
+
+    Args:
+        runs: Run folders.
+        plugins: Modules of the user; what a record names is not imported.
 
     Raises:
         DataError: A folder without the record of a training run.
     """
     if shipped := [run for run in runs if comes_with_arcvae(run)]:
         others = [run for run in runs if run not in shipped]
-        return {name: [Path(name)] for name in shipped} | (given_variants(others) if others else {})
+        return {name: [Path(name)] for name in shipped} | (given_variants(others, plugins) if others else {})
     groups: dict[str, dict[str, Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for run in runs:
         record = RunRecord.read(Path(run))
-        config = with_present_names(record.config)
+        config = {**with_present_names(record.config), "plugins": list(plugins)}
+        if not all(isinstance(config.get(node), Mapping) for node in ("task", "data")):
+            raise DataError(f"{run}/{RECORD} lacks the config of its run; give the folder of another")
         group = config_hash({**config, "data": {**config["data"], "seed": None}}, but=("seed",))
         configs.setdefault(group, {".".join(path): value for path, value in leaves(config)})
         groups.setdefault(group, {})[record.run_id] = Path(run)  # a run that is named twice counts once
@@ -112,7 +118,7 @@ def _finished(output_dir: Path) -> list[tuple[Path, RunRecord]]:
 
 def _is_run_of(record: RunRecord, job: Mapping[str, Any], run: Path) -> bool:
     """Whether a finished run is what ``job`` asks for: the same config, on the same file as it is now."""
-    ours, theirs = job["data"].get("path"), record.config["data"].get("path")
+    ours, theirs = job["data"].get("path"), value_at(record.config, "data.path")
     if record.config_hash != config_hash(job) or bool(ours) != bool(theirs):
         return False
     if not ours:

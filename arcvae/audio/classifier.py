@@ -36,7 +36,7 @@ def load_classifier(
         CheckpointError: Weights of another architecture, a class that is not known, or values out of range.
     """
     known = MODELS.get(str(export["model"].get("_target_")))
-    network: MfccNet = build_described(export["model"], path, known, SETTINGS, model)
+    network: MfccNet = build_described(export["model"], path, known, SETTINGS, model, state=export["state_dict"])
     fill(network, export["state_dict"], path)
     channels, coefficients, _ = network.mean.shape
     shapes: list[tuple[int | str, ...]] = [(channels, coefficients, "T")]

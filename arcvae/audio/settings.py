@@ -63,7 +63,7 @@ SETTINGS: Final = Settings(
         "data.channels": Number(1, 3, integer=True),
         "model.num_classes": Number(2, 65536, integer=True, optional=True),
         "model.channels": Number(1, 3, integer=True, optional=True),
-        "model.widths": ListOf(_WIDTH, shortest=1),
+        "model.widths": ListOf(_WIDTH, shortest=1, longest=32),
         "model.hidden": _WIDTH,
         "model.dropout": Number(0, 0.99),
     },

@@ -63,8 +63,9 @@ def load_codec(
     part = export["part"] or WHOLE_MODEL
     if part not in (WHOLE_MODEL, "encoder", "decoder"):
         raise CheckpointError(f"{path} holds a {part}, which has no codes; give {WHOLE_MODEL}.pth of a model of grids")
-    network = build_model(export["model"], path, model)
-    fill(network if part == WHOLE_MODEL else getattr(network, part), export["state_dict"], path)
+    half = None if part == WHOLE_MODEL else part
+    network = build_model(export["model"], path, model, state=export["state_dict"], part=half)
+    fill(network if half is None else getattr(network, half), export["state_dict"], path)
     if prior is not None and part == "encoder":
         raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {WHOLE_MODEL}.pth")
     code_prior = None if prior is None else load_prior(prior, network).to(device)

@@ -230,7 +230,7 @@ SETTINGS: Final = Settings(
         "model.latent_dim": Number(1, 4096, integer=True),
         "model.num_colors": Fixed(10, "a grid has ten colours"),
         "model.grid_size": Number(1, 1024, integer=True),
-        "model.widths": ListOf(_WIDTH, shortest=1),
+        "model.widths": ListOf(_WIDTH, shortest=1, longest=32),
         "model.hidden": _WIDTH,
         "model.maps": _WIDTH,
         "model.coarse": _WIDTH,

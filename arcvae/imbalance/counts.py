@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcvae.errors import ArcvaeError
-from arcvae.io.files import sha256, write_json
+from arcvae.errors import ArcvaeError, DataError
+from arcvae.io.door import read_json
+from arcvae.io.files import sha256, sweep_parts, write_json
 from arcvae.io.locks import lock_or_warn
 
 FORMAT = 1
 _CHUNK = 1 << 20
+_LARGEST = 1 << 20
 
 
 def count_classes(
@@ -88,10 +90,12 @@ def cached_counts(
     with lock_or_warn(path.with_suffix(".lock"), lock_timeout):
         if (counts := _read(path, key, num_classes, labels.size)) is not None:
             return counts  # counted by whoever held the lock before
+        sweep_parts(cache, path.name)
         counts = count_classes(labels, num_classes, ignore_index)
         ignored = {} if ignore_index is None else {"ignored": labels.size - int(counts.sum())}
         try:
-            write_json(path, {"format": FORMAT, "key": key, "counts": counts, **ignored})
+            entry = {"format": FORMAT, "key": key, "counts": counts.tolist(), **ignored}
+            write_json(path, {**entry, "sha256": _digest(entry)})
         except ArcvaeError as error:
             warnings.warn(f"class counts are not cached: {error}", stacklevel=2)
     return counts
@@ -105,21 +109,27 @@ def content_key(labels: NDArray[np.integer[Any]], num_classes: int, ignore_index
     return sha256(f"{head} {sha256(np.ascontiguousarray(labels).data.cast('B'))}".encode())[:32]
 
 
+def _digest(entry: dict[str, Any]) -> str:
+    return sha256(json.dumps(entry, sort_keys=True).encode())
+
+
 def _read(path: Path, key: str, num_classes: int, total: int) -> NDArray[np.int64] | None:
     """The counts in a cache file, or None unless they are beyond doubt those of ``key``."""
+    if not path.exists():
+        return None
     try:
-        if path.stat().st_size > 1 << 16:
-            raise ValueError("too large")
-        payload = json.loads(path.read_bytes())
+        payload = read_json(path, DataError, "another", _LARGEST)
         counts, ignored = payload["counts"], payload.get("ignored", 0)
         whole = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in [*counts, ignored])
         if payload["format"] != FORMAT or payload["key"] != key or not whole:
             raise ValueError("not what was asked for")
         if len(counts) != num_classes or sum(counts) + ignored != total:
             raise ValueError("not the counts of these labels")
+        if (digest := payload.pop("sha256", None)) is None:
+            return None  # of an earlier version
+        if digest != _digest(payload):
+            raise ValueError("its digest differs")
         return np.array(counts, dtype=np.int64)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ArcvaeError, ValueError, KeyError, TypeError, AttributeError) as error:
         warnings.warn(f"ignoring the class counts in {path} ({error}): counting again", stacklevel=3)
         return None

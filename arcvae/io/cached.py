@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from arcvae.io.files import sweep_parts
+from arcvae.io.locks import lock_or_warn
+
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
@@ -43,6 +46,20 @@ def cached_by_file(read: Reader) -> Reader:
         return read_version(_version(call.args[0]), *call.args, **call.kwargs)
 
     return cached  # type: ignore[return-value]
+
+
+def make_once(path: Path, make: Callable[[], None], timeout: float = 600.0) -> None:
+    """Make a file that several processes need and that is not there: one makes it, the others wait for that.
+
+    Args:
+        path: The file.
+        make: Writes it with :func:`arcvae.io.files.write_atomic`.
+        timeout: Seconds to wait for whoever is making it; after that it is made twice.
+    """
+    with lock_or_warn(path.with_name(f"{path.name}.lock"), timeout):
+        if not path.exists():
+            sweep_parts(path.parent, path.name)
+            make()
 
 
 def _version(path: Path) -> tuple[int, ...]:

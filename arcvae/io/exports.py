@@ -15,7 +15,6 @@ and the weights under ``state_dict``. Format 1, that of 0.1.0, had ``decision`` 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -25,9 +24,11 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from arcvae.errors import CheckpointError
+from arcvae.errors import ArcvaeError, CheckpointError
+from arcvae.io.door import opened, read_json
 from arcvae.io.files import write_json
 from arcvae.io.renamed import FORMER_MAIN, inferred_task, with_present_names
+from arcvae.io.stamp import require_stamp
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
 
 EXPORT_FORMAT: Final = 2
@@ -62,10 +63,9 @@ def write_exports(
     for name, state in parts.items():
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
         header = {"format": EXPORT_FORMAT, "part": name, **facts}
-        save_torch(folder / f"{name}.pth", {**header, "state_dict": tensors})
-        save_safetensors(folder / f"{name}.safetensors", tensors, header)
-        for suffix in (".pth", ".safetensors"):
-            digests[name + suffix] = _digest(folder / (name + suffix))
+        # Digests of what was meant to be written, not of what may be found now.
+        digests[f"{name}.pth"] = save_torch(folder / f"{name}.pth", {**header, "state_dict": tensors})
+        digests[f"{name}.safetensors"] = save_safetensors(folder / f"{name}.safetensors", tensors, header)
     write_json(folder / MANIFEST, {"format": EXPORT_FORMAT, "main": main, "sha256": digests})
 
 
@@ -115,7 +115,7 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "arcvae" in export:
         return _checkpoint_as_export(export, path)
     version, part = export.get("format"), export.get("part")
-    if not isinstance(version, int) or version < 1 or not _is_part(part) or "model" not in export:
+    if type(version) is not int or version < 1 or not _is_part(part) or "model" not in export:
         raise CheckpointError(
             f"{path} is {_what(export)}, not an export of arcvae; give one that {MANIFEST} lists, or a checkpoint"
         )
@@ -188,15 +188,13 @@ def _require_stamp(content: Mapping[str, Any], path: Path) -> None:
     stamp = content.get("arcvae")
     if not isinstance(stamp, Mapping) or not isinstance(content.get("state_dict"), Mapping):
         raise CheckpointError(f"{path} is {_what(content)}; give a checkpoint of arcvae.train (checkpoints/best.ckpt)")
-    if not isinstance(stamp.get("format"), int) or not isinstance(stamp.get("config"), Mapping):
+    if type(stamp.get("format")) is not int or not isinstance(stamp.get("config"), Mapping):
         raise CheckpointError(f"{path} was not written by arcvae.train; give checkpoints/best.ckpt of a run")
     if stamp["format"] > CHECKPOINT_FORMAT:
         raise CheckpointError(
             f"{path} has format {stamp['format']}, this arcvae knows {CHECKPOINT_FORMAT}; update arcvae"
         )
-    missing = [key for key in ("task", "data", "model", "loss") if not isinstance(stamp["config"].get(key), Mapping)]
-    if missing or not isinstance(stamp.get("class_counts"), list):
-        raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
+    require_stamp(content, path)
 
 
 def _is_part(name: Any) -> bool:
@@ -264,12 +262,12 @@ def _digests(folder: Path) -> dict[str, str]:
 def _manifest(folder: Path) -> Mapping[str, Any]:
     """What ``exports.json`` says; nothing without one that can be read."""
     try:
-        content = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = read_json(folder / MANIFEST, CheckpointError, "the folder of a finished run")
+    except ArcvaeError:
         return {}
     return content if isinstance(content, Mapping) else {}
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
+    with opened(path, CheckpointError, "an export") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,23 +7,35 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from arcvae.errors import FileSystemError
 
+_PART_NAME: Final = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}\.part")
+_CHUNK: Final = 1 << 20
+
 
 def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write ``content`` beside ``path``, flush it to disk, then move it into place.
+    """Write ``content`` beside ``path``, flush it to disk, move it into place, and read it back.
 
-    The temporary file lies in the same folder: elsewhere the move could be a copy, which a crash can tear.
+    The temporary file lies in the same folder: elsewhere the move could be a copy, which a crash can tear. It is read
+    back before the move as well, as long as the old file is still there. What does not read back is written once more.
 
     Raises:
-        FileSystemError: The operating system refused; ``path`` is as it was and no temporary file is left.
+        FileSystemError: The operating system refused: ``path`` is as it was and no temporary file is left. Or what was
+            written did not read back twice.
     """
     target = Path(path)
+    if not _written(target, content) and not _written(target, content):
+        raise FileSystemError(f"{target} does not hold what was written to it; check this disk, or choose another")
+
+
+def _written(target: Path, content: bytes) -> bool:
+    """Write a file; whether it reads back as ``content``."""
     part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,14 +47,49 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if not _holds(part, content, from_disk=True):
+            part.unlink()
+            return False
         os.replace(part, target)
         _sync_folder(target.parent)
+        return _holds(target, content)
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise FileSystemError(f"cannot write {target}: {error.strerror or error}") from error
         raise
+
+
+def _holds(path: Path, content: bytes, *, from_disk: bool = False) -> bool:
+    """Whether a file reads as ``content``; ``from_disk`` asks the system, where that is possible, for no copy of it."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        if from_disk and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        place = 0
+        while chunk := os.read(descriptor, _CHUNK):
+            if chunk != content[place : place + len(chunk)]:
+                return False
+            place += len(chunk)
+        return place == len(content)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_parts(folder: Path, name: str = "") -> None:
+    """Remove the temporary files that killed writers of :func:`write_atomic` left in a folder.
+
+    To be called only by whoever holds the lock on what is swept: a part that is being written looks the same.
+
+    Args:
+        folder: Where to look, not deeper.
+        name: Only those of the file of this name; all by default.
+    """
+    with contextlib.suppress(OSError):  # what cannot be removed now may be the next time
+        for path in folder.iterdir():
+            if (found := _PART_NAME.fullmatch(path.name)) and name in ("", found[1]):
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

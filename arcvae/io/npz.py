@@ -7,25 +7,32 @@ checked before memory is taken, checksums before data are used, and nothing is e
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import os
-import stat
 import struct
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from arcvae.errors import DataError, FileSystemError
+from arcvae.errors import DataError
+from arcvae.io.door import opened
+from arcvae.io.files import sha256, write_atomic
 
+DIGESTS: Final = "arcvae_sha256"
+"""Array that holds the digests of the others, as JSON in uint8."""
 _CHUNK = 1 << 20
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, IndexError, TypeError, ValueError,
-    NotImplementedError, RuntimeError, OverflowError, MemoryError, SyntaxError, RecursionError,
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError,
+    NotImplementedError, RuntimeError, OverflowError, MemoryError, SyntaxError, RecursionError, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -49,24 +56,46 @@ def read_npz(
     """
     path = Path(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path.absolute()} is not a regular file; give an .npz file (data.path)")
-        with open(path, "rb") as file:
+        with opened(path, DataError, "an existing .npz file (data.path)") as file:
             return _read(file, path, names, max_bytes, advice)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path.absolute()}; give an existing .npz file (data.path)") from None
-    except PermissionError:
-        raise FileSystemError(f"permission denied: cannot read {path.absolute()}") from None
     except _BROKEN as error:
         raise DataError(
             f"{path} is not an intact .npz file ({type(error).__name__}: {error}); write it again with "
             "numpy.savez_compressed"
         ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {path.absolute()}: {error.strerror or error}") from None
 
 
-def _read(file, path: Path, names: Sequence[str], max_bytes: float, advice: str) -> dict[str, NDArray[np.generic]]:  # type: ignore[no-untyped-def]
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], *, compressed: bool = True) -> None:
+    """Write arrays as an ``.npz`` file, atomically, with a digest of each: :func:`read_npz` compares it.
+
+    An ``.npz`` file has a checksum for each member only: two arrays that were exchanged would have the right ones.
+
+    Raises:
+        FileSystemError: The file cannot be written; whatever was there is untouched.
+    """
+    digests = {name: _digest(np.asarray(array)) for name, array in arrays.items()}
+    buffer = io.BytesIO()
+    save = np.savez_compressed if compressed else np.savez
+    save(buffer, **arrays, **{DIGESTS: np.frombuffer(json.dumps(digests).encode(), np.uint8)})  # type: ignore[arg-type]
+    write_atomic(path, buffer.getvalue())
+
+
+def _digest(array: NDArray[Any]) -> str:
+    """SHA-256 over type, shape and content of an array."""
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return sha256(f"{array.dtype.str} {array.shape} {sha256(content.data)}".encode())
+
+
+def _require_digests(path: Path, arrays: Mapping[str, NDArray[Any]], digests: NDArray[Any]) -> None:
+    """Compare arrays with the digests that were written beside them."""
+    expected = json.loads(digests.tobytes())
+    if wrong := [name for name, array in arrays.items() if expected.get(name) != _digest(array)]:
+        raise DataError(f"{path}: {wrong[0]} is not the array that was written under this name; make the file again")
+
+
+def _read(
+    file: BinaryIO, path: Path, names: Sequence[str], max_bytes: float, advice: str
+) -> dict[str, NDArray[np.generic]]:
     with zipfile.ZipFile(file) as archive:
         members: dict[str, zipfile.ZipInfo] = {}
         for info in archive.infolist():
@@ -77,17 +106,23 @@ def _read(file, path: Path, names: Sequence[str], max_bytes: float, advice: str)
         for name in names:
             if f"{name}.npy" not in members:
                 lacking = (
-                    f"{path} has no array {name!r}; it holds {', '.join(found) or 'nothing'}, needs {', '.join(names)}"
+                    f"{path} has no array {name!r}; it holds {', '.join(found)[:500] or 'nothing'}, "
+                    f"needs {', '.join(names)}"
                 )
                 near = [f"; rename {key} to {name}" for key in found if key.lower() == name.lower()]
                 raise DataError(lacking + (near[0] if near else advice and f"; {advice}"))
-        wanted = {name: members[f"{name}.npy"] for name in names}
+        sealed = [DIGESTS] if f"{DIGESTS}.npy" in members else []  # files of others, and of earlier versions, are not
+        wanted = {name: members[f"{name}.npy"] for name in (*names, *sealed)}
         declared = sum(info.file_size for info in wanted.values())
         if declared > max_bytes:
             raise DataError(
                 f"{path} declares {declared:,} bytes, more than data.max_bytes={max_bytes:,.0f}; raise that to read it"
             )
-        return {name: _member(archive, info, path) for name, info in wanted.items()}
+        arrays = {name: _member(archive, info, path) for name, info in wanted.items()}
+        if sealed:
+            digests = arrays.pop(DIGESTS)
+            _require_digests(path, arrays, digests)
+        return arrays
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[np.generic]:

@@ -129,6 +129,22 @@ class Text(Rule):
 
 
 @dataclass(frozen=True)
+class Inside(Rule):
+    """A name or path that cannot lead out of the folder it is used in: ``best``, but not ``../best``."""
+
+    empty: bool = False
+    optional: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        if problem := Text(self.empty).problem(value):
+            return problem
+        parts = value.replace("\\", "/").split("/")
+        if ".." in parts or (value and parts[0][:1] in ("", "~")) or parts[0].endswith(":"):
+            return "must be a name without '..' and leading '/'"
+        return "must have at most 200 characters" if max(map(len, parts)) > 200 else None
+
+
+@dataclass(frozen=True)
 class OneOf(Rule):
     """What one of several rules allows."""
 
@@ -146,11 +162,14 @@ class ListOf(Rule):
 
     item: Rule
     shortest: int = 0
+    longest: float = math.inf
     optional: bool = False
 
     def problem(self, value: Any) -> str | None:
         if not isinstance(value, list) or len(value) < self.shortest:
             return f"must be a list of at least {self.shortest}" if self.shortest else "must be a list"
+        if len(value) > self.longest:
+            return f"must be a list of at most {self.longest:g}"
         problems = (self.item.problem(item) for item in value)
         first = next((problem for problem in problems if problem), None)
         return f"has an item that {first}" if first else None

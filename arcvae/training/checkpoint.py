@@ -43,12 +43,12 @@ class AtomicCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint as plain data, whatever the value of ``weights_only``.
+        """Read a checkpoint as plain data, to the CPU, whatever the values of ``map_location`` and ``weights_only``.
 
         Raises:
             CheckpointError: Missing, damaged, or not plain data.
         """
-        return load_torch(path, map_location or "cpu")
+        return load_torch(path)
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Delete a checkpoint if it exists."""

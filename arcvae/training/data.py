@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from arcvae.errors import DataError
+
 log = logging.getLogger(__name__)
 
 LEAK: Final = 0.05
@@ -52,6 +54,16 @@ def report_repeated(path: Path, unit: str, train: NDArray[Any], *held_out: NDArr
             level, "%s: %s of the %s %s of val and test are also in train: figures on them show what was memorised",
             path, f"{count:,}", f"{total:,}", unit,
         )  # fmt: skip
+
+
+def require_within(size: int, max_bytes: float, what: str) -> None:
+    """Refuse to generate a corpus that would be refused when it is read.
+
+    Raises:
+        DataError: It would have more than ``max_bytes`` bytes; ``what`` is the setting that says so.
+    """
+    if size > max_bytes:
+        raise DataError(f"{what} makes {size:,} bytes, more than data.max_bytes={max_bytes:,.0f}; lower or raise it")
 
 
 class ImbalanceDataModule(LightningDataModule):

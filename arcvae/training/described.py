@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from arcvae.errors import CheckpointError
 from arcvae.io.settings import Flag, ListOf, Number, OneOf, Settings, Text, problem_line
+from arcvae.io.tensors import require_fit
 
 N = TypeVar("N", bound=nn.Module)
 
 _NUMBER: Final = Number(-65536, 65536)
-_PLAIN: Final = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER)), optional=True)
+_PLAIN: Final = OneOf((Flag(), _NUMBER, Text(empty=True), ListOf(_NUMBER, longest=1024)), optional=True)
 """Rule for values without a rule in the settings: a file must not be able to ask for a layer of any size."""
 
 
@@ -24,8 +25,11 @@ def build_described(
     known: Callable[..., N] | None,
     settings: Settings,
     model: Callable[..., N] | None = None,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    part: str | None = None,
 ) -> N:
-    """Build the network that a file describes.
+    """Build the network that a file describes, once it is known to fit the weights in the file.
 
     Args:
         config: ``_target_`` and the arguments of the model.
@@ -33,9 +37,11 @@ def build_described(
         known: The class that ``_target_`` names, if it is one of the task's own; None otherwise.
         settings: Rules for the arguments of such a class; values of a user's class are left to it.
         model: Class of the user's to build instead of the one that ``_target_`` names.
+        state: The weights; None if the file has none of this network.
+        part: Attribute of the network that they are of; None for all of it.
 
     Raises:
-        CheckpointError: Neither class is given, or the values are out of range.
+        CheckpointError: Neither class is given, the values are out of range, or the weights do not fit.
     """
     make = model or known
     if make is None:
@@ -49,6 +55,8 @@ def build_described(
     ]
     if known is not None and any(lines):
         raise CheckpointError(f"{path} describes a model that cannot be built: {'; '.join(filter(None, lines))}")
+    if state is not None:
+        require_fit(lambda: make(**values), state, path, part)
     try:
         return make(**values)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:

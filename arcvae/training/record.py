@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from arcvae.errors import DataError, FileSystemError
+from arcvae.errors import DataError
+from arcvae.io.door import read_json
 from arcvae.io.files import write_json
 
 RECORD: Final = "metrics.json"
@@ -99,22 +99,26 @@ class RunRecord:
             FileSystemError: It may not be read.
         """
         path = folder / RECORD
-        try:
-            content = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            raise DataError(f"{folder} holds no {RECORD}; give the folder of a finished training run") from None
-        except PermissionError:
-            raise FileSystemError(f"permission denied: cannot read {path}") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"cannot read {path}: {error}") from None
+        content = read_json(path, DataError, "the folder of a finished training run")
         needed = ("run_id", "config_hash", "val", "verdict", "baseline", "seed")
         if not isinstance(content, dict) or any(name not in content for name in needed):
             raise DataError(f"{path} is not the record of a training run; give a folder below outputs/train")
         content = _upgraded(content)
         if content["format"] != RECORD_FORMAT:
             raise DataError(f"{path} has format {content['format']}, this arcvae knows {RECORD_FORMAT}; update arcvae")
-        known = {entry.name for entry in fields(cls)}
+        known = {entry.name: str(entry.type) for entry in fields(cls)}
+        for name, kind in known.items():
+            if name in content and not _is_of(kind, content[name]):
+                raise DataError(f"{path}: {name} is not what a training run writes there; give another folder")
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    """Whether a value is of the outer type of an annotation, such as ``dict[str, Any] | None``."""
+    if value is None:
+        return "None" in kind
+    outer = kind.partition("[")[0].partition(" ")[0]
+    return isinstance(value, {"str": str, "int": int, "float": int | float, "dict": dict, "list": list}[outer])
 
 
 def _upgraded(content: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from arcvae.errors import BusyError
+from arcvae.errors import BusyError, CheckpointError
+from arcvae.io.files import sweep_parts
 from arcvae.io.locks import LOCK, lock_folder
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def held_run_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: Another run is writing into it, or it holds a finished run.
+        CheckpointError: It holds a checkpoint that Lightning would load by itself.
         FileSystemError: It cannot be written to.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
@@ -34,6 +36,13 @@ def held_run_folder(folder: Path) -> Iterator[None]:
     _require_unfinished(folder)  # before the lock, whose file is touched
     with lock_folder(folder):
         _require_unfinished(folder)
+        if planted := sorted(folder.glob("hpc_ckpt_*.ckpt")):
+            raise CheckpointError(
+                f"{planted[0]} would be loaded unasked under Slurm; move it out of the run folder, and continue from "
+                "it with ckpt_path"
+            )
+        for place in (folder, folder / "checkpoints"):
+            sweep_parts(place)
         yield
 
 

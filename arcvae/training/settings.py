@@ -9,6 +9,7 @@ from arcvae.io.settings import (
     Choice,
     Fixed,
     Flag,
+    Inside,
     ListOf,
     Number,
     OneOf,
@@ -16,6 +17,7 @@ from arcvae.io.settings import (
     Text,
     is_count,
     is_number,
+    problem_line,
     value_at,
 )
 
@@ -59,6 +61,13 @@ def check_clipping(config: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def check_sub_dir(config: Mapping[str, Any]) -> list[str]:
+    """A folder that a logger adds to its own, which some of them take, must not lead out of that."""
+    place = value_at(config, "logger.sub_dir")
+    line = None if place is None else problem_line(("logger", "sub_dir"), place, Inside())
+    return [line] if line else []
+
+
 SETTINGS: Final = Settings(
     rules={
         "seed": SEED,
@@ -92,7 +101,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.patience": Number(0, 1e6, integer=True),
         "callbacks.*.strict": Flag(),
         "callbacks.*.verbose": Flag(),
-        "callbacks.*.filename": Text(),
+        "callbacks.*.filename": Inside(),
         "callbacks.*.save_top_k": Number(-1, 1e6, integer=True),
         "callbacks.*.save_last": Flag(),
         "callbacks.*.auto_insert_metric_name": Flag(),
@@ -102,8 +111,8 @@ SETTINGS: Final = Settings(
         "callbacks.*.max_depth": Number(-1, 100, integer=True),
         "callbacks.*.seed": SEED,
         "callbacks.*.targets.*": Number(-1e6, 1e6),
-        "logger.name": Text(),
-        "logger.version": Text(empty=True),
+        "logger.name": Inside(),
+        "logger.version": Inside(empty=True),
         "logger.flush_logs_every_n_steps": Number(1, 1e6, integer=True),
         "logger.project": Text(),
         "logger.offline": Flag(optional=True),
@@ -127,7 +136,7 @@ SETTINGS: Final = Settings(
         "trainer.limit_test_batches": _SHARE,
         "trainer.use_distributed_sampler": Flag(),
     },
-    checks=(check_warmup, check_clipping),
+    checks=(check_warmup, check_clipping, check_sub_dir),
     builds=(
         "arcvae.training.callbacks.",
         "arcvae.training.loggers.",

@@ -218,7 +218,8 @@ class Record:
 def test_value_of_a_job_reaches_callbacks_and_sweepers(run: Command, result: Any, value: float | None) -> None:
     # hydra 2047: `return_value` was None.
     Returned.values.clear()
-    assert run(f"+hydra.callbacks.keep._target_={__name__}.Returned", result=result) == 0
+    words = (f"plugins=[{__name__}]", f"+hydra.callbacks.keep._target_={__name__}.Returned")
+    assert run(*words, result=result) == 0
     assert Returned.values == [value]
     assert type(Returned.values[0]) is type(value)
 

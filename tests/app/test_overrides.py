@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,36 @@ def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_left_to_the_check() -> None:
     assert resumed_overrides(["a=b=c", "ckpt_path=x", "nonsense=1"]) == ["a=b=c", "ckpt_path=x", "nonsense=1"]
+
+
+def recorded(folder: Path, *lines: str) -> str:
+    """A run folder with these overrides; the override that continues its last checkpoint."""
+    (folder / ".hydra").mkdir(exist_ok=True)
+    (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(list(lines)))
+    return f"ckpt_path={folder}/checkpoints/last.ckpt"
+
+
+def test_places_of_a_folder_are_not_obeyed(tmp_path: Path) -> None:
+    places = ("output_dir=/elsewhere", "data.corpus_dir=/elsewhere", "data.cache_dir=/elsewhere", "++output_dir=/x")
+    given = recorded(tmp_path, *places, "seed=3")
+    assert [line for line in resumed_overrides([given]) if not line.startswith("ckpt_path")] == ["seed=3"]
+
+
+@pytest.mark.parametrize("value", ["${oc.env:S}", "'${oc.env:S}'", "['x-${oc.env:S}']", "'${oc.decode:${seed}}'"])
+def test_interpolation_of_a_folder_is_refused_unless_its_key_is_given(tmp_path: Path, value: str) -> None:
+    given = recorded(tmp_path, f"tags={value}", "data.path='${output_dir}/c.npz'")
+    with pytest.raises(
+        ConfigError, match=r"overrides\.yaml has tags=.*, which is not resolved from a file; give tags="
+    ):
+        resumed_overrides([given])
+    assert resumed_overrides([given, "tags=[]"])[0] == "data.path='${output_dir}/c.npz'"
+
+
+def test_bomb_in_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    given = recorded(tmp_path)
+    lines = ["- &a0 [x,x,x,x,x,x,x,x,x]", *(f"- &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("\n".join(lines))
+    started = time.perf_counter()
+    with pytest.raises(ConfigError, match=r"overrides\.yaml is not a list of text \(it uses anchors\)"):
+        resumed_overrides([given])
+    assert time.perf_counter() - started < 2

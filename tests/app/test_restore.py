@@ -115,7 +115,7 @@ def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
     changed("newer", "has format 99, this arcvae knows", lambda c: c["arcvae"].update(format=99))
     changed("foreign", "a Lightning checkpoint of another program", lambda c: c.pop("arcvae"))
     changed("smaller", "does not fit its architecture", model(hidden=17))
-    changed("missing", "model.encoder.mu.bias is missing", lambda c: c["state_dict"].pop("model.encoder.mu.bias"))
+    changed("missing", "encoder.mu.bias is missing", lambda c: c["state_dict"].pop("model.encoder.mu.bias"))
     changed("huge", "model.latent_dim=1000000000", model(latent_dim=10**9))
     changed("nan", "not finite", lambda c: c["state_dict"]["model.encoder.mu.bias"].fill_(torch.nan))
     changed("shell", "is not arcvae's", lambda c: c["arcvae"]["config"].update(model=shell))
@@ -123,12 +123,21 @@ def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
     changed("nested", "is more than a value", model(latent_dim=inner))
     changed("counts", "lacks class_counts", lambda c: c["arcvae"].pop("class_counts"))
     changed("stranger", "unknown key model.depth", model(depth=3))
+    changed(
+        "secret",
+        "data.path=${oc.env:HOME} is not resolved from a file; give data.path",
+        lambda c: c["arcvae"]["config"]["data"].update(path="${oc.env:HOME}"),
+    )
+    changed("nested secret", "model.widths=['${oc.env:HOME}']", model(widths=["${oc.env:HOME}"]))
+    changed("giant", "does not fit its architecture", model(widths=[65536, 65536, 65536], hidden=65536))
+    changed("long", "must be a list of", model(widths=[1] * 1000))
     return found
 
 
 NAMES = [
     "text", "truncated", "export", "weights", "newer", "foreign",
     "smaller", "missing", "huge", "nan", "shell", "task", "nested", "counts", "stranger",
+    "secret", "nested secret", "giant", "long",
 ]  # fmt: skip
 
 
@@ -151,7 +160,11 @@ def test_what_is_no_checkpoint_is_refused_and_none_of_its_code_is_run(
         opened(path, tmp_path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    if name not in ("export", "missing"):  # one is there to be loaded, the other lacks what loading does not need
+    if name not in (
+        "export",
+        "missing",
+        "secret",
+    ):  # the corpus is none of its business; one is there to be loaded, the other lacks what loading does not need
         with pytest.raises(CheckpointError, match=path.name):
             arcvae.load(path)
     assert list(tmp_path.iterdir()) == []

@@ -58,7 +58,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_variant_named_by_its_differe
         "loss.gamma=2.0": [run_folder, seeded, elsewhere], "loss.gamma=0.5": [softer],
     }  # fmt: skip
     assert given_variants(runs[:1]) == {"run 1": [run_folder]}
-    with pytest.raises(DataError, match="holds no"):
+    with pytest.raises(DataError, match="there is no file"):
         given_variants([str(tmp_path)])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arcvae.io.cached import cached_by_file
+from arcvae.io.cached import cached_by_file, make_once
 
 
 class Counted:
@@ -83,3 +83,18 @@ def test_reader_keeps_its_name_signature_and_text() -> None:
     read = Counted().read
     assert (read.__name__, read.__doc__) == ("_read", "Read.")
     assert list(inspect.signature(read).parameters) == ["path", "upper"]
+
+
+def test_file_is_made_once_and_what_a_killed_maker_left_is_swept(tmp_path: Path) -> None:
+    path, made = tmp_path / "corpus.npz", []
+    (tmp_path / ".corpus.npz.123-00c0ffee.part").touch()
+    (tmp_path / ".other.npz.123-00c0ffee.part").touch()
+
+    def make() -> None:
+        made.append(path)
+        path.touch()
+
+    for _ in range(2):
+        make_once(path, make)
+    assert made == [path]
+    assert {file.name for file in tmp_path.glob(".*")} == {".other.npz.123-00c0ffee.part"}

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from arcvae.errors import FileSystemError
-from arcvae.io.files import to_json, write_atomic, write_json
+from arcvae.io.files import sweep_parts, to_json, write_atomic, write_json
 
 OPERATIONS = ("open", "write", "fsync", "replace", "unlink")
 
@@ -118,3 +118,55 @@ def test_file_counts_as_written_where_folders_cannot_be_synced(
     monkeypatch.setattr(os, refused, refusing)
     write_json(tmp_path / "f.json", {"a": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["f.json"]
+
+
+def flipping(times: int) -> Callable[[object, object], None]:
+    """``os.replace`` of a disk that flips a bit of the file it moves, the first ``times`` times."""
+    replace, left = os.replace, [times]
+
+    def flip(source: object, target: object) -> None:
+        replace(source, target)  # type: ignore[arg-type]
+        if left[0]:
+            left[0] -= 1
+            content = bytearray(Path(str(target)).read_bytes())
+            content[len(content) // 2] ^= 1
+            Path(str(target)).write_bytes(content)
+
+    return flip
+
+
+def test_what_does_not_read_back_is_written_again_and_then_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "replace", flipping(1))
+    write_atomic(tmp_path / "f", b"content")
+    assert (tmp_path / "f").read_bytes() == b"content"
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "replace", flipping(2))
+    with pytest.raises(FileSystemError, match=r"f does not hold what was written to it; check this disk"):
+        write_atomic(tmp_path / "f", b"other")
+
+
+def test_old_file_stays_where_the_new_one_never_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_atomic(tmp_path / "f", b"old")
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, b"?" * len(content)))
+    with pytest.raises(FileSystemError, match="does not hold what was written"):
+        write_atomic(tmp_path / "f", b"new")
+    assert (tmp_path / "f").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_parts_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    for at in (2, 3, 4):  # after the temporary file is there
+        interrupted(lambda: write_atomic(tmp_path / "a.json", b"x"), at, "kill")
+    interrupted(lambda: write_atomic(tmp_path / "b", b"x"), 3, "kill")
+    stays = {"a.json", ".b.part", "b.1-00000000.part", ".hidden", ".c.1-xyz.part"}
+    for name in stays:
+        (tmp_path / name).touch()
+    assert len(list(tmp_path.iterdir())) == len(stays) + 4
+    sweep_parts(tmp_path, "a.json")
+    assert len(list(tmp_path.iterdir())) == len(stays) + 1
+    sweep_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == stays
+    sweep_parts(tmp_path / "none")

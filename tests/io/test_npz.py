@@ -15,7 +15,7 @@ import pytest
 
 from arcvae.errors import ArcvaeError, DataError, FileSystemError
 from arcvae.grid.corpus.files import read_corpus
-from arcvae.io.npz import read_npz
+from arcvae.io.npz import read_npz, write_npz
 from tests.conftest import save_arrays
 
 ARRAYS = {name: np.arange(24, dtype=np.uint8).reshape(2, 3, 4) + i for i, name in enumerate(("train", "val", "test"))}
@@ -136,7 +136,7 @@ def test_unreadable_file_is_a_fault_of_the_file_system(tmp_path: Path, monkeypat
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)  # root may read anything, so chmod would prove nothing
+    monkeypatch.setattr("os.open", refuse)  # root may read anything, so chmod would prove nothing
     with pytest.raises(FileSystemError, match=r"permission denied: cannot read .*f\.npz"):
         read_npz(path, ["train"])
 
@@ -219,3 +219,37 @@ def test_other_members_are_never_extracted(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     assert len(read_npz(path, ["train"])) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def swapped(source: Path, target: Path, one: str, two: str) -> Path:
+    """A copy of a zip file with two members exchanged, every checksum right."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            name = {one: two, two: one}.get(info.filename, info.filename)
+            new.writestr(zipfile.ZipInfo(name), old.read(info))
+    return target
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_written_arrays_are_read_and_exchanged_ones_refused(tmp_path: Path, compressed: bool) -> None:
+    arrays = {"val": np.arange(6).reshape(2, 3), "test": np.arange(6)[::-1].reshape(2, 3), "n": np.array(7, np.uint8)}
+    arrays["turned"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    path = tmp_path / "f.npz"
+    write_npz(path, arrays, compressed=compressed)
+    found = read_npz(path, list(arrays))
+    assert found.keys() == arrays.keys()
+    assert all((found[name] == array).all() and found[name].shape == array.shape for name, array in arrays.items())
+    with np.load(path, allow_pickle=False) as loaded:  # as anybody else would
+        assert (loaded["val"] == arrays["val"]).all()
+    other = swapped(path, tmp_path / "g.npz", "val.npy", "test.npy")
+    with pytest.raises(DataError, match=r"g\.npz: val is not the array that was written under this name"):
+        read_npz(other, ["val", "test"])
+    assert (read_npz(other, ["n"])["n"] == 7).all()
+
+
+def test_digests_that_are_none_are_refused(tmp_path: Path) -> None:
+    for number, junk in enumerate((b"", b"[]", b"{}", b"7", b"\xff", b'{"train": 1}')):
+        path = tmp_path / f"{number}.npz"
+        np.savez(path, train=ARRAYS["train"], arcvae_sha256=np.frombuffer(junk, np.uint8))
+        with pytest.raises(DataError):
+            read_npz(path, ["train"])

@@ -94,10 +94,10 @@ def test_record_of_a_newer_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"holds no metrics\.json; give the folder of a finished training run"),
-        (b"{", "cannot read"),
-        (b"\xff\xfe", "cannot read"),
-        (b"[" * 100_000, "cannot read"),
+        (None, r"there is no file .*metrics\.json; give the folder of a finished training run"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[1, 2]", "is not the record of a training run"),
         (b'{"test": {}}', "is not the record of a training run; give a folder below outputs/train"),
     ],
@@ -106,4 +106,15 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes | None, message
     if content is not None:
         (tmp_path / RECORD).write_bytes(content)
     with pytest.raises(DataError, match=message):
+        RunRecord.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(RunRecord) if field.name != "format"])
+def test_entry_of_another_type_is_refused(tmp_path: Path, name: str) -> None:
+    record().write(tmp_path)
+    content = json.loads((tmp_path / RECORD).read_text())
+    (tmp_path / RECORD).write_text(
+        json.dumps(content | {name: [1] if isinstance(content[name], dict) or name == "test" else {"other": 1}})
+    )
+    with pytest.raises(DataError, match=rf"{name} is not what a training run writes there; give another folder"):
         RunRecord.read(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arcvae.errors import BusyError, FileSystemError
+from arcvae.errors import BusyError, CheckpointError, FileSystemError
 from arcvae.training.run_folder import held_run_folder, link_latest
 
 
@@ -77,3 +77,25 @@ def test_latest_that_cannot_be_linked_costs_a_warning(tmp_path: Path, caplog: py
     assert "latest does not point to this run: " in caplog.text
     assert {path.name for path in tmp_path.iterdir()} == {"latest"}
     assert (tmp_path / "latest" / "mine").is_file()
+
+
+def test_parts_of_a_killed_run_are_swept_once_the_folder_is_held(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    parts = [tmp_path / ".metrics.json.123-00c0ffee.part", tmp_path / "checkpoints" / ".last.ckpt.123-00c0ffee.part"]
+    for part in parts:
+        part.touch()
+    with held_run_folder(tmp_path):
+        assert not any(part.exists() for part in parts)
+        parts[1].touch()  # of this run
+        with pytest.raises(BusyError), held_run_folder(tmp_path):
+            pass
+        assert parts[1].exists()
+
+
+def test_checkpoint_that_lightning_would_load_unasked_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hpc_ckpt_9.ckpt").touch()
+    with (
+        pytest.raises(CheckpointError, match=r"hpc_ckpt_9\.ckpt would be loaded unasked under Slurm; move it out"),
+        held_run_folder(tmp_path),
+    ):
+        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +15,14 @@ from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.measure import measure
-from arcvae.app.plugins import plugin_names
-from arcvae.app.variants import Variants, given_variants, run_command_in_process, trained_variants
+from arcvae.app.overrides import named_plugins, parse_overrides
+from arcvae.app.trust import foreign_targets
+from arcvae.app.variants import Variants, given_variants, jobs_of, run_command_in_process, trained_variants
+from arcvae.errors import DataError
+from arcvae.io.door import read_json
 from arcvae.io.files import write_atomic, write_json
 from arcvae.io.renamed import with_present_names
+from arcvae.io.settings import is_number, value_at
 from arcvae.training.comparison import recommend, stabilities, summary
 from arcvae.training.comparison_report import markdown
 from arcvae.training.plots import curves_figure, draw_picture, plane_figure
@@ -44,7 +47,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     """
     quiet()
     write_hydra_files(folder, shown)
-    variants = given_variants(config["runs"]) if config["runs"] else trained_variants(config)
+    variants = given_variants(config["runs"], config["plugins"]) if config["runs"] else trained_variants(config)
     study = config["study"]
     if study.get("measure"):
         return measure(config, shown, variants, folder, command)
@@ -53,8 +56,10 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         records = _with_validity(records, variants, study, config["output_dir"])
     if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
         log.warning("These runs were not all made on the same corpus; their figures do not compare")
-    lower = {name for found in records.values() for record in found for name in falling_metrics(record.config)}
-    schedules = {name for found in records.values() for record in found for name in scheduled_metrics(record.config)}
+    plugins = _plugins(config)
+    configs = [{**record.config, "plugins": plugins} for found in records.values() for record in found]
+    lower = {name for run in configs for name in falling_metrics(run)}
+    schedules = {name for run in configs for name in scheduled_metrics(run)}
     results = _results(records, variants, study, lower, schedules) | {
         "version": arcvae.__version__,
         "command": list(command),
@@ -63,7 +68,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     write_json(folder / "results.json", results)
     report = markdown(records, study, lower, schedules)
     write_atomic(folder / "results.md", report.encode())
-    _draw(records, variants, study, folder)
+    _draw(records, variants, study, folder, plugins)
     log.info("\n%s", report)
     log.info("Report  %s", folder / "results.md")
     return results
@@ -96,7 +101,13 @@ def _results(
     }
 
 
-def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path) -> None:
+def _plugins(config: Mapping[str, Any]) -> list[str]:
+    """The modules of the user that this command names; those that the record of a run names are not imported."""
+    words = [] if config["runs"] else [word for words in jobs_of(config).values() for word in words]
+    return [*config["plugins"], *named_plugins(parse_overrides(words))]
+
+
+def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path, plugins: Sequence[str]) -> None:
     """Curves, planes, and what the task of the runs can show side by side."""
     histories = {name: [record.history for record in found] for name, found in records.items()}
     draw_picture(
@@ -107,8 +118,10 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
         draw_picture(folder, picture, partial(plane_figure, points, x, y, f"{y} over {x} on test, by variant"))
     nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
     if all(node == nodes[0] for node in nodes):
-        config = records[next(iter(records))][0].config
-        task = Builder(plugin_names(config.get("plugins")))("task", nodes[0])
+        if foreign := foreign_targets({"task": nodes[0], "plugins": plugins}):
+            log.warning("No pictures of the task: %s", foreign[0])
+            return
+        task = Builder(plugins)("task", nodes[0])
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)
 
@@ -134,5 +147,9 @@ def _validity(run: Path, count: int, priors: Sequence[str], output_dir: str) -> 
             overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]
             overrides += [f"output_dir='{output_dir}'", f"hydra.run.dir='{folder}'"]
             run_command_in_process("sample", overrides, f"sampling from {run}")
-        shares[f"valid_{prior}"] = json.loads((folder / "metrics.json").read_text())["scores"]["samples"]["valid"]
+        record = read_json(folder / "metrics.json", DataError, "another run, or remove that folder")
+        share = value_at(record if isinstance(record, Mapping) else {}, "scores.samples.valid")
+        if not is_number(share):
+            raise DataError(f"{folder}/metrics.json does not say how many samples are valid; remove that folder")
+        shares[f"valid_{prior}"] = share
     return shares

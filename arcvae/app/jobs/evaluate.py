@@ -62,7 +62,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
         split, limit = config["split"], config["limit"]
         if not model.data.size(split):
             raise DataError(f"{model.data.corpus_path}: {split} is empty; choose another split")
-        figures = _measure(model, split, limit)
+        figures = _measure(model, split, limit, folder)
         study = model.task.study(
             model.module, model.data, split, figures[split],
             limit=limit, adjustment=figures["logit_adjustment"], seed=config["seed"], folder=folder, **settings,
@@ -119,12 +119,13 @@ def _study_settings(config: Mapping[str, Any], model: Restored, checkpoint: Path
     return given
 
 
-def _measure(model: Restored, split: str, limit: int) -> dict[str, Any]:
+def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str, Any]:
     """All metrics of a split, at the plain argmax and after the logit adjustment tuned on the validation split."""
     module, data = model.module, model.data
     trainer = Trainer(
         accelerator=module.device.type, devices=1, logger=False, enable_checkpointing=False,
         enable_model_summary=False, enable_progress_bar=False, plugins=[LightningEnvironment()],
+        default_root_dir=folder,  # under Slurm it takes checkpoints of a certain name from here, not from anywhere else
     )  # fmt: skip
     device = module.device
     trainer.test(module, data.evaluation_loader(split, limit), verbose=False)

@@ -14,7 +14,8 @@ from arcvae.app.rulebook import PACKAGE
 from arcvae.app.shipped import shipped
 from arcvae.app.tasks import task_of_export
 from arcvae.app.variants import Variants
-from arcvae.errors import ConfigError
+from arcvae.errors import ConfigError, DataError
+from arcvae.io.door import read_json
 from arcvae.io.exports import main_export, read_export
 from arcvae.io.files import sha256, to_json, write_atomic, write_json
 from arcvae.training.plots import draw_picture
@@ -94,9 +95,9 @@ def _measured(
     place = kept / f"{settings['what']}-{_identity(file, corpus, settings)[:16]}.json"
     if place.is_file():
         log.info("... is there: %s", place)
-        found: dict[str, Any] = json.loads(place.read_bytes())
-        return found
-    found = to_json(measurement.measure(load(file), corpus, settings))
+        before: dict[str, Any] = read_json(place, DataError, "nothing in its place: remove it")
+        return before
+    found: dict[str, Any] = to_json(measurement.measure(load(file), corpus, settings))
     write_json(place, found)
     return found
 

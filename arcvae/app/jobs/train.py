@@ -7,10 +7,11 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -22,12 +23,13 @@ from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.identity import config_hash, differences, kept_versions
-from arcvae.errors import CheckpointError, DataError
+from arcvae.errors import ArcvaeError, CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.weights import analyse_weights
 from arcvae.io.exports import read_checkpoint, write_exports
 from arcvae.io.files import write_atomic
 from arcvae.io.settings import with_value
+from arcvae.io.stamp import require_resumable
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.checkpoint import model_checkpoint
@@ -40,6 +42,9 @@ from arcvae.training.run_folder import held_run_folder, link_latest
 from arcvae.training.software import peak_memory, software
 
 log = logging.getLogger("arcvae")
+
+_RESTORING: Final = "connectors.checkpoint_connector"
+"""Module of Lightning that restores a run."""
 
 
 def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> RunRecord:
@@ -72,7 +77,7 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
             _save_weights(run, folder)
             for logger in run.trainer.loggers:
                 logger.log_hyperparams({**shown, "run_id": folder.name})
-        with _marked_children():
+        with _marked_children(), _told_of(start):
             run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start)
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
@@ -94,6 +99,21 @@ def _marked_children() -> Iterator[None]:
         yield
     finally:
         del os.environ[CHILD]
+
+
+@contextlib.contextmanager
+def _told_of(ckpt_path: Path | None) -> Iterator[None]:
+    """Tell an error in restoring a checkpoint, whose entries Lightning and callbacks take for granted, as one of it."""
+    try:
+        yield
+    except ArcvaeError:
+        raise
+    except Exception as error:  # what somebody else wrote into a file may lead to any
+        names = ((f.f_globals.get("__name__"), f.f_code.co_name) for f, _ in traceback.walk_tb(error.__traceback__))
+        if any(str(n).endswith(_RESTORING) and word.lstrip("_").startswith(("resume", "restore")) for n, word in names):
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise CheckpointError(f"{ckpt_path} cannot be continued ({said}); use another checkpoint") from error
+        raise
 
 
 @contextlib.contextmanager
@@ -267,6 +287,7 @@ def _require_same_run(path: Path, config: Mapping[str, Any], run: Run) -> None:
         CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
     """
     checkpoint = read_checkpoint(path)
+    require_resumable(checkpoint, Path(path))
     stamp = checkpoint["arcvae"]
     other = differences(stamp["config"], config)
     if stamp["corpus_sha256"] != run.data.content_hash:

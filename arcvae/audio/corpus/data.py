@@ -24,8 +24,9 @@ from arcvae.audio.corpus.synthesis import NUM_CLIPS, NUM_SPECIES
 from arcvae.audio.features.mfcc import with_deltas
 from arcvae.errors import DataError
 from arcvae.imbalance.counts import cached_counts
+from arcvae.io.cached import make_once
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
-from arcvae.training.data import ImbalanceDataModule, report_repeated
+from arcvae.training.data import ImbalanceDataModule, report_repeated, require_within
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +88,15 @@ class AudioDataModule(ImbalanceDataModule):
     def prepare_data(self) -> None:
         """Generate the built-in corpus unless it is there."""
         if not self.given and not self.corpus_path.exists():
+            require_within(2 * self.num_clips * SHAPE[0] * SHAPE[1], self.max_bytes, f"data.num_clips={self.num_clips}")
             log.info(
                 "Generating %s clips of %d species (seed %d) into %s",
                 f"{self.num_clips:,}", self.num_species, self.corpus_seed, self.corpus_path,
             )  # fmt: skip
-            write_synthetic_corpus(self.corpus_path, self.num_species, self.num_clips, self.corpus_seed)
+            make_once(
+                self.corpus_path,
+                lambda: write_synthetic_corpus(self.corpus_path, self.num_species, self.num_clips, self.corpus_seed),
+            )
 
     @cached_property
     def corpus(self) -> AudioCorpus:

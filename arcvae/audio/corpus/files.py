@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ from arcvae.audio.corpus.synthesis import SYNTHESIS_VERSION, Labels, clip_featur
 from arcvae.audio.features.mfcc import SYNTHETIC, MfccSettings
 from arcvae.errors import DataError
 from arcvae.io.cached import cached_by_file
-from arcvae.io.files import sha256, write_atomic
-from arcvae.io.npz import read_npz
+from arcvae.io.files import sha256
+from arcvae.io.npz import read_npz, write_npz
 
 SPLITS: Final = ("train", "val", "test")
 SHAPE: Final = (MfccSettings.n_mfcc, MfccSettings.frames)
@@ -195,9 +194,7 @@ def write_corpus(
     for name in SPLITS:
         arrays |= {f"{name}_features": features[chosen[name]], f"{name}_labels": labels[chosen[name]]}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
+    write_npz(path, arrays, compressed=False)
 
 
 def write_synthetic_corpus(path: str | os.PathLike[str], num_species: int, num_clips: int, seed: int) -> None:

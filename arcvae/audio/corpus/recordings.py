@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from arcvae.audio.corpus.files import write_corpus
 from arcvae.audio.features.mfcc import RECORDED, MfccSettings, mfcc
-from arcvae.errors import ConfigError, DataError
+from arcvae.errors import ArcvaeError, ConfigError, DataError
+from arcvae.io.door import opened
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,11 @@ SHORTEST: Final = 0.05
 """Seconds; a shorter recording is left out."""
 SILENCE: Final = 1e-4
 """Amplitude (-80 dB of full scale) that a recording must reach somewhere, or it counts as silent."""
+
+
+RATES: Final = (4_000, 1_000_000)
+"""Samples per second, from poorer than a telephone to recorders of bats."""
+_BLOCK: Final = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -109,12 +115,15 @@ def read_recording(path: Path, settings: MfccSettings) -> NDArray[np.float64]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as sound:
+        # By handle: a named pipe would hang libsndfile, and by name it takes some files for what their name says.
+        with opened(path, DataError, "a recording") as file, soundfile.SoundFile(file) as sound:
             rate = int(sound.samplerate)
+            if not RATES[0] <= rate <= RATES[1]:
+                raise _UnusableError(f"claims a rate of {rate:,} Hz; a recording has {RATES[0]:,} to {RATES[1]:,}")
             # No more than is used, so that a long recording takes no more memory than a short one.
-            channels = sound.read(int(settings.seconds * rate) + rate, dtype="float64", always_2d=True)
-            wave: NDArray[np.float64] = channels.mean(1)
-    except (OSError, RuntimeError, ValueError) as error:  # soundfile's own errors are RuntimeErrors
+            blocks = sound.blocks(_BLOCK, frames=int(settings.seconds * rate) + rate, dtype="float64", always_2d=True)
+            wave: NDArray[np.float64] = np.concatenate([np.empty(0), *(block.mean(1) for block in blocks)])
+    except (ArcvaeError, OSError, RuntimeError, ValueError) as error:  # soundfile's own errors are RuntimeErrors
         raise _UnusableError(f"cannot be read ({' '.join(str(error).split())})") from None
     if not np.isfinite(wave).all():
         raise _UnusableError("holds samples that are not finite")

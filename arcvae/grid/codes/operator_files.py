@@ -12,7 +12,7 @@ from arcvae.grid.codes.prior_files import weights_digest
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.settings import SETTINGS
-from arcvae.io.tensors import fill, load_safetensors, save_safetensors
+from arcvae.io.tensors import fill, load_safetensors, require_fit, save_safetensors
 
 OPERATORS_FORMAT: Final = 1
 """Version of the files of operators."""
@@ -50,6 +50,7 @@ def load_operators(path: str | os.PathLike[str], model: GridModel) -> ShapeOpera
     wanted: dict[str, Any] = {name: sizes.get(name) for name in ("width", "blocks")}
     if problems := SETTINGS.problems({"operators": wanted}):
         raise CheckpointError(f"{path} describes operators that cannot be built: {'; '.join(problems)}")
+    require_fit(lambda: ShapeOperators(model, **wanted), tensors, Path(path))
     operators = ShapeOperators(model, **wanted)
     fill(operators, tensors, Path(path))
     return operators.eval()

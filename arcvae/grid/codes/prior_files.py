@@ -17,7 +17,7 @@ from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.settings import SETTINGS
-from arcvae.io.tensors import fill, load_safetensors, save_safetensors
+from arcvae.io.tensors import fill, load_safetensors, require_fit, save_safetensors
 
 PRIOR_FORMAT: Final = 1
 """Version of the files of priors."""
@@ -63,6 +63,7 @@ def load_prior(path: str | os.PathLike[str], model: GridModel) -> CodePrior | Ob
             f"{path} is the prior of another model; make one for this with arcvae.sample, "
             "prior=objects or prior=autoregressive"
         )
+    require_fit(lambda: _build(sizes, path, model), tensors, Path(path))
     prior = _build(sizes, path, model)
     fill(prior, tensors, Path(path))
     return prior.eval()

@@ -189,13 +189,13 @@ class AutoregressivePrior(CodeSource):
         else:
             torch.manual_seed(seed)
             prior = autoregressive = CodePrior(LatentQuantizer.of(model), self.width, self.layers)
-            fit = self._train(autoregressive, model, data, seed, device)
+            fit = self._train(autoregressive, model, data, seed, folder, device)
             save_prior(folder / "prior.safetensors", prior, model)
         prior.to(device)
         return prior.codes(model, count, seed, self.temperature).numpy(), fit
 
     def _train(
-        self, prior: CodePrior, model: GridModel, data: GridDataModule, seed: int, device: torch.device
+        self, prior: CodePrior, model: GridModel, data: GridDataModule, seed: int, folder: Path, device: torch.device
     ) -> dict[str, Any]:
         """Train a prior on the codes of the train split; returns its figures and those of independent latents."""
         flush_denormals()
@@ -206,7 +206,7 @@ class AutoregressivePrior(CodeSource):
         trainer = Trainer(
             max_epochs=self.max_epochs, accelerator=device.type, devices=1, precision=precision,
             gradient_clip_val=1.0, logger=False, enable_checkpointing=False, enable_model_summary=False,
-            num_sanity_val_steps=0, callbacks=[TQDMProgressBar(refresh_rate=10)],
+            num_sanity_val_steps=0, callbacks=[TQDMProgressBar(refresh_rate=10)], default_root_dir=folder,
         )  # fmt: skip
         batches = copy.copy(data)  # shares the grids; the caller's data module keeps its settings
         batches.batch_size = self.batch_size

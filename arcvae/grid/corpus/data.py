@@ -21,8 +21,9 @@ from arcvae.grid.corpus.shape_batches import ShapeBatches
 from arcvae.grid.corpus.shapes import SIZE
 from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.imbalance.counts import cached_counts
+from arcvae.io.cached import make_once
 from arcvae.training.batches import Batch, BatchIndices, TensorBatches, Transform, batch_loader, transformed
-from arcvae.training.data import ImbalanceDataModule, report_repeated
+from arcvae.training.data import ImbalanceDataModule, report_repeated, require_within
 from arcvae.training.seeding import derive_seed
 
 log = logging.getLogger(__name__)
@@ -155,11 +156,15 @@ class GridDataModule(ImbalanceDataModule):
                 + ("put that file back, or give another corpus (data.path)" if missing else "start a new run")
             )
         if missing:
+            require_within(self.num_grids * SIZE**2, self.max_bytes, f"data.num_grids={self.num_grids}")
             log.info(
                 "Generating %s %s grids (seed %d) into %s",
                 f"{self.num_grids:,}", self.kind, self.corpus_seed, self.corpus_path,
             )  # fmt: skip
-            write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed)
+            make_once(
+                self.corpus_path,
+                lambda: write_corpus(self.corpus_path, self.kind, self.num_grids, self.corpus_seed),
+            )
 
     @cached_property
     def corpus(self) -> Corpus:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from arcvae.grid.corpus.generator import CORPUS_KINDS, FACTORS, NUM_COLORS, gene
 from arcvae.grid.corpus.shapes import SIZE
 from arcvae.grid.settings import GENERATOR_VERSION
 from arcvae.io.cached import cached_by_file
-from arcvae.io.files import sha256, write_atomic
-from arcvae.io.npz import read_npz
+from arcvae.io.files import sha256
+from arcvae.io.npz import read_npz, write_npz
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -156,9 +155,7 @@ def write_corpus(path: str | os.PathLike[str], kind: str, num_grids: int, seed: 
     arrays = dict(zip(SPLITS, np.split(grids, ends), strict=True))
     arrays |= {f"{name}_factors": part for name, part in zip(SPLITS, np.split(factors, ends), strict=True)}
     arrays["generator_version"] = np.array(GENERATOR_VERSION, dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
+    write_npz(path, arrays)
 
 
 def default_corpus_path(

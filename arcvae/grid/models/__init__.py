@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from torch import Tensor
+
 from arcvae.errors import CheckpointError
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.settings import SETTINGS
@@ -43,18 +45,28 @@ def model_class(target: str) -> type[GridModel] | None:
     return None
 
 
-def build_model(config: Mapping[str, Any], path: Path, model: Callable[..., GridModel] | None = None) -> GridModel:
+def build_model(
+    config: Mapping[str, Any],
+    path: Path,
+    model: Callable[..., GridModel] | None = None,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    part: str | None = None,
+) -> GridModel:
     """Build the network that a file describes: only models of this package, and only with checked values.
 
     Args:
         config: ``_target_`` and the arguments of the model.
         path: File that it is from, for messages.
         model: Class of the model instead of that of ``_target_``.
+        state: The weights in the file, which it has to fit; see :func:`arcvae.training.described.build_described`.
+        part: ``"encoder"`` or ``"decoder"`` if they are those of one half.
 
     Raises:
-        CheckpointError: A class that is not one of arcvae's, or values out of range.
+        CheckpointError: A class that is not one of arcvae's, values out of range, or weights that do not fit.
     """
-    network = build_described(config, path, model_class(str(config.get("_target_"))), SETTINGS, model)
+    known = model_class(str(config.get("_target_")))
+    network = build_described(config, path, known, SETTINGS, model, state=state, part=part)
     if not isinstance(network, GridModel):
         raise CheckpointError(f"{type(network).__name__} is not a GridModel; derive it from arcvae.grid.models.base")
     return network

@@ -140,3 +140,24 @@ def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Pa
     job("compare", *words, folder="again")
     assert file.stat().st_mtime_ns == written
     assert len(list((tmp_path / "outputs" / "train").iterdir())) == 1
+
+
+def test_record_of_a_foreign_run_names_no_code_that_is_imported_or_built(
+    job: Job, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = tmp_path / "canary"
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lurking.py").write_text(f"open({str(canary)!r}, 'w').close()\n")
+    config = RunRecord.read(run_folder).config
+    task = {"_target_": "os.system", "command": f"touch {canary}"}
+    run = changed(run_folder, tmp_path / "foreign", config=config | {"task": task, "plugins": ["os", "lurking"]})
+    results = job("compare", f"runs=[{run}]")
+    assert list(results["variants"]) == ["run 1"]
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("config", [{}, {"task": None, "data": {}}, {"task": {}, "data": []}])
+def test_record_without_its_config_is_refused(job: Job, run_folder: Path, tmp_path: Path, config: Any) -> None:
+    run = changed(run_folder, tmp_path / "odd", config=config)
+    with pytest.raises(DataError, match=r"odd/metrics\.json lacks the config of its run; give the folder of another"):
+        job("compare", f"runs=[{run}]")

@@ -19,7 +19,7 @@ from arcvae.errors import BusyError, CheckpointError, ConfigError, DataError, No
 from arcvae.grid.module import GridModule
 from arcvae.io.tensors import load_torch
 from arcvae.training.record import RunRecord
-from tests.conftest import FAST, Job, metrics, same, save_arrays
+from tests.conftest import FAST, Command, Job, metrics, runs, same, save_arrays
 
 BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none", "callbacks.snapshots=null")
 CLIPS_OR_GRIDS = pytest.mark.parametrize("run", ["run_folder", "clips_run"], indirect=True)
@@ -318,3 +318,17 @@ def test_run_is_continued_with_its_own_settings_only(job: Job, run_folder: Path)
     longer = job("train", checkpoint, "loss=option_b", *FAST, "trainer.max_epochs=3", folder="longer")
     assert (longer.epochs, longer.steps) == (3, 9)
     assert [row["epoch"] for row in longer.history] == [1, 2, 3]
+
+
+def test_value_of_a_secret_is_in_no_file_of_a_run(
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ARCVAE_SECRET", "hunter2")
+    words = ("tags=['${oc.env:ARCVAE_SECRET}','x-${oc.env:ARCVAE_SECRET}']", "logger=wandb", "logger.offline=true")
+    assert train(*FAST, *words, "trainer.max_epochs=1") == 0
+    assert "hunter2" not in "".join(capfd.readouterr())
+    (run,) = runs(tmp_path)
+    assert any(path.suffix == ".wandb" for path in run.rglob("*"))
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
+    assert metrics(run)["config"]["logger"]["tags"][0] == "${oc.env:ARCVAE_SECRET}"

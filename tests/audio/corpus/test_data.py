@@ -87,7 +87,7 @@ def test_corpus_is_generated_once(tmp_path: Path) -> None:
         return AudioDataModule(num_species=2, num_clips=20, corpus_dir=str(tmp_path / "c"), cache_dir=str(tmp_path))
 
     make().prepare_data()
-    (path,) = (tmp_path / "c").iterdir()
+    (path,) = (tmp_path / "c").glob("*.npz")
     before = path.stat()
     data = make()
     data.prepare_data()

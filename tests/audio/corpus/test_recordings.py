@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
+import tracemalloc
 from pathlib import Path
 
 import librosa
@@ -135,3 +138,35 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ConfigError, match=r"recordings need librosa and soundfile .*pip install 'arcvae\[audio\]'"):
         write_recorded_corpus(tmp_path / "f.npz", tmp_path, seed=0)
+
+
+def unusable(path: Path) -> str:
+    with pytest.raises(Exception, match=r".") as caught:
+        read_recording(path, RECORDED)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 3999, 1_000_001, 2**31 - 1])
+def test_recording_that_claims_a_rate_of_no_recorder_is_left_out(tmp_path: Path, rate: int) -> None:
+    content = bytearray(tone(tmp_path / "f.wav", 500).read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    (tmp_path / "f.wav").write_bytes(content)
+    wanted = rf"claims a rate of {rate:,} Hz; a recording has 4,000 to 1,000,000" if rate else "claims|cannot be read"
+    assert re.match(wanted, unusable(tmp_path / "f.wav"))
+
+
+@pytest.mark.timeout(20)
+def test_named_pipe_is_left_out_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "f.wav")
+    assert "is not a regular file" in unusable(tmp_path / "f.wav")
+
+
+def test_recording_of_many_channels_takes_the_memory_of_one(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "f.wav", np.full((RECORDED.sample_rate * 10, 64), 0.25), RECORDED.sample_rate)
+    tracemalloc.start()
+    wave = read_recording(tmp_path / "f.wav", RECORDED)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(wave) == RECORDED.sample_rate * 10
+    assert np.abs(wave - 0.25).max() < 1e-4
+    assert peak < 64 * 8 * len(wave) / 2

@@ -1,0 +1,78 @@
+"""What Hydra would build from its own node of a config, looked at before it does.
+
+Under ``hydra`` a config names the launcher, the sweeper, callbacks and the classes of log handlers, and Hydra builds
+all of them, some before the job is called. The node comes from the same files as the rest of the config, those of a
+``--config-dir`` among them, so that the same rule holds: data names code only from a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from arcvae.app.arguments import found_at
+from arcvae.io.settings import Inside, paths, problem_line, value_at
+
+_OWN: Final = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra.experimental.callbacks.LogJobReturnCallback",
+    "hydra.experimental.callbacks.PickleJobInfoCallback",
+)
+"""What comes with Hydra and may be named."""
+_INSTALLED: Final = "hydra_plugins."
+"""Where launchers and sweepers lie that were installed for Hydra."""
+_LOGGING: Final = ("job_logging", "hydra_logging")
+"""Nodes that Hydra passes to :func:`logging.config.dictConfig`, which calls what stands under ``()`` and ``class``."""
+_LOG_CLASSES: Final = (
+    "logging.StreamHandler", "logging.FileHandler", "logging.NullHandler", "logging.Formatter",
+    "logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler", "colorlog.ColoredFormatter",
+)  # fmt: skip
+_STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
+_NAMES: Final = ("job.name", "sweep.subdir", "output_subdir")
+"""Keys that name a file or folder within the one that a run or sweep goes into."""
+
+
+def hydra_problems(node: Mapping[str, Any], plugins: Sequence[str]) -> list[str]:
+    """What is wrong with the ``hydra`` node of a config, a line each.
+
+    Args:
+        node: Plain types, interpolations as they were written: one cannot stand for the name of a class.
+        plugins: Modules of the user; what lies inside them may be named.
+    """
+    found = [
+        f"hydra.{'.'.join(path)}={target} is not among what Hydra may build; name a module of yours in plugins"
+        for path, target in paths(node)
+        if path[-1] == "_target_" and target is not None and not _may_be_built(target, plugins)
+    ]
+    for name in _LOGGING:
+        found += [f"hydra.{name}.{line}" for line in _logging_problems(node.get(name))]
+    for key in _NAMES:
+        value = value_at(node, key)
+        if value is not None and (line := problem_line(("hydra", *key.split(".")), value, Inside())):
+            found.append(line)
+    return found
+
+
+def _may_be_built(target: Any, plugins: Sequence[str]) -> bool:
+    """Whether Hydra may build a target: by its name, and by where that leads."""
+    if target in _OWN:
+        return True
+    places = (_INSTALLED, *(f"{plugin}." for plugin in plugins))
+    if not isinstance(target, str) or not target.startswith(places):
+        return False
+    try:
+        found = found_at(target)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return f"{getattr(found, '__module__', '')}.".startswith(places)
+
+
+def _logging_problems(node: Any) -> Iterator[str]:
+    """What a config of logging may not say, a line each."""
+    for path, value in paths(node):
+        key = ".".join(path)
+        if path[-1] in ("()", "class") and value not in _LOG_CLASSES:
+            yield f"{key}={value} is not among the classes of logging that may be named: {', '.join(_LOG_CLASSES)}"
+        elif isinstance(value, str) and "://" in value and value not in _STREAMS:
+            yield f"{key}={value} leads to an object; write {' or '.join(_STREAMS)}"
