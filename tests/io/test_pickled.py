@@ -99,7 +99,7 @@ class Calls:
         Calls(print, "ran"),
         Calls(collections.OrderedDict, [("a", 1)]),
     ],
-    ids=lambda call: str(call.call[0]),
+    ids=lambda call: call.call[0].__name__,
 )
 def test_a_pickle_that_calls_anything_is_refused_before_it_costs_anything(
     tmp_path: Path, call: Calls, capsys: pytest.CaptureFixture[str]
