@@ -125,4 +125,5 @@ def test_any_odd_entry_ends_in_our_own_error_or_in_nothing(task: str, tmp_path: 
 
 
 def refused_to_continue(path: Path, content: dict[str, Any]) -> None:
+    read_checkpoint(path)  # whose check of the stamp and the weights comes first
     require_resumable(content, path)
