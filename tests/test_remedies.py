@@ -87,7 +87,12 @@ CALLED = {
     "{} cannot name an export; use lower-case letters, digits and underscores": (
         "io/test_exports.py", "cannot name an export"),
     # Nothing to type: whether there is an older one, and where, is known to nobody.
-    "{} is damaged (checksum of {}); use an older checkpoint": ("io/test_tensors.py", "not an intact checkpoint"),
+    "{} is damaged ({}); use an older checkpoint": ("io/test_tensors.py", "use an older checkpoint"),
+    "{} is damaged (its digest differs); use an older checkpoint": ("io/test_tensors.py", "its digest differs"),
+    "it can be evaluated, perhaps, but not continued; use another checkpoint": (
+        "io/test_stamp.py", "require_resumable"),
+    "{} cannot be continued ({}); use another checkpoint": (
+        "app/jobs/test_train_resumed.py", "cannot be continued"),
     # What is to be added is built as the message spells it.
     "the clock was not set before this batch; add arcvae.training.clock.ClockCallback() to the callbacks": (
         "training/test_clock.py", "to the callbacks"),

@@ -85,7 +85,7 @@ def test_run_folder_stands_for_its_checkpoints(
     assert train(f"ckpt_path={run_folder}", "trainer.max_epochs=3") == 0
     (resumed,) = tmp_path.glob("outputs/train/*/metrics.json")
     record = json.loads(resumed.read_text())
-    assert record["config"]["ckpt_path"] == str(run_folder / "checkpoints" / "last.ckpt")
+    assert record["config"]["ckpt_path"] == str(run_folder)
     assert (record["epochs"], record["config"]["loss"]["class_weights"]) == (3, "sqrt_inverse")
     capsys.readouterr()
     assert command("evaluate", f"ckpt_path={evaluation}", *small) == 4

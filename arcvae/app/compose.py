@@ -305,9 +305,7 @@ def _unread(name: str, *_: object) -> str:
 def without_secrets(unread: Any, resolved: Any) -> Any:
     """``resolved``, but with texts that were made of an environment variable as they are without its value.
 
-    Args:
-        unread: The same config, with ``${oc.env:NAME}`` in place of the value of a variable.
-        resolved: Plain types. Numbers and flags stay as they are, whatever they were made of.
+    ``unread`` is the same config with ``${oc.env:NAME}`` in place of the value of a variable. Numbers and flags stay.
     """
     if isinstance(unread, Mapping) and isinstance(resolved, Mapping):
         return {key: without_secrets(unread.get(key), value) for key, value in resolved.items()}

@@ -82,7 +82,9 @@ def restore(
     data.prepare_data()
     config["model"] = task.model_on(data, config["model"])
     _require_same_kind(config["model"], data, stamp, ckpt_path)
-    require_fit(lambda: Builder(plugins)("model", config["model"]), model_state(checkpoint), Path(ckpt_path))
+    # Partial: its module is imported here, and not among tensors without content.
+    make = Builder(plugins)("model", {**config["model"], "_partial_": True})
+    require_fit(make, model_state(checkpoint), Path(ckpt_path))
     weights = stamp.get("class_weights")
     counts = [int(n) for n in stamp["class_counts"]]
     module = build_module(config, task, np.asarray(counts), None if weights is None else np.asarray(weights))

@@ -31,7 +31,7 @@ def require_stamp(content: Mapping[str, Any], path: Path) -> None:
     if missing or not isinstance(counts := stamp.get("class_counts"), list):
         raise CheckpointError(f"{path} lacks {', '.join(missing) or 'class_counts'}; it cannot be used")
     names, weights, clock = stamp.get("class_names"), stamp.get("class_weights"), content.get("clock", {})
-    loss_progress = content.get("loss_progress", 0.0)
+    loss_progress = content.get("loss_progress")
     wrong = {
         "config": not all(isinstance(key, str) for key in config),
         "config._target_": not all(isinstance(config[node].get("_target_"), str) for node in _NODES),
@@ -43,7 +43,7 @@ def require_stamp(content: Mapping[str, Any], path: Path) -> None:
         "clock": not isinstance(clock, Mapping)
         or not clock.keys() <= {"epoch", "progress"}
         or not all(isinstance(value, float | int) and value >= 0 for value in clock.values()),
-        "loss_progress": not is_number(loss_progress),
+        "loss_progress": loss_progress is not None and not is_number(loss_progress),
     }
     if "loss_progress" in content and "clock" not in content:  # of 0.1.0, which read the epoch off the loops
         wrong |= _wrong_progress(content)

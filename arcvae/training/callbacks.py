@@ -243,7 +243,7 @@ class EpochRecord(LightningCheckpoint):
         """Continue after the rows of the run that is resumed."""
         self.rows = [dict(row) for row in state_dict["rows"]]
         self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
-        self._seen = state_dict.get("seen", 0)
+        self._seen = state_dict.get("seen") or 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start to measure time."""

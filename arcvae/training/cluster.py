@@ -21,7 +21,7 @@ def environment(trainer: Mapping[str, Any]) -> list[LightningEnvironment]:
         trainer: ``devices`` and ``num_nodes`` of the trainer.
     """
     tasks = os.environ.get("SLURM_NTASKS", "1")
-    if tasks == "1" or trainer.get("devices") not in (1, "1") or trainer.get("num_nodes", 1) != 1:
+    if tasks == "1" or trainer.get("devices") not in (1, "1") or trainer.get("num_nodes") not in (None, 1):
         return []
     log.warning("SLURM_NTASKS=%s, but this run is one process: if several are started, each trains alone", tasks)
     return [LightningEnvironment()]

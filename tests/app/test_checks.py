@@ -67,6 +67,9 @@ def test_every_rule_has_a_key() -> None:
     configs = [composed(group, option) for group, option in OPTIONS]
     configs += plan("evaluate", [])
     configs += plan("operate", [])
+    configs += plan("tasks", [])
+    trainer = {"overfit_batches": 0, "limit_val_batches": 1.0, "limit_test_batches": 1.0}  # of Lightning, unset
+    configs += plan("train", [f"+trainer.{key}={value}" for key, value in trainer.items()])
     configs += plan("corpus", ["kind=atomic,audio"], multirun=True)
     configs += plan("sample", ["prior=normal,aggregate,autoregressive,posterior"], multirun=True)
     configs += plan("compare", ["study=options,frontier,audio,audio_full,operations,transforms"], multirun=True)
@@ -154,7 +157,7 @@ def test_monitor_is_watched_in_the_direction_in_which_it_is_better(
     assert found == (
         []
         if mode == right
-        else [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode accordingly"]
+        else [f"monitor={monitor} is better {'low' if low else 'high'}: set monitor_mode={'min' if low else 'max'}"]
     )
 
 

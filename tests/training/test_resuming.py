@@ -16,9 +16,9 @@ from arcvae.training.resuming import newest_checkpoint, read_or_name_another, st
 
 def write(path: Path, step: int, *, cut: int = 0) -> Path:
     """A checkpoint of so many steps; ``cut`` bytes are missing at its end."""
-    node: dict[str, object] = {}
+    node = {"_target_": "some.where"}
     config = dict.fromkeys(("task", "data", "model", "loss"), node)
-    stamp = {"format": CHECKPOINT_FORMAT, "config": config, "class_counts": [1]}
+    stamp = {"format": CHECKPOINT_FORMAT, "config": config, "class_counts": [1], "corpus_sha256": ""}
     save_torch(path, {"global_step": step, "state_dict": {}, "arcvae": stamp})
     path.write_bytes(path.read_bytes()[: -cut or None])
     return path

@@ -204,8 +204,10 @@ def frame_of(size: int) -> Frame:
     """
     if size < 2 or size % 2:
         raise ValueError(f"a frame needs an even side of 2 at least, got {size}")
-    cells, parity = torch.zeros(4, ORDER, size**2, dtype=torch.long), torch.zeros(4, ORDER, dtype=torch.long)
-    valid = torch.zeros(4, size**2, dtype=torch.bool)
+    # On the CPU whatever the default device: frames are kept, and a model may be made on the meta device before.
+    cells = torch.zeros(4, ORDER, size**2, dtype=torch.long, device="cpu")
+    parity = torch.zeros(4, ORDER, dtype=torch.long, device="cpu")
+    valid = torch.zeros(4, size**2, dtype=torch.bool, device="cpu")
     for p in range(4):
         used = np.arange(size**2).reshape(size, size)[: size - p // 2, : size - p % 2]
         valid[p, torch.from_numpy(used.flatten())] = True

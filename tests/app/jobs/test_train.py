@@ -230,7 +230,7 @@ def test_corpus_is_generated_once_when_none_is_given(job: Job, tmp_path: Path, c
     with caplog.at_level(logging.INFO):
         job("train", *words, corpus=None, folder="first")
     assert "Generating 100 atomic grids (seed 42) into" in caplog.text
-    (corpus,) = (tmp_path / "outputs" / "corpora").iterdir()
+    (corpus,) = (tmp_path / "outputs" / "corpora").glob("*.npz")
     before = corpus.stat()
     caplog.clear()
     with caplog.at_level(logging.INFO):

@@ -113,3 +113,11 @@ def test_average_over_symmetries_is_the_mean_of_the_turned_codes(shapes: tuple[T
 def test_frame_has_an_even_side(size: int) -> None:
     with pytest.raises(ValueError, match="needs an even side"):
         frame_of(size)
+
+
+def test_frames_have_content_even_if_a_model_without_content_asks_first() -> None:
+    frame_of.cache_clear()
+    with torch.device("meta"):
+        frame = frame_of(8)
+    assert frame.valid.sum().item() == 64 + 2 * 56 + 49
+    assert frame_of(8) is frame
