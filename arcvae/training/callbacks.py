@@ -243,7 +243,9 @@ class EpochRecord(LightningCheckpoint):
         """Continue after the rows of the run that is resumed."""
         self.rows = [dict(row) for row in state_dict["rows"]]
         self.seconds, self.samples = state_dict["seconds"], state_dict["samples"]
-        self._seen = state_dict.get("seen") or 0
+        self._seen = 0  # of checkpoints of earlier versions, which were written at the end of an epoch
+        if "seen" in state_dict:
+            self._seen = state_dict["seen"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start to measure time."""

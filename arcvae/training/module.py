@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from arcvae.errors import NonFiniteError
+from arcvae.errors import CheckpointError, NonFiniteError
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.masking import valid_elements, valid_samples
@@ -170,8 +170,13 @@ class ImbalanceModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the clock and the metrics of the epoch."""
         self.set_clock(Clock.from_checkpoint(checkpoint))
-        for name, state in checkpoint.get("train_metrics", {}).items():
-            set_metric_state(self.metrics[name], state)
+        try:
+            for name, state in checkpoint.get("train_metrics", {}).items():
+                set_metric_state(self.metrics[name], state)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"train_metrics of the checkpoint are not what arcvae writes ({type(error).__name__}); give another"
+            ) from error
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # The noise of a batch depends on seed and batch only: a resumed run draws the same as an uninterrupted one.

@@ -21,7 +21,7 @@ from arcvae.grid.tasks.search import explanations
 from arcvae.grid.tasks.task import Grid, Task
 
 BUDGET: Final = 200
-"""First steps that are followed further. A task with one object has no more than 68 (the steps of the space), one with
+"""First steps that are followed further. A task with one object has no more than 86 (the steps of the space), one with
 six objects several hundred."""
 _ROOM: Final = 72
 """Slots to work with."""

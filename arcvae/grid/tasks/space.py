@@ -38,17 +38,20 @@ def _ways(straight: range, diagonal: range) -> list[dict[str, int]]:
 
 
 def _all_steps() -> Iterator[Step]:
-    yield from (Step("translate", **way) for way in _ways(range(1, 4), range(1, 2)))
+    yield from (Step("translate", **way) for way in _ways(range(1, 4), range(1, 3)))
     for about in ("grid", "object"):
         yield from (Step("rotate", degrees, about) for degrees in (90, 180, 270))
         yield from (Step(f"reflect_{axis}", about) for axis in "xy")
         yield from (Step("symmetrize", axis, about) for axis in "xy")
     yield from (Step("scale", factor) for factor in (2, 3, 0.5))
     yield from (Step("recolor", color) for color in range(1, 10))
-    yield from map(Step, ("connect", "group", "separate"))
+    yield Step("connect")
+    yield from (Step(name, by) for name in ("group", "separate") for by in (1, 2))
     yield from (Step(name, align=align) for name in ("union", "intersection", "difference") for align in (False, True))
-    yield from (Step("duplicate", **way) for way in _ways(range(4, 5), _NONE))
-    yield from (Step("repeat", n, **way) for n, by in ((2, 4), (3, 3)) for way in _ways(range(by, by + 1), _NONE))
+    yield from (Step("duplicate", **way) for way in _ways(range(4, 8, 2), range(4, 5)))
+    yield from (
+        Step("repeat", n, **way) for n, by in ((2, 3), (2, 4), (3, 3)) for way in _ways(range(by, by + 1), _NONE)
+    )
     yield from (Step("tile", rows, columns) for rows, columns in ((2, 2), (1, 2), (2, 1)))
     yield from (Step("tile", rows, columns, 5, 5) for rows, columns in ((2, 2), (1, 3)))
 

@@ -9,7 +9,7 @@ from arcvae.grid.tasks.space import CATEGORIES, CATEGORY, CHOICES, STEPS, step_o
 def test_every_operation_has_steps_and_a_category() -> None:
     assert {step.name for step in STEPS} == set(OPERATIONS) == set(CATEGORY)
     assert sum(map(len, CATEGORIES.values())) == len(OPERATIONS) == 16
-    assert len(set(STEPS)) == len(STEPS) == 68
+    assert len(set(STEPS)) == len(STEPS) == 86
     assert len(CHOICES) == 16
 
 
