@@ -33,7 +33,7 @@ def require_stamp(content: Mapping[str, Any], path: Path) -> None:
     names, weights, clock = stamp.get("class_names"), stamp.get("class_weights"), content.get("clock", {})
     loss_progress = content.get("loss_progress")
     wrong = {
-        "config": not all(isinstance(key, str) for key in config),
+        "config": not _is_plain(config),
         "config._target_": not all(isinstance(config[node].get("_target_"), str) for node in _NODES),
         "class_counts": not all(is_count(n) and 0 <= n < 2**63 for n in counts) or not any(counts),
         "class_weights": weights is not None and not _fits(weights, len(counts), is_number),
@@ -48,6 +48,15 @@ def require_stamp(content: Mapping[str, Any], path: Path) -> None:
     if "loss_progress" in content and "clock" not in content:  # of 0.1.0, which read the epoch off the loops
         wrong |= _wrong_progress(content)
     _refuse(wrong, path, "it cannot be used")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is of the types of a config, all the way down."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | bool | int | float)
 
 
 def require_resumable(content: Mapping[str, Any], path: Path) -> None:
