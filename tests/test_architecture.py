@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import arcvae
+
+ROOT = Path(__file__).parents[1]
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
@@ -234,3 +237,11 @@ def test_every_module_with_logic_has_a_test_file_of_its_name(path: Path) -> None
         return  # commands have test_commands.py and the tests of their jobs
     test = Path(__file__).parent / where.parent / f"test_{path.name}"
     assert test.is_file(), f"there is no tests/{where.parent / f'test_{path.name}'}"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout knows which files are tracked")
+def test_top_level_holds_what_belongs_there_and_nothing_that_a_test_left() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    there = {line.partition("/")[0] for line in tracked.splitlines() if not line.startswith(".")}
+    named = {"arcvae", "conf", "outputs", "tests", "pyproject.toml", "Makefile", "README.md"}
+    assert there - named == {"LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "constraints.txt"}

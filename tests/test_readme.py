@@ -166,7 +166,10 @@ def test_example_with_codes_runs(model: str, run_folder: Path, monkeypatch: pyte
         assert (names["both"] == names["grids"].max(0)).all()
 
 
-def test_example_with_codes_of_objects_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_example_with_codes_of_objects_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it leaves a picture
     names: dict[str, Any] = {}
     exec(block(README, "import numpy as np\nimport arcvae\nfrom arcvae import operations as ops"), names)
     assert capsys.readouterr().out.splitlines()[0].split() == ["grid", "slot", "row", "column", "color", "shape"]
@@ -175,6 +178,8 @@ def test_example_with_codes_of_objects_runs(capsys: pytest.CaptureFixture[str]) 
     expected[5:8, 2:4], expected[9, 8:13] = 1, 4
     assert (names["turned"][0] == np.rot90(expected)).all()
     assert names["new"].shape == (5, 16, 16)
+    assert len(names["task"].program) == 2
+    assert (tmp_path / "task.png").stat().st_size > 5_000
 
 
 def test_example_of_a_loss_over_batches_is_dice() -> None:

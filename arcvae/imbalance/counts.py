@@ -119,11 +119,13 @@ def _read(path: Path, key: str, num_classes: int, total: int) -> NDArray[np.int6
         return None
     try:
         payload = read_json(path, DataError, "another", _LARGEST)
-        counts, ignored = payload["counts"], payload.get("ignored", 0)
-        whole = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in [*counts, ignored])
+        counts = payload["counts"]
+        whole = isinstance(counts, list)
+        every = [*counts, *(payload[name] for name in ("ignored",) if name in payload)] if whole else []
+        whole = whole and all(type(n) is int and n >= 0 for n in every)
         if payload["format"] != FORMAT or payload["key"] != key or not whole:
             raise ValueError("not what was asked for")
-        if len(counts) != num_classes or sum(counts) + ignored != total:
+        if len(counts) != num_classes or sum(every) != total:
             raise ValueError("not the counts of these labels")
         if (digest := payload.pop("sha256", None)) is None:
             return None  # of an earlier version

@@ -14,21 +14,12 @@ from arcvae.app.checks import falling_metrics, former_key, further_key, problems
 from arcvae.app.compose import CONF_DIR, plan
 from arcvae.app.rulebook import Rulebook, room_settings
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, OneOf, Rule, Text, leaves
+from tests.app.configs import AUDIO, GRID
 
 OF_OTHERS = {"hydra", "study", "prior", "kind"}  # groups that `train` does not choose from
 GROUPS = sorted(path.name for path in CONF_DIR.iterdir() if path.is_dir() and path.name not in OF_OTHERS)
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))]
 RULES = {(room, key): rule for room, settings in room_settings().items() for key, rule in settings.rules.items()}
-
-GRID = {
-    "task": {"_target_": "arcvae.grid.task.GridTask"},
-    "model": {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "hidden": 128, "num_colors": 10},
-    "trainer": {"_target_": "lightning.pytorch.Trainer", "max_epochs": 5},
-}
-AUDIO = {
-    "task": {"_target_": "arcvae.audio.task.AudioTask"},
-    "model": {"_target_": "arcvae.audio.model.AudioCNNv2", "hidden": 512, "num_classes": None},
-}
 
 
 @functools.cache

@@ -11,16 +11,7 @@ import pytest
 import arcvae
 from arcvae.app.rulebook import SHARED, Owner, Rulebook, owner_of, room_settings
 from arcvae.io.settings import Number
-
-GRID = {
-    "task": {"_target_": "arcvae.grid.task.GridTask"},
-    "model": {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "hidden": 128, "num_colors": 10},
-    "trainer": {"_target_": "lightning.pytorch.Trainer", "max_epochs": 5},
-}
-AUDIO = {
-    "task": {"_target_": "arcvae.audio.task.AudioTask"},
-    "model": {"_target_": "arcvae.audio.model.AudioCNNv2", "hidden": 512, "num_classes": None},
-}
+from tests.app.configs import AUDIO, GRID
 
 
 def test_every_room_with_settings_is_found() -> None:
