@@ -250,14 +250,17 @@ class Board:
                     yield step
 
     def _combined(self, taken: Sequence[Thing], rest: int, any_lost: bool, missing: int) -> Iterator[Step]:
-        """Steps on sets: what they leave of the objects has one colour, and all else is what the rest shows."""
-        if taken[0].color in self.colors:
-            allowed = self.wanted[taken[0].color] | rest
-            for step in _SETS:
-                if not self._lost_with(step, taken, any_lost, missing):
-                    cells = self._cells(joined_cells(step, taken))
-                    if not cells & ~allowed and not missing & ~cells:
-                        yield step
+        """Steps on sets: what they leave of the objects has one colour, and all else is what the rest shows.
+
+        They may leave nothing, and so none of that colour; only a union never does.
+        """
+        known = taken[0].color in self.colors
+        allowed = self.wanted[taken[0].color] | rest
+        for step in _SETS:
+            if (known or step.name != "union") and not self._lost_with(step, taken, any_lost, missing):
+                cells = self._cells(joined_cells(step, taken))
+                if not cells & ~allowed and not missing & ~cells:
+                    yield step
 
     def _lost_with(self, step: Step, taken: Sequence[Thing], any_lost: bool, missing: int) -> bool:
         """Whether a step on sets is ruled out by a glance at the first object, or at where the others would lie."""
