@@ -327,7 +327,8 @@ def test_tree_has_every_folder_and_every_command() -> None:
             folders.add("/".join(here))
     packages = [ROOT / "arcvae", *(ROOT / "arcvae").rglob("*/")]
     there = {str(folder.relative_to(ROOT)) for folder in packages if (folder / "__init__.py").exists()}
-    assert there <= folders and all((ROOT / folder).is_dir() for folder in folders)
+    assert there <= folders
+    assert all((ROOT / folder).is_dir() for folder in folders)
     top = {file.name for file in (ROOT / "arcvae").glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"\b(\w+\.py)\b", tree)) == top
     assert all(re.search(rf"\b{group.stem}\b", tree) for group in (ROOT / "conf").iterdir())

@@ -39,9 +39,12 @@ _MIRRORS: Final = tuple(step for step in STEPS if step.name == "symmetrize" and 
 _LINES: Final = tuple(step for step in STEPS if step.name == "connect")
 _GROUPS: Final = tuple(step for step in STEPS if step.name in ("group", "separate"))
 _SETS: Final = tuple(step for step in STEPS if step.name in ("union", "intersection", "difference"))
-_RECOLORS: Final = sum(1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor")
+_RECOLOR: Final = {arguments_of(step)["color"]: 1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor"}
+_RECOLORS: Final = sum(_RECOLOR.values())
 _MOVING: Final = [(1 << i, image) for i, (step, image) in enumerate(_IMAGES) if step.name == "translate"]
 _TURNING: Final = [(1 << i, m) for i, (step, m) in enumerate(_IMAGES) if step.name not in ("translate", "recolor")]
+_MOVES: Final = sum(bit for bit, _ in _MOVING)
+_ALL_IMAGES: Final = (1 << len(_IMAGES)) - 1
 _PAD, _STRIDE = 24, 64
 """Lines before the first of a grid, and lines altogether, of the board on which shapes are tried."""
 _NEAR: Final = 3
@@ -94,7 +97,7 @@ class Board:
                     free ^= 1 << ((row + _PAD) * _STRIDE + column + _PAD)
         self.free = free
         self.places: dict[Shape, int] = {}
-        self.after_image: dict[tuple[Shape, int, int], int] = {}
+        self.after_image: dict[tuple[Shape, int, int], tuple[int, int]] = {}
         self.with_copies: dict[tuple[Shape, int, int], int] = {}
         self.start = shown.scene
         self.start_lost = [not self.fits(thing) for thing in shown.scene]
@@ -106,9 +109,9 @@ class Board:
         """
         rest = [i for i in range(len(self.start)) if not which >> i & 1]
         wrong = [self.start[i] for i in rest if self.start_lost[i] or self.start[i].color not in self.colors]
-        possible = -1
+        possible = _ALL_IMAGES
         for thing in wrong:
-            possible &= self._images(thing)
+            possible = self._images(thing, possible)
         known = {thing.color for thing in self.start if thing not in wrong}
         return Hope(
             add=not wrong,
@@ -148,16 +151,17 @@ class Board:
             places &= self.free >> (row * _STRIDE + column)
         return places
 
-    def _images(self, thing: Thing) -> int:
-        """Which of the steps on each object, by their places in the list, leave it where it fits."""
-        found = self.after_image.get(thing[1:])
-        if found is None:
-            found = _RECOLORS if self.fits(thing) else 0
-            for bit, image in _TURNING if not self._near(thing) else _TURNING + _MOVING:
-                if self.fits(image(thing, self.size)):
+    def _images(self, thing: Thing, among: int = _ALL_IMAGES) -> int:
+        """Which of some steps on each object, by their places in the list, leave it where it fits."""
+        asked, found = self.after_image.get(thing[1:], (0, 0))
+        if new := among & ~asked:
+            if new & _RECOLORS and self.fits(thing):
+                found |= _RECOLORS
+            for bit, image in _TURNING + _MOVING if new & _MOVES and self._near(thing) else _TURNING:
+                if bit & new and self.fits(image(thing, self.size)):
                     found |= bit
-            self.after_image[thing[1:]] = found
-        return found
+            self.after_image[thing[1:]] = asked | new, found
+        return found & among
 
     def _copies(self, thing: Thing) -> int:
         """Which of the steps that add copies, by their places in the list, put those of an object where they fit."""
@@ -182,21 +186,29 @@ class Board:
 
     def seconds(self, scene: Scene, state: State, hope: Hope = EVERYTHING) -> Iterator[tuple[Step, int]]:
         """Steps that lead from a scene to the output, each with the objects that it takes."""
-        for which in possible_choices(scene, self.size, state.wrong):
+        lacking = self.colors - {thing.color for thing in scene}
+        recolors = sum(bit for color, bit in _RECOLOR.items() if lacking <= {color} <= self.colors)
+        among = _ALL_IMAGES & ~_RECOLORS | recolors
+        if lacking or state.wrong != state.lost:  # a colour too few or too many: recoloured, or joined to another
+            hope = Hope(add=False, each=hope.each, move=False, join=hope.join and not lacking)
+            among = recolors
+        for which in possible_choices(scene, self.size, state.wrong) if among or hope.join else ():
             taken = [scene[i] for i in members(which)]
-            for step in self._promising(scene, state, hope, which, taken):
+            for step in self._promising(scene, state, hope, among, which, taken):
                 if paint(perform(step, scene, which, self.size), self.size)[0] == self.wanted:
                     yield step, which
 
-    def _promising(self, scene: Scene, state: State, hope: Hope, which: int, taken: Sequence[Thing]) -> Iterator[Step]:
-        """Steps that are not ruled out at a glance."""
+    def _promising(
+        self, scene: Scene, state: State, hope: Hope, among: int, which: int, taken: Sequence[Thing]
+    ) -> Iterator[Step]:
+        """Steps that are not ruled out at a glance; of those on each object, some."""
         rest = 0
         for i, thing in enumerate(scene):
             if not which >> i & 1:
                 rest |= self._cells(thing)
         missing = self.colored & ~rest
         if hope.each:
-            yield from self._each(taken, missing)
+            yield from self._each(taken, missing, among)
         if hope.add and not state.wrong:
             yield from self._added(scene, which, taken, missing)
         if hope.move and len(taken) > 1:
@@ -204,22 +216,19 @@ class Board:
         if hope.join and len(taken) > 1:
             yield from self._combined(taken, rest, bool(state.lost & which), missing)
 
-    def _each(self, taken: Sequence[Thing], missing: int) -> Iterator[Step]:
-        """Steps that make something of each object."""
-        possible = (1 << len(_IMAGES)) - 1
+    def _each(self, taken: Sequence[Thing], missing: int, possible: int) -> Iterator[Step]:
+        """Those of some steps that make something of each object."""
         for thing in sorted(taken, key=lambda thing: thing[1:] not in self.after_image):
-            possible &= self._images(thing)
+            possible = self._images(thing, possible)
             if not possible:
                 return
-        same = {thing.color for thing in taken} <= self.colors
         for i in members(possible):
             step, image = _IMAGES[i]
-            if (arguments_of(step)["color"] in self.colors) if step.name == "recolor" else same:
-                cells = 0
-                for thing in taken:
-                    cells |= self._cells(image(thing, self.size))
-                if not missing & ~cells:
-                    yield step
+            cells = 0
+            for thing in taken:
+                cells |= self._cells(image(thing, self.size))
+            if not missing & ~cells:
+                yield step
 
     def _added(self, scene: Scene, which: int, taken: Sequence[Thing], missing: int) -> Iterator[Step]:
         """Steps that add objects; all others are right already."""
@@ -243,7 +252,7 @@ class Board:
 
     def _moved(self, scene: Scene, which: int, taken: Sequence[Thing], lost: int) -> Iterator[Step]:
         """Steps that move objects together or apart."""
-        if {thing.color for thing in taken} <= self.colors and all(self._near(scene[i]) for i in members(lost)):
+        if all(self._near(scene[i]) for i in members(lost)):
             away = from_the_middle(scene, which)
             for step in _GROUPS:
                 if all(self.fits(moved(scene[i], *way_of(step, far))) for i, far in away):

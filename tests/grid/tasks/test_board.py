@@ -15,7 +15,6 @@ from arcvae.grid.tasks.shapes import canvas
 from arcvae.grid.tasks.space import CATEGORY, CHOICES, STEPS
 from tests.grid.tasks.conftest import SIZE
 
-
 SETS = tuple(step for step in STEPS if CATEGORY[step.name] == "sets")
 
 
