@@ -24,7 +24,7 @@ def test_steps_that_lead_to_an_output_are_found(pool: Pool, steps: Sequence[Step
     tested = 0
     for _ in range(1000):
         scene = pool.draw(rng, int(rng.integers(1, 5)))
-        step, choice = steps[rng.integers(len(steps))], CHOICES[rng.integers(len(CHOICES))]
+        step, choice = steps[int(rng.integers(len(steps)))], CHOICES[rng.integers(len(CHOICES))]
         if scene is None or not (which := chosen(choice, scene, SIZE)):
             continue
         wanted, seen = paint(perform(step, scene, which, SIZE), SIZE)
