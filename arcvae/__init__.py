@@ -1,6 +1,7 @@
 """Latent codes for symbolic grids, learned from classes of wildly different frequency; see README.md.
 
 ``arcvae.load(path)`` opens a trained model to compute with; it needs neither Lightning nor Hydra.
+``arcvae.train_model(overrides)`` trains one as ``python -m arcvae.train`` does.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from arcvae.app.from_python import train_model as train_model
     from arcvae.app.loading import load as load
 
 __version__: Final = "0.2.0"
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "train_model"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from arcvae.app.loading import load
 
         return load
+    if name == "train_model":
+        from arcvae.app.from_python import train_model
+
+        return train_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

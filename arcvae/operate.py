@@ -7,20 +7,13 @@ afterwards, where ``arcvae.load`` finds it, and with its figures in a folder bel
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from arcvae.app.command import check_files, checkpoint_of, run_command
-
-
-def check(config: dict[str, Any]) -> None:
-    """Refuse files that are not there; of a run folder, its best checkpoint."""
-    path = config["ckpt_path"]
-    check_files({**config, "ckpt_path": str(checkpoint_of(path)) if path else path})
+from arcvae.app.command import check_files, run_command
 
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    return run_command("operate", "arcvae.app.jobs.operate.operate", check)
+    return run_command("operate", "arcvae.app.jobs.operate.operate", check_files)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,13 @@ Leaves a folder below ``outputs/`` with checkpoints, exports, pictures, metrics 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from arcvae.app.command import check_files, run_command
-from arcvae.app.tasks import task_of_node
-
-
-def check(config: dict[str, Any]) -> None:
-    """Look at the files that a config names, before torch is imported or anything is written."""
-    if config["data"].get("path"):
-        task_of_node(config["task"], config["plugins"]).check_corpus(config["data"], config["model"])
-    check_files(config)
+from arcvae.app.command import check_training, run_command
 
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    return run_command("train", "arcvae.app.jobs.train.train", check)
+    return run_command("train", "arcvae.app.jobs.train.train", check_training)
 
 
 if __name__ == "__main__":

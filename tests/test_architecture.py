@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
 LOCAL_IMPORTS = {
     "__init__.py": "torch takes seconds to import, and a command with a typing error should not",
     "grid/task.py": "a config is checked before torch is imported",
+    "grid/codec.py": "matplotlib takes a second to import and most programs draw nothing",
     "audio/task.py": "a config is checked before torch is imported",
     "audio/corpus/recordings.py": "optional dependencies",
     "training/loggers.py": "wandb takes a second to import and most runs do without",

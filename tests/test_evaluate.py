@@ -28,6 +28,17 @@ def test_latest_run_is_evaluated_and_sampled_into_folders_below_outputs(
     assert metrics(folder)["command"] == ["python", "-m", "arcvae.sample", "num_samples=3"]
 
 
+@pytest.mark.parametrize("name", ["evaluate limit=20", "sample num_samples=3"])
+def test_models_that_come_with_arcvae_go_by_name(command: NamedCommand, tiny_corpus: Path, name: str) -> None:
+    words = name.split()
+    assert command(words[0], "ckpt_path=atomic-objects-20", f"data.path={tiny_corpus}", *words[1:]) == 0
+
+
+def test_operators_are_not_trained_for_a_model_that_comes_with_arcvae(command: NamedCommand, capsys: Capture) -> None:
+    assert command("operate", "ckpt_path=atomic-objects") == 4
+    assert fault(capsys) == "arcvae: error[E_CKPT]: atomic-objects comes with arcvae as it is; give a run of yours"
+
+
 @pytest.mark.parametrize("name", ["evaluate", "sample"])
 def test_faults_end_in_one_line_with_their_code(
     command: NamedCommand, run_folder: Path, tmp_path: Path, capsys: Capture, name: str

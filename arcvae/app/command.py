@@ -6,12 +6,10 @@ import contextlib
 import importlib
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import hydra
@@ -25,12 +23,15 @@ from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
+from arcvae.app.shipped import model_at
+from arcvae.app.signals import Interrupted, interruptible
 from arcvae.app.sweep import noted
+from arcvae.app.tasks import task_of_node
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
 from arcvae.training.record import RunRecord
-from arcvae.training.run_folder import AUTO, checkpoint_at, checkpoint_files, require_free
+from arcvae.training.run_folder import AUTO, checkpoint_files, require_free
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,6 @@ Check = Callable[[dict[str, Any]], None]
 
 CHILD: Final = "ARCVAE_CHILD"
 """Set in the environment of the processes that Lightning starts for further devices: their config has been checked."""
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM. Not an ``Exception``: nothing that goes on after an error may go on after this."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.exit_code = 128 + number
-        self.folder: Path | None = None
-        """Run folder of the job, if one was running."""
 
 
 def run_command(config_name: str, job: str | Job, check: Check) -> int:
@@ -76,19 +67,49 @@ def run_command(config_name: str, job: str | Job, check: Check) -> int:
 def _run(config_name: str, job: str | Job, check: Check) -> int:
     """As :func:`run_command`, with streams that can be written to."""
     failures: list[ArcvaeError] = []
-    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _require_folder()
-        sweep = _prepare(config_name, check)
-        _run_jobs(config_name, job, check, failures)
+        with interruptible():
+            _require_folder()
+            sweep = _prepare(config_name, check)
+            _run_jobs(config_name, job, check, failures)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
     if failures:
         return 1 if sweep else failures[0].exit_code
     return 0
+
+
+def run_from_python(config_name: str, job: str | Job, check: Check, overrides: Sequence[str]) -> Path:
+    """Run one job of a command in a program or a notebook, as its command line would: faults are raised.
+
+    Args:
+        config_name: As for :func:`run_command`, and so are ``job`` and ``check``.
+        job: Called for the job.
+        check: Called before it.
+        overrides: As on the command line.
+
+    Returns:
+        The folder of the job.
+
+    Raises:
+        ArcvaeError: The fault that the command would end with.
+        KeyboardInterrupt: SIGINT or SIGTERM; the checkpoint that the command would leave is written.
+    """
+    failures: list[ArcvaeError] = []
+    before, sys.argv = sys.argv, [f"arcvae.{config_name}", *overrides]
+    try:
+        with interruptible():
+            _require_folder()
+            if _prepare(config_name, check):
+                raise ConfigError("-m: one run at a time from Python; call it for each")
+            folders = _run_jobs(config_name, job, check, failures)
+    except Interrupted as error:
+        raise KeyboardInterrupt(str(error)) from error
+    finally:
+        sys.argv = before
+    if failures:
+        raise failures[0]
+    return folders[0]
 
 
 def _require_folder() -> None:
@@ -162,14 +183,19 @@ def _with_overrides_of_resumed(given: list[str]) -> list[str]:
     return overrides
 
 
-def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError]) -> None:
-    """Let Hydra compose each job and run it; foreseen faults of jobs are reported and collected in ``failures``."""
+def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError]) -> list[Path]:
+    """Let Hydra compose each job and run it, and return their folders.
+
+    Foreseen faults of jobs are reported and collected in ``failures``.
+    """
+    folders: list[Path] = []
     register_resolvers()
     command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
 
     def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
         folder = Path(context.runtime.output_dir)
+        folders.append(folder)
         os.chdir(context.runtime.cwd)  # relative paths mean the same as in the check, whatever hydra.job.chdir says
         try:
             with noted(context, folder):
@@ -201,6 +227,7 @@ def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[Arc
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
+    return folders
 
 
 def _imported(job: str | Job) -> Job:
@@ -263,7 +290,7 @@ def check_files(config: Mapping[str, Any]) -> None:
     if not path and not trains:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
     continues = trains and path and (path == AUTO or checkpoint_files(Path(path)))
-    if path and not continues and not (checkpoint := checkpoint_at(path)).is_file():
+    if path and not continues and not (checkpoint := model_at(path)).is_file():
         what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
         raise CheckpointError(f"ckpt_path={path}: there is {what}; train first, or give another")
     path = value_at(config, "prior.path")
@@ -279,9 +306,11 @@ def check_files(config: Mapping[str, Any]) -> None:
             pick_device(accelerator, key)
 
 
-def checkpoint_of(path: str) -> Path:
-    """The checkpoint that a path names: of a run folder, its best one."""
-    return Path(path, "checkpoints", "best.ckpt") if Path(path).is_dir() else Path(path)
+def check_training(config: dict[str, Any]) -> None:
+    """Look at the files that the config of a training run names, as :func:`check_files`, and into its corpus."""
+    if config["data"].get("path"):
+        task_of_node(config["task"], config["plugins"]).check_corpus(config["data"], config["model"])
+    check_files(config)
 
 
 def _report(error: ArcvaeError) -> int:
@@ -289,8 +318,3 @@ def _report(error: ArcvaeError) -> int:
     for line in error.lines():
         sys.stderr.write(" ".join(line.split()) + "\n")
     return error.exit_code
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    raise Interrupted(number)

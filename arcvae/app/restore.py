@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,14 @@ import numpy as np
 from arcvae.app.assembly import build_module
 from arcvae.app.build import Builder
 from arcvae.app.checks import problems_of
+from arcvae.app.compose import plan
 from arcvae.app.plugins import import_plugins
+from arcvae.app.shipped import SHIPPED
 from arcvae.app.trust import foreign_targets
 from arcvae.errors import CheckpointError, DataError
-from arcvae.io.exports import model_state
+from arcvae.imbalance.weights import ClassWeighting
+from arcvae.io.door import read_json
+from arcvae.io.exports import model_state, read_export
 from arcvae.io.settings import leaves
 from arcvae.io.tensors import fill, require_fit
 from arcvae.training.data import ImbalanceDataModule
@@ -58,7 +63,7 @@ def restore(
     only with values that a config may have.
 
     Args:
-        ckpt_path: Checkpoint of ``arcvae.train``.
+        ckpt_path: Checkpoint of ``arcvae.train``, or the weights of a model that comes with arcvae.
         data_path: Another corpus than that of the run; None for the same.
         accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
         output_dir: Where a generated corpus is kept, and class counts; the checkpoint has no say in it.
@@ -69,7 +74,8 @@ def restore(
         CheckpointError: Not a checkpoint, damaged, of another architecture or a newer format.
         DataError: A corpus that cannot be read, or whose samples or classes are of another kind than those of the run.
     """
-    checkpoint = read_or_name_another(ckpt_path)
+    comes_with_us = Path(ckpt_path).parent == SHIPPED
+    checkpoint = _as_checkpoint(Path(ckpt_path)) if comes_with_us else read_or_name_another(ckpt_path)
     stamp = checkpoint["arcvae"]
     task = _task_of(stamp["config"], plugins, ckpt_path)
     config = {key: stamp["config"].get(key) for key in ("task", "data", "model", "loss", "seed", *task.parts)}
@@ -95,6 +101,33 @@ def restore(
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
     return Restored(config, task, data, module, counts, same)
+
+
+def _as_checkpoint(path: Path) -> dict[str, Any]:
+    """A model that comes with arcvae as the checkpoint of the run that trained it: weights, config and class counts.
+
+    Args:
+        path: The file of its weights, as :func:`arcvae.app.shipped.shipped` finds it.
+
+    Raises:
+        CheckpointError: Damaged.
+    """
+    export, facts = read_export(path), read_json(path.with_suffix(".json"), CheckpointError, "what was measured of it")
+    words = shlex.split(facts["command"])
+    overrides = [word for word in words[words.index("arcvae.train") + 1 :] if not word.startswith("data.path=")]
+    (config,) = plan("train", overrides)
+    counts = np.asarray(export["logit_adjustment"]["class_counts"])
+    weights = ClassWeighting.of(config["loss"])[0].weights(counts)
+    return {
+        "state_dict": {f"model.{name}": tensor for name, tensor in export["state_dict"].items()},
+        "arcvae": {
+            "config": {**config, "model": export["model"]},
+            "corpus_sha256": facts["corpus_sha256"],
+            "class_names": export["class_names"],
+            "class_counts": counts.tolist(),
+            "class_weights": None if weights is None else weights.tolist(),
+        },
+    }
 
 
 def _task_of(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:

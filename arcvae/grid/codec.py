@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -16,74 +16,27 @@ from torch import Tensor
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.object_prior import ObjectPrior
-from arcvae.grid.codes.operator_files import load_operators
 from arcvae.grid.codes.operators import ShapeOperators
 from arcvae.grid.codes.prior import CodePrior
-from arcvae.grid.codes.prior_files import load_prior
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.inputs import Array, as_given, batch_of_codes, batch_of_grids
-from arcvae.grid.models import build_model
 from arcvae.grid.models.base import Encoding, GridModel
 from arcvae.grid.settings import WHOLE_MODEL
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
-from arcvae.io.tensors import fill
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Decision = Literal["argmax", "adjusted"]
 BATCH: Final = 1000
 """Grids per forward pass, as in evaluation: the same batches give the same bits."""
 
 
-def load_codec(
-    export: Mapping[str, Any],
-    path: Path,
-    *,
-    model: Callable[..., GridModel] | None = None,
-    prior: str | os.PathLike[str] | None = None,
-    operators: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> Codec:
-    """Build the codec that an export describes; :func:`arcvae.load` reads the export first.
-
-    Args:
-        export: What :func:`arcvae.io.exports.read_export` returns.
-        path: File that it is from, for messages.
-        model: Class of the model, if it is one of yours; called with the ``model`` values of the export.
-        prior: ``prior.safetensors`` that ``arcvae.sample`` has made for this model, with ``prior=autoregressive`` or
-            ``prior=objects``: :meth:`Codec.sample` draws from it.
-        operators: ``operators.safetensors`` that ``arcvae.operate`` has made for this model: operations with
-            ``via="codes"`` use them.
-        device: Where to compute, for example ``"cuda"``.
-
-    Returns:
-        A :class:`Codec`. An ``encoder`` export only encodes, a ``decoder`` export only decodes.
-
-    Raises:
-        CheckpointError: Of another architecture, or not a model of grids; nothing in the export is run.
-    """
-    part = export["part"] or WHOLE_MODEL
-    if part not in (WHOLE_MODEL, "encoder", "decoder"):
-        raise CheckpointError(f"{path} holds a {part}, which has no codes; give {WHOLE_MODEL}.pth of a model of grids")
-    half = None if part == WHOLE_MODEL else part
-    network = build_model(export["model"], path, model, state=export["state_dict"], part=half)
-    fill(network if half is None else getattr(network, half), export["state_dict"], path)
-    if prior is not None and part == "encoder":
-        raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {WHOLE_MODEL}.pth")
-    code_prior = None if prior is None else load_prior(prior, network).to(device)
-    shape_operators = None if operators is None or part == "encoder" else load_operators(operators, network).to(device)
-    return Codec(
-        network.to(device),
-        part=part,
-        path=path,
-        logit_adjustment=export.get("logit_adjustment"),
-        code_prior=code_prior,
-        operators=shape_operators,
-    )
-
-
 class Codec:
     """Encoder and decoder of a trained model.
 
-    Everything takes NumPy arrays or torch tensors, in batches of any size, and returns the same kind.
+    Everything takes NumPy arrays or torch tensors, in batches of any size, and returns the same kind. Grids may be of
+    any type of whole numbers, or nested lists.
 
     Args:
         model: The network.
@@ -120,6 +73,15 @@ class Codec:
         if logit_adjustment is not None:
             self.tau = float(logit_adjustment["tau"])
             self.log_prior = log_prior(logit_adjustment["class_counts"])  # (C,)
+
+    def __repr__(self) -> str:
+        size, slots = self.grid_size, self.model.slots
+        numbers = f"{self.latent_dim} numbers a grid"
+        if slots is not None:
+            numbers = f"up to {slots} objects of {self.latent_dim // slots} numbers"
+        half = "" if self.part == WHOLE_MODEL else f", only its {self.part}"
+        prior = f", prior {type(self.code_prior).__name__}" if self.code_prior is not None else ""
+        return f"<Codec {self.path}: {type(self.model).__name__} for {size} x {size} grids, {numbers}{half}{prior}>"
 
     @property
     def device(self) -> torch.device:
@@ -224,7 +186,7 @@ class Codec:
         if self.model.slots is None:
             raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
         (mu, _, left_out, part_of), _ = self._encode(grids, refine, None)
-        height, width = grids.shape[-2:]
+        height, width = np.shape(grids)[-2:]
         size = (int(height), int(width))
         parts = None if part_of is None else part_of.numpy()
         return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy(), parts, size=size, codec=self)
@@ -265,8 +227,25 @@ class Codec:
 
     def reconstruct(self, grids: Array, decision: Decision = "argmax", refine: int = 0) -> Array:
         """Encode grids ``(N, H, W)`` uint8, as :meth:`encode` does, and decode the mean codes."""
-        height, width = grids.shape[-2:]
+        height, width = np.shape(grids)[-2:]
         return self.decode(self.encode(grids, refine)[0], decision, (int(height), int(width)))
+
+    def show(self, grids: Any, decision: Decision = "argmax", refine: int = 0, limit: int = 20) -> Figure:
+        """A picture of grids, each beside its reconstruction; it shows itself in a notebook, and ``savefig`` saves it.
+
+        Args:
+            grids: ``(N, H, W)`` or ``(H, W)``, as for :meth:`encode`.
+            decision: See :meth:`decode`.
+            refine: See :meth:`encode`.
+            limit: Most grids that are drawn, the first ones.
+        """
+        from arcvae.grid.analysis.render import reconstruction_figure
+
+        shown = np.asarray(grids if np.ndim(grids) == 3 else [grids])[:limit]
+        found = self.reconstruct(shown, decision, refine)
+        exact = int((shown == found).all((1, 2)).sum())
+        title = f"{self.path.name}: {exact} of {len(shown)} grids exact"
+        return reconstruction_figure(shown, found, title)
 
     def sample(
         self, count: int, seed: int = 0, decision: Decision = "argmax", temperature: float = 1.0

@@ -20,16 +20,14 @@ def batch_of_grids(grids: Any, model: GridModel, ignore_index: int | None) -> tu
     """Grids as a batch ``(N, H, W)`` uint8, and whether it was a single grid ``(H, W)``.
 
     Args:
-        grids: What was handed in.
+        grids: What was handed in: an array, a tensor or nested lists of whole numbers, of any type.
         model: Says which sizes and colours there may be.
         ignore_index: Value of cells without a colour; None: all have one.
 
     Raises:
         DataError: Another type, shape or range.
     """
-    array, size = _tensor(grids), model.grid_size
-    if array.dtype != torch.uint8:
-        raise DataError(f"grids have dtype {array.dtype}, expected uint8; convert them")
+    array, size = _whole_numbers(grids, model.num_colors), model.grid_size
     if array.ndim not in (2, 3) or not model.accepts(*array.shape[-2:]):
         raise DataError(f"grids have shape {tuple(array.shape)}, expected (N, {size}, {size})")
     colors = array if ignore_index is None else array[valid_elements(array, ignore_index)]
@@ -60,6 +58,22 @@ def as_given(example: Array, batch: Tensor, single: bool = False) -> Array:
     result: Any = batch[0] if single else batch
     converted: Array = result.to(example.device) if isinstance(example, Tensor) else result.numpy()
     return converted
+
+
+def _whole_numbers(grids: Any, num_colors: int) -> Tensor:
+    """Grids as uint8, if that loses nothing."""
+    try:
+        array = _tensor(np.asarray(grids) if isinstance(grids, list | tuple) else grids)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"grids cannot be read ({error}); give rows of the same length of whole numbers") from None
+    if array.dtype == torch.uint8:
+        return array
+    if array.is_floating_point() or array.is_complex() or array.dtype == torch.bool:
+        raise DataError(f"grids have dtype {array.dtype}, expected whole numbers, colours 0-{num_colors - 1}")
+    lowest, highest = (int(array.min()), int(array.max())) if array.numel() else (0, 0)
+    if lowest < 0 or highest > 255:
+        raise DataError(f"grids hold {lowest if lowest < 0 else highest}, expected colours 0-{num_colors - 1}")
+    return array.to(torch.uint8)
 
 
 def _tensor(array: Any) -> Tensor:

@@ -164,7 +164,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Codec:
         """A codec; takes ``model`` and ``prior`` as :func:`arcvae.load` does."""
-        from arcvae.grid.codec import load_codec
+        from arcvae.grid.opening import load_codec
 
         return load_codec(export, path, device=device, **options)
 

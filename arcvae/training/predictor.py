@@ -56,6 +56,10 @@ class Predictor:
         self.class_log_prior = None if logit_adjustment is None else log_prior(logit_adjustment["class_counts"])
         self.tau = 0.0 if logit_adjustment is None else float(logit_adjustment["tau"])
 
+    def __repr__(self) -> str:
+        classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
+        return f"<{type(self).__name__} {self.path}: {type(self.model).__name__}{classes}>"
+
     @property
     def device(self) -> torch.device:
         """Device of the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ RECORD_FORMAT: Final = 2
 """Version of the format. Format 1 is that of arcvae 0.1.0."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunRecord:
     """Everything known about a finished training run. Results are numbers and lists, by metric.
 
@@ -73,6 +74,12 @@ class RunRecord:
         """The split on which the run is judged: "test", or "val" without a test split."""
         return self.baseline_split
 
+    @property
+    def collapses(self) -> str:
+        """The verdict in words: each kind of collapse, or that there is none."""
+        found = [name.replace("_", " ") for name, value in self.verdict.items() if value is True]
+        return ", ".join(found).upper() or "no collapse"
+
     def results(self, split: str) -> dict[str, Any]:
         """Results of "val", "test", "adjusted" or "baseline"; empty where there are none.
 
@@ -81,6 +88,26 @@ class RunRecord:
         """
         found = {"val": self.val, "test": self.test, "adjusted": self.adjusted, "baseline": self.baseline}[split]
         return found or {}
+
+    def __repr__(self) -> str:
+        (ours, trivial), verdict = self._beside(), self.collapses
+        shown = ", ".join(f"{name} {ours[name]:.4f} ({trivial[name]:.4f})" for name in ours)
+        return f"<RunRecord {self.run_id}: {verdict}; {self.split}, trivial predictor in brackets: {shown}>"
+
+    def _repr_html_(self) -> str:
+        """Its figures beside those of the trivial predictor, for notebooks."""
+        ours, trivial = self._beside()
+        rows = "".join(f"<tr><td>{escape(k)}</td><td>{ours[k]:.4f}</td><td>{trivial[k]:.4f}</td></tr>" for k in ours)
+        heading = f"<tr><th></th><th>{escape(self.split)}</th><th>trivial predictor</th></tr>"
+        return f"<b>{escape(self.run_id)}</b>: {escape(self.collapses)}<table>{heading}{rows}</table>"
+
+    def _beside(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Numbers of the run that the trivial predictor has as well, and its."""
+        ours, trivial = self.results(self.split), self.baseline
+        both = [
+            name for name, value in ours.items() if isinstance(value, float) and isinstance(trivial.get(name), float)
+        ]
+        return {name: ours[name] for name in both}, {name: trivial[name] for name in both}
 
     def write(self, folder: Path) -> None:
         """Write ``metrics.json``.

@@ -14,6 +14,7 @@ import torch
 
 import arcvae
 from arcvae.app.restore import Restored, restore
+from arcvae.app.shipped import SHIPPED, model_at
 from arcvae.audio.corpus.files import write_synthetic_corpus
 from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError, DataError
@@ -45,6 +46,17 @@ def test_restored_model_is_the_one_that_was_saved(
     weights = found.module.loss.class_weights
     assert (None if weights is None else weights.tolist()) == pytest.approx(record["class_weights"])
     assert found.module.clock.epoch == pytest.approx(load_torch(best)["epoch"] + 1, abs=0.5)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.json")))
+def test_models_that_come_with_arcvae_are_what_load_opens(name: str, tiny_corpus: Path, tmp_path: Path) -> None:
+    found, codec = opened(model_at(name), tmp_path, data_path=str(tiny_corpus)), arcvae.load(name)
+    ours, theirs = found.module.model.state_dict(), codec.model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key].contiguous(), theirs[key].contiguous()) for key in ours)
+    assert found.counts[0] == 19_078_077
+    assert found.module.clock.progress == 1
+    assert not found.same_corpus
 
 
 def test_class_weights_are_those_of_the_run_whatever_the_corpus(run_folder: Path, tmp_path: Path, caplog: Any) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ import torch
 import arcvae
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.analysis.validity import Reference
-from arcvae.grid.codec import Codec, load_codec
+from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.base import GridModel
@@ -87,7 +86,7 @@ def test_single_grid_has_a_single_code(codec: Codec) -> None:
 @pytest.mark.parametrize(
     ("grids", "message"),
     [
-        (np.zeros((1, 16, 16), np.int64), "dtype torch.int64, expected uint8"),
+        (np.zeros((1, 16, 16)), "dtype torch.float64, expected whole numbers"),
         (np.zeros((1, 8, 8), np.uint8), r"shape \(1, 8, 8\), expected \(N, 16, 16\)"),
         (np.full((1, 16, 16), 10, np.uint8), "hold 10, expected colours 0-9"),
     ],
@@ -310,35 +309,28 @@ def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypat
         arcvae.load("atomic-d10")
 
 
-def export_of(model: BetaVAE, part: str = "vae_best") -> dict[str, Any]:
-    """What :func:`arcvae.io.exports.read_export` returns for a model."""
-    network: torch.nn.Module = model if part == "vae_best" else getattr(model, part)
-    values = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "latent_dim": 3, "widths": [4, 4, 4], "hidden": 8}
-    adjustment = {"tau": 0.25, "class_counts": [91, *[1] * 9]}
-    return {"part": part, "model": values, "state_dict": network.state_dict(), "logit_adjustment": adjustment}
+def test_codec_says_what_it_is_and_shows_grids_beside_their_reconstruction() -> None:
+    codec = arcvae.load("atomic-objects")
+    assert repr(codec).startswith("<Codec ")
+    assert "ObjectsVAE for 16 x 16 grids, up to 6 objects of 11 numbers, prior ObjectPrior" in repr(codec)
+    grids, _ = generate_grids("atomic", 30, seed=0)
+    figure = codec.show(grids, limit=7)
+    assert figure.get_suptitle().endswith("of 7 grids exact")
+    drawn = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert len(drawn) == 14
+    assert (np.stack(drawn[::2]) == grids[:7]).all()
+    assert (np.stack(drawn[1::2]) == codec.reconstruct(grids[:7])).all()
+    assert len([axes for axes in codec.show(grids[0].tolist()).axes if axes.images]) == 2  # one grid, as a list
 
 
-def test_codec_of_an_export_is_that_of_its_model() -> None:
-    model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
-    codec = load_codec(export_of(model), Path("x.pth"))
-    grids, _ = generate_grids("atomic", 5, seed=0)
+def test_lists_and_whole_numbers_of_any_type_are_grids() -> None:
+    codec = arcvae.load("atomic-objects")
+    grids, _ = generate_grids("atomic", 3, seed=0)
     mu, _ = codec.encode(grids)
-    assert np.array_equal(mu, Codec(model).encode(grids)[0])
-    assert (codec.tau, codec.part) == (0.25, "vae_best")
-    expected = torch.log(torch.tensor([0.91, *[0.01] * 9]))
-    assert codec.log_prior is not None
-    torch.testing.assert_close(codec.log_prior, expected)
-    assert load_codec(export_of(model) | {"logit_adjustment": None}, Path("x.pth")).log_prior is None
-
-
-def test_export_that_holds_no_codes_is_refused() -> None:
-    model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
-    with pytest.raises(CheckpointError, match=r"x\.pth holds a classifier, which has no codes"):
-        load_codec(export_of(model) | {"part": "classifier"}, Path("x.pth"))
-    with pytest.raises(CheckpointError, match="has no use for a prior"):
-        load_codec(export_of(model, "encoder"), Path("x.pth"), prior="prior.safetensors")
-    with pytest.raises(CheckpointError, match="does not fit its architecture"):
-        load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))
+    for given in (grids.tolist(), grids.astype(np.int64), grids.astype(np.int8), torch.as_tensor(grids).int()):
+        assert (np.asarray(codec.encode(given)[0]) == mu).all()
+        assert (codec.codes(given).flat == mu).all()
+        assert (np.asarray(codec.reconstruct(given)) == codec.reconstruct(grids)).all()
 
 
 def test_codes_of_objects_have_names_and_decode_on_any_size() -> None:

@@ -32,7 +32,12 @@ def test_batches_and_single_ones_come_as_tensors_and_go_as_they_came(make: Any) 
 @pytest.mark.parametrize(
     ("grids", "message"),
     [
-        (GRIDS.astype(np.int64), "grids have dtype torch.int64, expected uint8; convert them"),
+        (GRIDS / 10, r"grids have dtype torch.float64, expected whole numbers, colours 0-9"),
+        (GRIDS > 0, r"grids have dtype torch.bool, expected whole numbers"),
+        (GRIDS.astype(np.int64) - 1, "grids hold -1, expected colours 0-9"),
+        (GRIDS.astype(np.int64) + 256, "grids hold 265, expected colours 0-9"),
+        ([[0, 1], [2]], "grids cannot be read .*give rows of the same length"),
+        (["ab", "cd"], "grids cannot be read"),
         (GRIDS[:, :8], r"grids have shape \(2, 8, 16\), expected \(N, 16, 16\)"),
         (GRIDS[None], r"grids have shape \(1, 2, 16, 16\)"),
         (GRIDS + 1, "grids hold 10, expected colours 0-9"),

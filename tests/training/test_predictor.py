@@ -106,3 +106,7 @@ def test_decisions_that_cannot_be_made_are_refused() -> None:
         predictor().predict(SAMPLES, decision="adjusted")
     with pytest.raises(ValueError, match="decision must be 'argmax' or 'adjusted', got 'corrected'"):
         predictor(logit_adjustment=ADJUSTMENT).predict(SAMPLES, decision="corrected")  # type: ignore[arg-type]
+
+
+def test_predictor_says_what_it_is() -> None:
+    assert repr(Predictor(nn.Linear(4, 2), ["a", "b"], path="x.pth")) == "<Predictor x.pth: Linear, 2 classes>"

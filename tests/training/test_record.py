@@ -57,6 +57,16 @@ def test_results_by_split_and_what_a_run_is_judged_by() -> None:
         held_out.results("train")
 
 
+def test_record_shows_its_verdict_and_its_figures_beside_those_of_the_trivial_predictor() -> None:
+    found = {"f1": 0.25, "kl": 3.5, "per_class_f1": [0.25], "active_dims": 3}
+    record = RunRecord("<run>", "h", 1, {}, {"mode_collapse": True, "kl_is": 0.5}, {"f1": 0.0, "loss": 1.0}, found)
+    assert repr(record) == "<RunRecord <run>: MODE COLLAPSE; test, trivial predictor in brackets: f1 0.2500 (0.0000)>"
+    html = record._repr_html_()
+    assert "<b>&lt;run&gt;</b>: MODE COLLAPSE" in html
+    assert "<tr><td>f1</td><td>0.2500</td><td>0.0000</td></tr>" in html
+    assert RunRecord("run", "h", 1, {}, {"mode_collapse": False}, {}).collapses == "no collapse"
+
+
 @pytest.mark.parametrize(("task", "unit"), [("grid", "grids"), ("audio", "clips")])
 def test_record_of_version_0_1_0_is_upgraded(tmp_path: Path, task: str, unit: str) -> None:
     old = json.loads((GOLDEN / task / RECORD).read_text())

@@ -19,13 +19,14 @@ import arcvae
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.restore import Restored, restore
+from arcvae.app.shipped import model_at
 from arcvae.errors import ConfigError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.io.files import write_atomic, write_json
 from arcvae.training.evaluation import assess, decide, tune_adjustment
 from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
 from arcvae.training.report import baseline, table
-from arcvae.training.run_folder import checkpoint_at, held_run_folder
+from arcvae.training.run_folder import held_run_folder
 from arcvae.training.software import software
 
 log = logging.getLogger("arcvae")
@@ -53,7 +54,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
         DataError: The split is empty.
     """
     started = time.time()
-    checkpoint = checkpoint_at(config["ckpt_path"])
+    checkpoint = model_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)

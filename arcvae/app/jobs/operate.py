@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from arcvae.app.build import Builder
-from arcvae.app.command import checkpoint_of
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.evaluate import origin, restore_from
+from arcvae.app.shipped import SHIPPED, model_at
 from arcvae.errors import CheckpointError
 from arcvae.io.exports import OPERATORS, main_export, read_export
 from arcvae.io.files import write_atomic, write_json
@@ -35,9 +35,11 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         What ``metrics.json`` holds.
 
     Raises:
-        CheckpointError: A model that has no use for operators.
+        CheckpointError: A model that has no use for operators, or one that comes with arcvae.
     """
-    checkpoint = checkpoint_of(config["ckpt_path"]).resolve()  # now: outputs/latest may point elsewhere meanwhile
+    checkpoint = model_at(config["ckpt_path"])
+    if checkpoint.parent == SHIPPED:
+        raise CheckpointError(f"{checkpoint.stem} comes with arcvae as it is; give a run of yours")
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)

@@ -11,9 +11,10 @@ from arcvae.app.build import Builder
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.evaluate import origin, restore_from
+from arcvae.app.shipped import model_at
 from arcvae.io.files import write_json
 from arcvae.training.evaluation import tune_adjustment
-from arcvae.training.run_folder import checkpoint_at, held_run_folder
+from arcvae.training.run_folder import held_run_folder
 
 log = logging.getLogger("arcvae")
 
@@ -33,7 +34,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     Raises:
         CheckpointError: A model of a task that has nothing to draw samples with.
     """
-    checkpoint = checkpoint_at(config["ckpt_path"])
+    checkpoint = model_at(config["ckpt_path"])
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)

@@ -253,9 +253,7 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     columns = {split: record.results(split), run.task.trivial_name: record.baseline}
     log.info("\n%s", table(columns, run.task.headline))
     numbers = {name: value for name, value in record.verdict.items() if not isinstance(value, bool)}
-    collapses = [name.replace("_", " ") for name, value in record.verdict.items() if value is True]
-    verdict = ", ".join(collapses).upper() if collapses else "no collapse"
-    log.info("Verdict: %s (%s)", verdict, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    log.info("Verdict: %s (%s)", record.collapses, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     # A resumed run has trained longer than this command has run.
     log.info("Training took %.0f s, this command %.0f s", record.train_seconds or 0, record.wall_seconds or 0)
     pictures = any((folder / "checkpoints").glob("*.png"))

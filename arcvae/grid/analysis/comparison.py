@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from arcvae.grid.analysis.pictures import mosaic
-from arcvae.grid.codec import load_codec
 from arcvae.grid.corpus.files import read_corpus
+from arcvae.grid.opening import load_codec
 from arcvae.grid.settings import WHOLE_MODEL
 from arcvae.io.exports import read_export
 from arcvae.training.record import RunRecord

@@ -114,15 +114,32 @@ class ObjectCodes:
 
     def __str__(self) -> str:
         lines = ["grid slot    row column color  shape"]
-        places = np.argwhere(self.filled)
-        for grid, slot in places[:_SHOWN]:
-            row, column, color, *shape = self.numbers[grid, slot].tolist()
+        for grid, slot, row, column, color, *shape in self._rows():
             numbers = " ".join(f"{value:+.2f}" for value in shape)
             lines.append(f"{grid:>4} {slot:>4} {row:>6.1f} {column:>6.1f} {color:>5.0f}  {numbers}")
-        if len(places) > _SHOWN:
-            lines.append(f"... and {len(places) - _SHOWN} more objects")
-        if self.left_out is not None and self.left_out.any():
-            lines.append(f"{self.left_out.sum()} objects of {(self.left_out > 0).sum()} grids have no slot")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._beyond()])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same table, for notebooks."""
+        names = ("grid", "slot", "row", "column", "color", *(f"s{index}" for index in range(self.shape.shape[2])))
+        rows = ["".join(f"<th>{name}</th>" for name in names)]
+        for grid, slot, row, column, color, *shape in self._rows():
+            cells = (str(grid), str(slot), f"{row:.1f}", f"{column:.1f}", f"{color:.0f}", *(f"{v:+.2f}" for v in shape))
+            rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+        table = "".join(f"<tr>{row}</tr>" for row in rows)
+        return "<br>".join([f"<table>{table}</table>", *self._beyond()])
+
+    def _rows(self) -> list[list[float]]:
+        """Grid, slot and numbers of the first objects."""
+        return [[*place, *self.numbers[*place].tolist()] for place in np.argwhere(self.filled)[:_SHOWN].tolist()]
+
+    def _beyond(self) -> list[str]:
+        """What a table of the first objects does not show."""
+        lines = []
+        if (more := int(self.filled.sum()) - _SHOWN) > 0:
+            lines.append(f"... and {more} more objects")
+        if self.left_out is not None and self.left_out.any():
+            lines.append(f"{self.left_out.sum()} objects of {(self.left_out > 0).sum()} grids have no slot")
+        return lines

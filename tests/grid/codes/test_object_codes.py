@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,13 @@ def test_table_has_a_line_for_each_object_and_says_how_many_are_left_out(codes: 
 def test_some_grids_are_codes_again(codes: ObjectCodes) -> None:
     assert len(codes[[2, 0]]) == 2
     assert np.array_equal(codes[[2, 0]].numbers, codes.numbers[[2, 0]])
+
+
+def test_table_for_notebooks_says_what_the_printed_one_says(codes: ObjectCodes) -> None:
+    html = replace(codes, left_out=np.array([0, 2, 1]))._repr_html_()
+    rows = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+    assert rows[0][:5] == ["grid", "slot", "row", "column", "color"]
+    assert rows[1:] == [line.split() for line in str(codes).splitlines()[1:]]
+    assert html.endswith("3 objects of 2 grids have no slot")
+    many = ObjectCodes(np.ones((9, 3, 11), dtype=np.float32))
+    assert many._repr_html_().endswith("... and 7 more objects")

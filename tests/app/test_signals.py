@@ -1,0 +1,38 @@
+"""Signals end a block by an exception, and are handled as before after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from arcvae.app.signals import Interrupted, interruptible
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_is_an_exception_that_no_handler_of_errors_catches(number: signal.Signals, code: int) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=f"interrupted by {number.name}") as caught, interruptible():
+        try:
+            os.kill(os.getpid(), number)
+        except Exception:
+            pytest.fail("it went on")
+    assert caught.value.exit_code == code
+    assert not isinstance(caught.value, Exception)
+    assert signal.getsignal(number) == before
+
+
+def test_threads_do_without() -> None:
+    found: list[object] = []
+
+    def work() -> None:
+        with interruptible():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [before]
