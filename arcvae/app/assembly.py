@@ -107,7 +107,7 @@ def build_module(
     loss = build(
         "loss", loss_node,
         class_weights=None if weights is None else torch.as_tensor(weights, dtype=torch.float32),
-        class_counts=counts.tolist(), ignore_index=task.ignore_index,
+        class_counts=counts.tolist(), ignore_index=task.ignore_index, cosine_scale=getattr(model, "cosine_scale", None),
     )  # fmt: skip
     optimizer, scheduler = (
         build(part, config[part]) if config.get(part) else None for part in ("optimizer", "scheduler")

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from arcvae.audio.features.mfcc import MfccSettings
+from arcvae.audio.settings import HEADS
+from arcvae.imbalance.cosine_head import CosineHead
 
 _COEFFICIENTS = MfccSettings.n_mfcc
 
@@ -28,15 +30,23 @@ class MfccNet(nn.Module):
         widths: Channels of the blocks, at least one block.
         hidden: Units of a dense layer before the classifier, or None for none.
         dropout: Share of what goes into the classifier that is dropped in training, [0, 1).
+        head: The last layer, ``"linear"`` or ``"cosine"`` (:class:`~arcvae.imbalance.cosine_head.CosineHead`).
+        scale: What a cosine head multiplies cosines by, > 0; of no effect beside a linear one.
+
+    Raises:
+        ValueError: Another head.
     """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(
-        self, num_classes: int, channels: int, widths: Sequence[int], hidden: int | None, dropout: float
-    ) -> None:
+        self, num_classes: int, channels: int, widths: Sequence[int], hidden: int | None, dropout: float,
+        head: str, scale: float,
+    ) -> None:  # fmt: skip
         super().__init__()
+        if head not in HEADS:
+            raise ValueError(f"head={head} must be one of {', '.join(HEADS)}")
         self.num_classes, self.channels = num_classes, channels
         self.register_buffer("mean", torch.zeros(channels, _COEFFICIENTS, 1))
         self.register_buffer("deviation", torch.ones(channels, _COEFFICIENTS, 1))
@@ -51,7 +61,11 @@ class MfccNet(nn.Module):
             before = width
         self.blocks = nn.Sequential(*layers)
         dense = [] if hidden is None else [nn.Linear(before, hidden), nn.ReLU()]
-        self.classifier = nn.Sequential(*dense, nn.Dropout(dropout), nn.Linear(hidden or before, num_classes))
+        size = hidden or before
+        self.cosine_scale = scale if head == "cosine" else None
+        """What the cosines are multiplied by that the logits are made of; None for logits of a linear layer."""
+        last = nn.Linear(size, num_classes) if head == "linear" else CosineHead(size, num_classes, scale)
+        self.classifier = nn.Sequential(*dense, nn.Dropout(dropout), last)
         # Channels last in memory: 1.3 times faster to train on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -85,6 +99,8 @@ class AudioCNN(MfccNet):
         channels: 1 or 3.
         widths: Channels of the blocks.
         dropout: In [0, 1).
+        head: ``"linear"`` or ``"cosine"``.
+        scale: Of a cosine head.
 
     Example:
         >>> AudioCNN()(torch.zeros(2, 20, 500)).shape
@@ -97,8 +113,10 @@ class AudioCNN(MfccNet):
         channels: int = 1,
         widths: Sequence[int] = (32, 64, 128, 200),
         dropout: float = 0.2,
+        head: str = "linear",
+        scale: float = 30.0,
     ) -> None:
-        super().__init__(num_classes, channels, widths, None, dropout)
+        super().__init__(num_classes, channels, widths, None, dropout, head, scale)
 
 
 class AudioCNNv2(MfccNet):
@@ -110,6 +128,8 @@ class AudioCNNv2(MfccNet):
         widths: Channels of the blocks.
         hidden: Units of the dense layer.
         dropout: In [0, 1).
+        head: ``"linear"`` or ``"cosine"``.
+        scale: Of a cosine head.
 
     Example:
         >>> AudioCNNv2()(torch.zeros(2, 3, 20, 500)).shape
@@ -123,5 +143,7 @@ class AudioCNNv2(MfccNet):
         widths: Sequence[int] = (64, 128, 256, 512, 512),
         hidden: int = 512,
         dropout: float = 0.5,
+        head: str = "linear",
+        scale: float = 30.0,
     ) -> None:
-        super().__init__(num_classes, channels, widths, hidden, dropout)
+        super().__init__(num_classes, channels, widths, hidden, dropout, head, scale)

@@ -79,6 +79,12 @@ class GridTask(Task["GridModule", "GridDataModule"]):
                     "WARNING: overfit mode without class weights: background alone scores about 93 % pixel accuracy"
                 )
         schedule, beta = module.schedule, module.largest_beta_per_grid
+        if module.loss.registered.over != "element":
+            return [
+                *lines,
+                f"KL weight: beta up to {schedule.maximum:g} ({type(schedule).__name__}) against a loss that is no "
+                "likelihood: its size and beta.maximum say together what a code may hold",
+            ]
         lines.append(
             f"KL weight: beta up to {schedule.maximum:g} ({type(schedule).__name__}) against a {module.loss.reduction} "
             f"over {module.model.grid_size**2} cells: {beta:g} against nats per grid"

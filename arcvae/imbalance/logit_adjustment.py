@@ -18,14 +18,15 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 
-def log_prior(counts: ArrayLike | Tensor) -> Tensor:
+def log_prior(counts: ArrayLike | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Log share of each class in the train split, in nats.
 
     Args:
         counts: Elements of each class, ``(C,)``, >= 0; a class that never occurs counts as if it occurred once.
+        dtype: Of the result.
 
     Returns:
-        ``(C,)`` float32, finite, <= 0.
+        ``(C,)``, finite, <= 0.
 
     Example:
         >>> log_prior([3, 1]).exp()
@@ -34,7 +35,7 @@ def log_prior(counts: ArrayLike | Tensor) -> Tensor:
     n = torch.as_tensor(counts)
     # An Apple GPU has no float64.
     n = n.to(torch.float32 if n.device.type == "mps" else torch.float64).clamp_min(1)
-    return (n / n.sum()).log().float()
+    return (n / n.sum()).log().to(dtype)
 
 
 def adjust_logits(logits: Tensor, log_prior: Tensor, tau: float) -> Tensor:

@@ -1,7 +1,8 @@
 """Losses for imbalanced classes, and what is applied around each of them: class weights, a mask, the reduction.
 
 These are applied in one place, so that no loss can forget them. A loss is chosen by its name; see
-:func:`~arcvae.imbalance.registry.register_loss` for how to add one.
+:func:`~arcvae.imbalance.registry.register_loss` for how to add one. Those that come with arcvae stand in a module for
+each family: of elements, of elements corrected by class frequencies, of overlapping regions.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from arcvae.imbalance.element_losses import (
+    at_least_float32,
+    cross_entropy,
+    focal,
+    generalized_ce,
+    label_smoothing,
+    poly1,
+)
+from arcvae.imbalance.long_tail_losses import balanced_softmax, ldam, logit_adjusted, vs
 from arcvae.imbalance.masking import valid_elements, valid_samples
+from arcvae.imbalance.overlap_losses import dice, lovasz, tversky
 from arcvae.imbalance.registry import (
     RegisteredLoss,
     check_arguments,
@@ -22,65 +32,27 @@ from arcvae.imbalance.registry import (
     registered_losses,
     temporary_losses,
 )
-from arcvae.imbalance.settings import REDUCTIONS, Reduction
+from arcvae.imbalance.settings import REDUCTIONS, Reduction, defer_problem
 
 __all__ = [
     "ImbalanceLoss",
+    "balanced_softmax",
     "cross_entropy",
+    "dice",
     "focal",
+    "generalized_ce",
+    "label_smoothing",
+    "ldam",
+    "logit_adjusted",
+    "lovasz",
     "make_loss",
+    "poly1",
     "register_loss",
     "registered_losses",
     "temporary_losses",
+    "tversky",
+    "vs",
 ]
-
-
-@register_loss("cross_entropy")
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """``-log p_t`` of each element, in nats.
-
-    Args:
-        logits: ``(N, C, *)``.
-        target: ``(N, *)``, int64 in ``[0, C)``.
-
-    Returns:
-        ``(N, *)``, >= 0, in float32 at least.
-    """
-    return F.cross_entropy(_at_least_float32(logits), target, reduction="none")
-
-
-@register_loss("focal", fades={"gamma": 0.0})
-def focal(
-    logits: Tensor, target: Tensor, *, gamma: float = 2.0, alpha: float | Sequence[float] | None = None
-) -> Tensor:
-    """``-a_t (1 - p_t)^gamma log p_t`` of each element, in nats.
-
-    Args:
-        logits: ``(N, C, *)``.
-        target: ``(N, *)``, int64 in ``[0, C)``.
-        gamma: Focusing parameter, >= 0. Zero gives cross-entropy exactly.
-        alpha: None, one factor for all classes, or one per class.
-
-    Returns:
-        ``(N, *)``, >= 0, in float32 at least. The gradient is finite for any finite logits and any gamma.
-
-    References:
-        Lin et al. 2017, equation 5. https://arxiv.org/abs/1708.02002
-
-    Example:
-        >>> focal(torch.zeros(1, 2), torch.tensor([0]), gamma=2.0)  # (1/2)^2 log 2
-        tensor([0.1733])
-    """
-    loss = cross_entropy(logits, target)
-    if gamma != 0:
-        # 1 - p_t without cancellation. For gamma < 1 its power has an infinite gradient at 0, where -log p_t is 0 as
-        # well, and 0 * inf would be NaN: below the smallest normal number the clamp stops the gradient.
-        miss = -torch.expm1(-loss)
-        loss = loss * miss.clamp_min(torch.finfo(loss.dtype).tiny).pow(gamma)
-    if alpha is None:
-        return loss
-    factor = torch.as_tensor(alpha, dtype=loss.dtype, device=loss.device)
-    return loss * (factor if factor.ndim == 0 else factor[target])
 
 
 class ImbalanceLoss(nn.Module):
@@ -108,6 +80,10 @@ class ImbalanceLoss(nn.Module):
     final values (gamma of the focal loss to 0). Rare classes are found early, and the trained model predicts true
     frequencies.
 
+    With ``defer`` above 0 it is the other way round: class weights are left out until that share of the run is done
+    (deferred re-weighting, Cao et al. 2019, section 3.3, https://arxiv.org/abs/1906.07413). Features are learned from
+    the frequencies as they are, and only the decision is corrected.
+
     Build one with :func:`make_loss`, which has the arguments.
     """
 
@@ -123,13 +99,16 @@ class ImbalanceLoss(nn.Module):
         class_counts: Tensor | None = None,
         reduction: Reduction = "sum",
         fade: float = 0.0,
+        defer: float = 0.0,
+        cosine_scale: float | None = None,
         ignore_index: int | None = None,
     ) -> None:
         super().__init__()
         self.registered, self.arguments = registered, dict(arguments)
-        self.reduction, self.fade, self.ignore_index = reduction, fade, ignore_index
+        self.reduction, self.fade, self.defer, self.ignore_index = reduction, fade, defer, ignore_index
+        self.cosine_scale = cosine_scale
         self.progress = 1.0
-        """Share of the run that is done, in [0, 1]; training sets it before each step, for a loss that fades."""
+        """Share of the run that is done, in [0, 1]; training sets it before each step, for what changes over a run."""
         # Not in the state dict: they belong to the corpus, and a checkpoint has them under names of its own.
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.register_buffer("class_counts", class_counts, persistent=False)
@@ -138,6 +117,17 @@ class ImbalanceLoss(nn.Module):
     def emphasis(self) -> float:
         """How much of weights and focusing is left, from 1 to 0; always 1 for a loss that does not fade."""
         return max(0.0, 1 - self.progress / self.fade) if self.fade else 1.0
+
+    @property
+    def changes_until(self) -> float:
+        """Share of the run after which the loss stays as it is, in [0, 1]."""
+        return max(self.fade, self.defer)
+
+    def _weights(self, dtype: torch.dtype) -> Tensor | None:
+        """The class weights ``(C,)`` of this moment of a run, or None."""
+        if self.class_weights is None or not self.emphasis or self.progress < self.defer:
+            return None
+        return self.class_weights.to(dtype).pow(self.emphasis)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The cost of a batch.
@@ -162,17 +152,16 @@ class ImbalanceLoss(nn.Module):
         if self.registered.over == "element":
             return self._reduced(self._element_costs(logits, target), valid)
         every = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
-        costs = self._costs(_at_least_float32(logits), target, valid=every)
+        costs = self._costs(at_least_float32(logits), target, valid=every)
         if self.registered.over == "batch":
             return costs
         return _mean(costs, None if valid is None else valid_samples(valid))
 
     def _element_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         """``(N, *)``, weighted by class."""
-        costs, emphasis = self._costs(logits, target), self.emphasis
-        if self.class_weights is not None and emphasis:
-            costs = costs * self.class_weights.to(costs.dtype).pow(emphasis)[target]
-        return costs
+        costs = self._costs(logits, target)
+        weights = self._weights(costs.dtype)
+        return costs if weights is None else costs * weights[target]
 
     def _costs(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
         """What the function returns, given all that it has a parameter for."""
@@ -185,9 +174,10 @@ class ImbalanceLoss(nn.Module):
             arguments["valid"] = valid
         if "class_counts" in registered.supplied:
             arguments["class_counts"] = self.class_counts
+        if "cosine_scale" in registered.supplied:
+            arguments["cosine_scale"] = self.cosine_scale
         if "class_weights" in registered.supplied:
-            weights = self.class_weights if emphasis else None
-            arguments["class_weights"] = None if weights is None else weights.to(logits.dtype).pow(emphasis)
+            arguments["class_weights"] = self._weights(logits.dtype)
         costs = registered.function(logits, target, **arguments)
         shape = {"element": target.shape, "sample": target.shape[:1], "batch": ()}[registered.over]
         if costs.shape != shape:
@@ -211,10 +201,6 @@ def _mean(costs: Tensor, valid: Tensor | None) -> Tensor:
     return costs.mean() if valid is None else costs.masked_fill(~valid, 0.0).sum() / valid.sum().clamp_min(1)
 
 
-def _at_least_float32(logits: Tensor) -> Tensor:
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
 def make_loss(
     name: str,
     *,
@@ -222,13 +208,15 @@ def make_loss(
     class_counts: Tensor | Sequence[int] | None = None,
     reduction: Reduction = "sum",
     fade: float = 0.0,
+    defer: float = 0.0,
+    cosine_scale: float | None = None,
     ignore_index: int | None = None,
     **parameters: object,
 ) -> ImbalanceLoss:
     """Build a registered loss.
 
     Args:
-        name: A registered name: ``cross_entropy``, ``focal``, or one of your own
+        name: A registered name, such as ``cross_entropy`` or ``logit_adjusted``, or one of your own
             (:func:`~arcvae.imbalance.registry.register_loss`).
         class_weights: One weight per class, ``(C,)``, or None; see :func:`arcvae.imbalance.weights.class_weights`.
         class_counts: Elements of each class in the train split, ``(C,)``, or None; only losses that ask for them use
@@ -236,12 +224,16 @@ def make_loss(
         reduction: ``"sum"`` or ``"mean"``; see :class:`ImbalanceLoss`.
         fade: Share of a run, in [0, 1], over which class weights go to 1 and parameters such as ``gamma`` to their
             final values; 0 = they stay.
+        defer: Share of a run, in [0, 1], that is done before class weights count; 0 = from the first step on.
+        cosine_scale: What the cosines are multiplied by that the logits are made of, or None for other logits; only
+            losses that ask for it use it.
         ignore_index: Target value of elements that do not count, such as padding, or None.
         **parameters: What the loss itself takes, for example ``gamma``.
 
     Raises:
         ValueError: Unknown name or reduction; a parameter that the loss does not take, or lacks; class weights for a
-            loss that takes none; no class counts for a loss that needs them.
+            loss that takes none; no class counts for a loss that needs them, or no cosines; weights that shall both
+            fade and be deferred.
 
     Example:
         >>> loss = make_loss("focal", gamma=0.0, class_weights=[1.0, 3.0])
@@ -253,6 +245,8 @@ def make_loss(
         raise ValueError(f"unknown reduction {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
     if not 0 <= fade <= 1:
         raise ValueError(f"fade must lie in [0, 1], got {fade}")
+    if problem := defer_problem(defer, fade):
+        raise ValueError(problem)
     arguments = check_arguments(loss, parameters)
     if fade and (fixed := [name for name in loss.fades if not isinstance(arguments[name], int | float)]):
         raise ValueError(f"{fixed[0]}={arguments[fixed[0]]} cannot fade, because it is not a number; set fade=0")
@@ -262,6 +256,8 @@ def make_loss(
         )
     if class_counts is None and loss.needs_class_counts:
         raise ValueError(f"loss {name!r} needs to know how often each class occurs; pass class_counts")
+    if cosine_scale is None and loss.needs_cosines:
+        raise ValueError(f"loss {name!r} needs the logits of a cosine head; pass cosine_scale, by which it multiplies")
     return ImbalanceLoss(
         loss,
         arguments,
@@ -269,5 +265,7 @@ def make_loss(
         class_counts=None if class_counts is None else torch.as_tensor(class_counts, dtype=torch.int64),
         reduction=reduction,
         fade=fade,
+        defer=defer,
+        cosine_scale=cosine_scale,
         ignore_index=ignore_index,
     )

@@ -19,9 +19,9 @@ Over = Literal["element", "sample", "batch"]
 LossFunction = Callable[..., Tensor]
 F = TypeVar("F", bound=LossFunction)
 
-SUPPLIED = ("valid", "class_weights", "class_counts")
-"""Parameters of a loss that no config sets: they are supplied with each batch, or come from the corpus."""
-RESERVED = ("name", "reduction", "fade", "ignore_index", *(field.name for field in fields(ClassWeighting)))
+SUPPLIED = ("valid", "class_weights", "class_counts", "cosine_scale")
+"""Parameters of a loss that no config sets: they are supplied with each batch, or come from the corpus or the model."""
+RESERVED = ("name", "reduction", "fade", "defer", "ignore_index", *(field.name for field in fields(ClassWeighting)))
 """Keys of a loss config that say how any loss is applied: a loss cannot have a parameter of that name."""
 
 
@@ -66,7 +66,15 @@ class RegisteredLoss:
     @property
     def needs_class_counts(self) -> bool:
         """Whether the function has a parameter ``class_counts`` without a default."""
-        return "class_counts" in self.supplied and self._named["class_counts"].default is inspect.Parameter.empty
+        return self._needs("class_counts")
+
+    @property
+    def needs_cosines(self) -> bool:
+        """Whether the function has a parameter ``cosine_scale`` without a default."""
+        return self._needs("cosine_scale")
+
+    def _needs(self, name: str) -> bool:
+        return name in self.supplied and self._named[name].default is inspect.Parameter.empty
 
     def problem(self) -> str | None:
         """Why the function cannot be a loss of this kind, with what to do about it, or None."""
@@ -82,7 +90,8 @@ class RegisteredLoss:
             return f"has no parameter {unknown[0]} for its rule{nearest(unknown[0], list(self.parameters))}"
         if self.over != "element" and "valid" not in self.supplied:
             return f"is over a whole {self.over} and must have a parameter valid, so that padding stays out of it"
-        if self.over == "element" and (around := [name for name in self.supplied if name != "class_counts"]):
+        around = [name for name in ("valid", "class_weights") if name in self.supplied]
+        if self.over == "element" and around:
             return f"is over single elements and gets no {around[0]}: drop the parameter, or register over='sample'"
         return None
 
@@ -110,7 +119,9 @@ def register_loss(
     ``valid`` is ``(N, *)`` bool: which elements count. Where it is False, logits and target have been set to 0, so that
     nothing fails there, and the function must leave the result out. ``class_weights`` is ``(C,)``, float32 at least, or
     None. A function of any kind that has a parameter ``class_counts`` gets the counts of the train split, ``(C,)``
-    int64, 0 for a class that never occurs; if that parameter has no default, the loss cannot be built without them.
+    int64, 0 for a class that never occurs; if that parameter has no default, the loss cannot be built without them. In
+    the same way one that has a parameter ``cosine_scale`` gets that attribute of a model whose logits are cosines times
+    a factor.
     :class:`~arcvae.imbalance.losses.ImbalanceLoss` says how each kind is reduced.
 
     Args:
@@ -214,7 +225,7 @@ def loss_problems(node: Mapping[str, Any]) -> dict[str, str]:
         known = sorted(_REGISTRY)
         return {"name": f"loss.name={shown(name)}: choose one of {', '.join(known)}{nearest(str(name), known)}"}
     loss = _REGISTRY[name]
-    keys = [key for key in map(str, node) if key not in (*RESERVED, "class_counts") and not key.startswith("_")]
+    keys = [key for key in map(str, node) if key not in (*RESERVED, *SUPPLIED) and not key.startswith("_")]
     lines = {}
     for key in keys:
         if key not in loss.parameters:

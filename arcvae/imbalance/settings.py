@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
-from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text
+from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text, is_number, value_at
 
 WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
 METHODS: Final[tuple[str, ...]] = get_args(WeightMethod)
@@ -13,6 +13,11 @@ METHODS: Final[tuple[str, ...]] = get_args(WeightMethod)
 Reduction = Literal["sum", "mean"]
 REDUCTIONS: Final[tuple[str, ...]] = get_args(Reduction)
 """How a loss is reduced; see :class:`arcvae.imbalance.losses.ImbalanceLoss`."""
+
+DENSE: Final = ("dice", "lovasz", "tversky")
+"""Losses that compare regions, and need a target with many elements to a sample."""
+COSINES: Final = ("ldam",)
+"""Losses whose margins are in units of the cosine between a feature and a class, and that need such logits."""
 
 _FACTOR = Number(0, 1e6)
 
@@ -35,11 +40,37 @@ def alpha_problem(alpha: Any, num_classes: int) -> str | None:
     )
 
 
+def defer_problem(defer: float, fade: float) -> str | None:
+    """What is wrong with class weights that are to come late, and perhaps to go early, or None.
+
+    Example:
+        >>> defer_problem(0.8, 0.5)
+        'loss.defer=0.8 begins with class weights when loss.fade=0.5 has ended them; set loss.fade=0'
+    """
+    if not 0 <= defer <= 1:
+        return f"defer must lie in [0, 1], got {defer}"
+    if not (defer and fade):
+        return None
+    return f"loss.defer={defer:g} begins with class weights when loss.fade={fade:g} has ended them; set loss.fade=0"
+
+
+def check_defer(config: Mapping[str, Any]) -> list[str]:
+    """What is deferred must be there, and must not fade as well."""
+    defer, fade = value_at(config, "loss.defer"), value_at(config, "loss.fade")
+    if not is_number(defer) or not 0 < defer <= 1:  # reported by its rule
+        return []
+    if value_at(config, "loss.class_weights") == "none":
+        return [f"loss.defer={defer:g} defers class weights, but there are none; set loss.class_weights=balanced"]
+    problem = defer_problem(defer, fade) if is_number(fade) else None
+    return [problem] if problem else []
+
+
 def check_supplied(config: Mapping[str, Any]) -> list[str]:
     """A value for what the task and its corpus supply would be overruled in silence."""
-    loss = config.get("loss")
-    given = [key for key in ("class_counts", "ignore_index") if isinstance(loss, Mapping) and key in loss]
-    return [f"loss.{key} comes from the task and its corpus; leave it out" for key in given]
+    corpus, loss = "the task and its corpus", config.get("loss")
+    supplied = {"class_counts": corpus, "ignore_index": corpus, "cosine_scale": "the model"}
+    given = [key for key in supplied if isinstance(loss, Mapping) and key in loss]
+    return [f"loss.{key} comes from {supplied[key]}; leave it out" for key in given]
 
 
 SETTINGS: Final = Settings(
@@ -52,8 +83,9 @@ SETTINGS: Final = Settings(
         "loss.effective_beta": Number(0, 0.999999999),
         "loss.reduction": Choice(REDUCTIONS),
         "loss.fade": Number(0, 1),
+        "loss.defer": Number(0, 1),
     },
-    checks=(check_supplied,),
+    checks=(check_supplied, check_defer),
     builds=("arcvae.imbalance.losses.make_loss",),
     inspectors={"arcvae.imbalance.losses.make_loss": "arcvae.imbalance.registry.loss_problems"},
 )

@@ -119,7 +119,7 @@ def test_every_job_of_a_sweep_is_checked_before_the_first_runs(run: Command, cal
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["loss.name=focla"], "loss.name=focla: choose one of cross_entropy, focal (did you mean focal?)"),
+        (["loss.name=focla"], "loss.name=focla: choose one of balanced_softmax, cross_entropy, dice, focal, "),
         (["+loss.label_smoothing=0.1"], "unknown key loss.label_smoothing: the parameters of the loss focal are gamma"),
         # There are rules for these keys, but for others of their group.
         (["loss=cross_entropy", "+loss.gamma=2"], "unknown key loss.gamma: the parameters of the loss cross_entropy"),

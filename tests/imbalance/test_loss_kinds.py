@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from arcvae.imbalance.losses import cross_entropy, make_loss, register_loss, temporary_losses
+from arcvae.imbalance.losses import cross_entropy, make_loss, register_loss, registered_losses, temporary_losses
 
 COUNTS = [900, 60, 40]
+BUILT_IN = sorted(registered_losses())
 
 
 @pytest.fixture
@@ -25,14 +26,8 @@ def example_losses() -> Iterator[None]:
     """A loss of each kind beside the built-in ones, for one test."""
     with temporary_losses():
 
-        @register_loss("logit_adjusted")
-        def logit_adjusted(logits: Tensor, target: Tensor, *, class_counts: Tensor, tau: float = 1.0) -> Tensor:
-            """Menon et al. 2021, equation 10."""
-            shift = tau * (class_counts / class_counts.sum()).log()
-            return F.cross_entropy(logits + shift.view(1, -1, *[1] * (logits.ndim - 2)), target, reduction="none")
-
-        @register_loss("dice", over="batch", fades={"power": 1.0})
-        def dice(
+        @register_loss("powered", over="batch", fades={"power": 1.0})
+        def powered(
             logits: Tensor, target: Tensor, *, valid: Tensor, class_weights: Tensor | None, power: float = 2.0
         ) -> Tensor:
             """Soft Dice over all elements of a batch, mean over classes, weighted by class."""
@@ -101,7 +96,7 @@ def soft_dice(logits: Tensor, target: Tensor, weights: list[float], power: float
 @pytest.mark.usefixtures("example_losses")
 def test_loss_over_a_batch_is_its_own_reduction_and_gets_the_class_weights(reduction: str) -> None:
     logits, target, weights = example((3, 4, 2, 5), torch.float64)
-    plain, weighted = (make_loss("dice", class_weights=w, reduction=reduction) for w in (None, weights))
+    plain, weighted = (make_loss("powered", class_weights=w, reduction=reduction) for w in (None, weights))
     assert plain(logits, target).item() == pytest.approx(soft_dice(logits, target, [1.0] * 4, 2.0), rel=1e-9)
     assert weighted(logits, target).item() == pytest.approx(soft_dice(logits, target, weights.tolist(), 2.0), rel=1e-9)
 
@@ -110,7 +105,7 @@ def test_loss_over_a_batch_is_its_own_reduction_and_gets_the_class_weights(reduc
 @pytest.mark.usefixtures("example_losses")
 def test_any_registered_parameter_fades_to_the_value_that_its_loss_names(progress: float, emphasis: float) -> None:
     logits, target, weights = example((3, 4, 2, 5), torch.float64)
-    loss = make_loss("dice", power=3.0, class_weights=weights, fade=0.5)
+    loss = make_loss("powered", power=3.0, class_weights=weights, fade=0.5)
     loss.progress = progress
     faded = weights.double().pow(emphasis).tolist()
     expected = soft_dice(logits, target, faded, 1.0 + 2.0 * emphasis)
@@ -126,7 +121,7 @@ def test_loss_over_samples_is_averaged_over_the_batch(reduction: str) -> None:
     assert ours.item() == pytest.approx(worst.mean().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["dice", "worst"])
+@pytest.mark.parametrize("name", ["powered", "worst"])
 @pytest.mark.usefixtures("example_losses")
 def test_loss_over_a_whole_gets_logits_in_float32_at_least(name: str) -> None:
     logits, target, _ = example((3, 4, 2, 5), torch.float32)
@@ -141,7 +136,7 @@ def test_loss_over_a_whole_gets_logits_in_float32_at_least(name: str) -> None:
         ({"name": "worst", "class_weights": [1.0, 2.0]}, "'worst' is over a whole sample and takes no class weights; "
          "set class_weights=none"),
         ({"name": "logit_adjusted"}, "'logit_adjusted' needs to know how often each class occurs; pass class_counts"),
-        ({"name": "dice", "valid": None}, "'dice' takes no valid; its parameters are power"),
+        ({"name": "powered", "valid": None}, "'powered' takes no valid; its parameters are power"),
         ({"name": "needy"}, "'needy' has no default for scale, shift; set loss.scale"),
     ],
 )  # fmt: skip
@@ -179,7 +174,7 @@ def test_wrong_shape_is_refused(over: str, returned: tuple[int, ...], shape: str
     size=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3)),
     pad=st.lists(st.integers(0, 2), min_size=6, max_size=6),
     code=st.sampled_from([(torch.uint8, 255), (torch.int64, -100)]),
-    name=st.sampled_from(["cross_entropy", "focal", "logit_adjusted", "dice", "worst"]),
+    name=st.sampled_from(["worst", "powered", *BUILT_IN]),
     reduction=st.sampled_from(["sum", "mean"]),
     weighted=st.booleans(),
     fill=st.sampled_from([1e4, float("nan"), float("inf")]),
@@ -195,8 +190,8 @@ def test_padded_batch_has_loss_and_gradient_of_the_batch(
     logits = torch.randn(size[0], 3, *size[1:], generator=generator, dtype=torch.float64)
     target = torch.randint(3, size, generator=generator).to(dtype)
     weights = [0.2, 1.0, 5.0] if weighted and name != "worst" else None
-    plain = make_loss(name, class_weights=weights, class_counts=COUNTS, reduction=reduction)
-    masked = make_loss(name, class_weights=weights, class_counts=COUNTS, reduction=reduction, ignore_index=ignore_index)
+    options: dict = {"class_weights": weights, "class_counts": COUNTS, "cosine_scale": 2.0, "reduction": reduction}
+    plain, masked = make_loss(name, **options), make_loss(name, **options, ignore_index=ignore_index)
     # Logits at padded places may be anything: they must reach neither loss nor gradient.
     padded = F.pad(logits, [*pad[:4], 0, 0, *pad[4:]], value=fill).requires_grad_()
     logits.requires_grad_()
@@ -209,12 +204,13 @@ def test_padded_batch_has_loss_and_gradient_of_the_batch(
     torch.testing.assert_close(padded.grad, F.pad(logits.grad, [*pad[:4], 0, 0, *pad[4:]]), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "focal", "worst"])
+@pytest.mark.parametrize("name", ["worst", *BUILT_IN])
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.usefixtures("example_losses")
 def test_batch_of_nothing_but_padding_costs_nothing(name: str, reduction: str) -> None:
     logits = torch.randn(2, 3, 4, requires_grad=True)
-    loss = make_loss(name, reduction=reduction, ignore_index=255)(logits, torch.full((2, 4), 255))
+    options: dict = {"class_counts": COUNTS, "cosine_scale": 2.0, "reduction": reduction, "ignore_index": 255}
+    loss = make_loss(name, **options)(logits, torch.full((2, 4), 255))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None

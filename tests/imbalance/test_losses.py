@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcvae.imbalance.losses import focal, make_loss
+from arcvae.imbalance.losses import focal, make_loss, registered_losses
 
 SHAPES = [(6, 5), (3, 10, 4, 4)]
+ELEMENT = sorted(name for name, loss in registered_losses().items() if loss.over == "element")
+SUPPLIED: dict = {"class_counts": [9, 1], "cosine_scale": 2.0}
 
 
 def example(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,19 +96,48 @@ def test_gradient_is_that_of_the_formula(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_logits_are_scored_in_float32(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("name", sorted(registered_losses()))
+def test_half_precision_logits_are_scored_in_float32(dtype: torch.dtype, name: str) -> None:
     logits, target, weights = example((3, 10, 4, 4), torch.float32)
     half = logits.to(dtype)
-    loss = make_loss("focal", class_weights=weights)
+    loss = make_loss(name, class_weights=weights, class_counts=range(1, 11), cosine_scale=2.0)
     assert loss(half, target).item() == loss(half.float(), target).item()
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "focal"])
+@pytest.mark.parametrize("name", ELEMENT)
 def test_no_registered_loss_forgets_the_class_weights(name: str) -> None:
     logits, target = torch.zeros(1, 2), torch.tensor([1])
-    plain = make_loss(name)(logits, target)
-    weighted = make_loss(name, class_weights=[1.0, 5.0])(logits, target)
+    plain = make_loss(name, **SUPPLIED)(logits, target)
+    weighted = make_loss(name, class_weights=[1.0, 5.0], **SUPPLIED)(logits, target)
     assert weighted.item() == pytest.approx(5 * plain.item())
+
+
+@pytest.mark.parametrize("name", sorted(registered_losses()))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e4, 88.0, 1.0, 0.0])
+def test_every_gradient_is_finite_at_extreme_logits_and_counts(name: str, dtype: torch.dtype, scale: float) -> None:
+    # One element of ten million, and a class that never occurs: log 0 is -inf, (1 / 0)^(1/4) is inf, 0 * inf is NaN.
+    supplied: dict = {"class_counts": [10**7, 1, 0], "class_weights": [1e-3, 2.0, 1e4], "cosine_scale": 30.0}
+    signs = torch.tensor([[1.0, -1, 0], [-1, 1, 0], [0, -1, 1], [-1, -1, -1]], dtype=dtype)
+    logits = (scale * signs).T.expand(3, 3, 4).clone().requires_grad_()  # (N, C, elements)
+    target = torch.arange(3)[:, None].expand(3, 4)  # each class on each row of signs
+    loss = make_loss(name, **supplied)(logits, target)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    if scale == 1:
+        assert logits.grad.any()
+
+
+@pytest.mark.parametrize("name", sorted(registered_losses()))
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 2, 3)])
+def test_every_gradient_is_that_of_the_formula(name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) == 2 and name not in ELEMENT:
+        return  # one label for each sample: refused, see test_overlap_losses.py
+    logits, target, _ = example(shape, torch.float64)
+    loss = make_loss(name, **{**SUPPLIED, "class_counts": [90, 9, 1]})
+    assert torch.autograd.gradcheck(lambda x: loss(x / 3, target), (logits.requires_grad_(),))
 
 
 def test_target_may_be_uint8() -> None:
@@ -127,6 +158,9 @@ def test_weights_are_not_part_of_the_state_dict() -> None:
         ({"name": "cross_entropy", "gamma": 2.0}, r"'cross_entropy' takes no gamma; its parameters are \(none\)"),
         ({"name": "focal", "gama": 2.0}, r"takes no gama \(did you mean gamma\?\); its parameters are gamma, alpha"),
         ({"name": "focal", "fade": 1.5}, r"fade must lie in \[0, 1\], got 1.5"),
+        ({"name": "focal", "defer": 1.5}, r"defer must lie in \[0, 1\], got 1.5"),
+        ({"name": "focal", "defer": 0.8, "fade": 0.5}, "loss.fade=0.5 has ended them; set loss.fade=0"),
+        ({"name": "ldam", "class_counts": [2, 1]}, "'ldam' needs the logits of a cosine head; pass cosine_scale"),
         (
             {"name": "focal", "fade": 0.5, "gamma": None},
             "gamma=None cannot fade, because it is not a number; set fade=0",
@@ -158,6 +192,25 @@ def test_faded_loss_is_what_a_finished_run_is_scored_by_and_gamma_fades_from_its
     loss.progress = 0.0
     torch.testing.assert_close(loss(logits, target), make_loss("focal", gamma=2.0)(logits, target))
     assert make_loss("focal").emphasis == 1.0
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "dice"])
+@pytest.mark.parametrize(("progress", "weighted"), [(0.0, False), (0.79, False), (0.8, True), (1.0, True)])
+def test_deferred_class_weights_count_from_their_share_of_the_run_on(
+    name: str, progress: float, weighted: bool
+) -> None:
+    logits, target, weights = example((3, 10, 4, 4), torch.float64)
+    loss = make_loss(name, class_weights=weights, defer=0.8)
+    assert loss.changes_until == 0.8
+    loss.progress = progress
+    expected = make_loss(name, class_weights=weights if weighted else None)
+    assert loss(logits, target).item() == expected(logits, target).item()
+
+
+def test_trained_model_is_scored_by_the_weights_that_were_deferred() -> None:
+    logits, target, weights = example((6, 5), torch.float64)
+    deferred, plain = (make_loss("focal", class_weights=weights, defer=defer) for defer in (0.8, 0.0))
+    assert deferred(logits, target).item() == plain(logits, target).item()
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

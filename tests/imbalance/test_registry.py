@@ -13,6 +13,11 @@ from arcvae.imbalance.losses import cross_entropy, make_loss
 from arcvae.imbalance.registry import find_loss, loss_problems, register_loss, registered_losses, temporary_losses
 from arcvae.io.settings import ListOf, Number
 
+NAMES = [
+    "balanced_softmax", "cross_entropy", "dice", "focal", "generalized_ce", "label_smoothing", "ldam",
+    "logit_adjusted", "lovasz", "poly1", "tversky", "vs",
+]  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _registry() -> Iterator[None]:
@@ -32,9 +37,14 @@ def test_registered_loss_is_built_by_name_and_weighted() -> None:
 
 def test_registry_says_what_each_loss_is() -> None:
     losses = registered_losses()
-    assert sorted(losses) == ["cross_entropy", "focal"]
+    assert sorted(losses) == NAMES
     assert losses["focal"].fades == {"gamma": 0.0}
-    assert {loss.over for loss in losses.values()} == {"element"}
+    assert {name for name, loss in losses.items() if loss.over != "element"} == {"dice", "lovasz", "tversky"}
+    assert {name for name, loss in losses.items() if loss.needs_cosines} == {"ldam"}
+    assert {name for name, loss in losses.items() if loss.needs_class_counts} == {
+        "balanced_softmax", "ldam", "logit_adjusted", "vs",
+    }  # fmt: skip
+    assert all(loss.takes_class_weights for loss in losses.values())
     assert list(losses["focal"].parameters) == ["gamma", "alpha"]
 
 
@@ -60,7 +70,7 @@ def test_what_is_registered_inside_is_forgotten_and_the_rest_stays() -> None:
         assert "inner" in registered_losses()
         with pytest.raises(ValueError, match="'inner' is registered already; choose another name"):
             register_loss("inner")(lambda logits, target: cross_entropy(logits, target))
-    assert sorted(registered_losses()) == ["cross_entropy", "focal"]
+    assert sorted(registered_losses()) == NAMES
 
 
 def test_view_of_the_registry_cannot_change_it() -> None:
@@ -116,8 +126,8 @@ def gce(
         ({"parts": "abc"}, []),  # no plain annotation
         ({"_target_": "x", "qq": 1}, ["unknown key loss.qq: the parameters of the loss gce are q, steps, exact, parts"
                                       " (did you mean q?)"]),
-        ({"name": "gcee"}, ["loss.name=gcee: choose one of cross_entropy, focal, gce (did you mean gce?)"]),
-        ({"name": 3}, ["loss.name=3: choose one of cross_entropy, focal, gce"]),
+        ({"name": "gcee"}, [f"loss.name=gcee: choose one of {', '.join(sorted([*NAMES, 'gce']))} (did you mean gce?)"]),
+        ({"name": 3}, [f"loss.name=3: choose one of {', '.join(sorted([*NAMES, 'gce']))}"]),
     ],
 )  # fmt: skip
 def test_values_of_a_config_are_checked_by_the_annotations_of_the_loss(values: dict, lines: list[str]) -> None:
