@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-COMMANDS = {"train", "evaluate", "sample", "operate", "compare", "corpus", "tasks", "benchmark"}
+COMMANDS = {"train", "evaluate", "sample", "operate", "predict", "compare", "corpus", "tasks", "benchmark"}
 # What a room may import from; `errors` may be imported by all.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -36,7 +36,7 @@ LOCAL_IMPORTS = {
     "__init__.py": "torch takes seconds to import, and a command with a typing error should not",
     "grid/task.py": "a config is checked before torch is imported",
     "audio/task.py": "a config is checked before torch is imported",
-    "audio/corpus/recordings.py": "optional dependencies",
+    "audio/features/recording.py": "optional dependencies",
     "training/loggers.py": "wandb takes a second to import and most runs do without",
     "app/command.py": "torch is imported early only to ask for a device that a config names",
     "app/loggers.py": "wandb takes a second to import and most runs do without",

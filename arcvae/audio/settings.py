@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from arcvae.imbalance.settings import alpha_problem
-from arcvae.io.settings import ListOf, Number, Settings, Text, is_count, value_at
+from arcvae.io.settings import Choice, ListOf, Number, Settings, Text, is_count, value_at
 
 _CLIPS = Number(20, 1e7, integer=True)
 _SPECIES = Number(2, 10_000, integer=True)
+_WINDOWS = Choice(("all", "loudest", "first"))
 _WIDTH = Number(1, 65536, integer=True)
 
 
@@ -55,6 +56,8 @@ SETTINGS: Final = Settings(
     rules={
         "num_clips": _CLIPS,
         "num_species": _SPECIES,
+        "windows": _WINDOWS,
+        "writer.windows": _WINDOWS,
         "writer.source": Text(optional=True),
         "writer.num_clips": _CLIPS,
         "writer.num_species": _SPECIES,
