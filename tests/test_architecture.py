@@ -224,7 +224,7 @@ INHERITED = {
     *("training_step", "validation_step", "test_step", "on_train_epoch_start", "on_validation_epoch_end"),
     *("on_test_epoch_end", "prepare_data", "state_dict", "load_state_dict", "update", "compute"),
     *("content_hash", "sample_shape", "class_counts", "targets", "describe", "problem", "lines", "num_classes"),
-    *("class_names", "model_settings", "evaluation_loader", "check_corpus", "build_module"),
+    *("class_names", "model_settings", "preprocessing", "evaluation_loader", "check_corpus", "build_module"),
 }
 """Methods that override one which is documented where it is first defined."""
 

@@ -94,7 +94,7 @@ def _about(path: Path, array: NDArray[Any]) -> tuple[tuple[str, ...], MfccSettin
     where = f"{path}: about"
     try:
         about = json.loads(array.tobytes().decode()) if array.dtype == np.uint8 else None
-        species, settings = about["species"], MfccSettings(**about["mfcc"])  # type: ignore[index]
+        species, found = about["species"], about["mfcc"]  # type: ignore[index]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(f"{where} is not JSON, as uint8, with species and mfcc; write it with arcvae.corpus") from None
     if not isinstance(species, list) or not all(isinstance(name, str) and name for name in species):
@@ -102,8 +102,10 @@ def _about(path: Path, array: NDArray[Any]) -> tuple[tuple[str, ...], MfccSettin
     different = len({unicodedata.normalize("NFC", name) for name in species})
     if len(species) < 2 or different < len(species):
         raise DataError(f"{where}.species has {different} different names in {len(species)}, needs 2 or more")
-    if not all(isinstance(value, int) and value > 0 for value in asdict(settings).values()):
-        raise DataError(f"{where}.mfcc has a setting that is not a positive whole number")
+    try:
+        settings = MfccSettings.of(found)
+    except ValueError as error:
+        raise DataError(f"{where}.mfcc {error}") from None
     return tuple(unicodedata.normalize("NFC", name) for name in species), settings
 
 

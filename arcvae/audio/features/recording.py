@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.audio.features.headers import mended
-from arcvae.audio.features.mfcc import MfccSettings
+from arcvae.audio.features.mfcc import Floats, MfccSettings
 from arcvae.errors import ArcvaeError, ConfigError, DataError
 from arcvae.io.door import opened
 
@@ -72,14 +72,12 @@ class Recording:
             self.rate = int(sound.samplerate)
             if not RATES[0] <= self.rate <= RATES[1]:
                 raise UnusableError(f"claims a rate of {self.rate:,} Hz; a recording has {RATES[0]:,} to {RATES[1]:,}")
-            self.frames, each, mixed = _energies(sound)
+            self.frames, self.channel = _measured(sound)
         if note:
             self.notes.append(note)
         if self.frames < SHORTEST * self.rate:
             raise UnusableError(f"is {self.frames / self.rate:.3f} s long, needs {SHORTEST:g} s")
-        self.channel: int | None = None
-        if len(each) > 1 and mixed < CANCELLED * each.sum() / len(each) ** 2:
-            self.channel = int(each.argmax())
+        if self.channel is not None:
             self.notes.append(f"its channels cancel each other out, channel {self.channel + 1} is taken alone")
 
     @property
@@ -104,16 +102,11 @@ class Recording:
             for start in starts:
                 parts, there = [held[start - base :]], base + len(held)
                 while there < start + take and len(block := _block(sound)):
-                    parts.append(self._mono(block))
+                    parts.append(mixed(block, self.channel))
                     there += len(block)
                 base, held = start, np.concatenate(parts)
                 end = min(start + span, self.frames) / self.rate
                 yield self._window(start / self.rate, end, held[:take], int(span))
-
-    def _mono(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Samples ``(n, channels)`` as ``(n,)``."""
-        channels = block.shape[1]
-        return block @ np.full(channels, 1 / channels) if self.channel is None else block[:, self.channel]
 
     def _window(self, start: float, end: float, wave: NDArray[np.float64], span: int) -> Window:
         if not np.isfinite(wave).all():
@@ -139,6 +132,31 @@ def window_starts(frames: int, span: float, overlap: float) -> list[int]:
     count = 1 + max(0, math.ceil((frames - span) / hop))
     last = max(0, frames - int(span))
     return [min(round(index * hop), last) for index in range(count)]
+
+
+def channel_alone(products: Floats, sums: Floats, frames: int) -> int | None:
+    """The strongest of channels that cancel each other out, or None if their mean is what to listen to.
+
+    Args:
+        products: Sums of the products of channels over samples, ``(channels, channels)``.
+        sums: Sums of the channels over samples, ``(channels,)``.
+        frames: Samples.
+
+    Example:
+        >>> channel_alone(np.array([[1.0, -1.0], [-1.0, 1.1]]), np.zeros(2), 9)
+        1
+    """
+    products = products - np.outer(sums, sums) / max(1, frames)  # an offset of the microphone is no sound
+    energies = products.diagonal()
+    if len(energies) < 2 or products.mean() >= CANCELLED * energies.sum() / len(energies) ** 2:
+        return None
+    return int(energies.argmax())
+
+
+def mixed(block: NDArray[np.float64], channel: int | None) -> NDArray[np.float64]:
+    """Samples ``(L, channels)`` as ``(L,)``: one channel, or the mean of all if None."""
+    channels = block.shape[1]
+    return block @ np.full(channels, 1 / channels) if channel is None else block[:, channel]
 
 
 def resampled(wave: NDArray[np.float64], rate: float, settings: MfccSettings) -> NDArray[np.float64]:
@@ -171,8 +189,8 @@ def _block(sound: Any, dtype: str = "float64") -> NDArray[Any]:
     return block
 
 
-def _energies(sound: Any) -> tuple[int, NDArray[np.float64], float]:
-    """Samples that can be decoded, the energy of each channel ``(channels,)`` and that of their mean."""
+def _measured(sound: Any) -> tuple[int, int | None]:
+    """Samples that can be decoded, and the channel to take alone."""
     frames, products, sums = 0, np.zeros((sound.channels, sound.channels)), np.zeros(sound.channels)
     while len(block := _block(sound, "float32")):
         frames += len(block)
@@ -181,9 +199,7 @@ def _energies(sound: Any) -> tuple[int, NDArray[np.float64], float]:
                 block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
             products += block.T @ block
             sums += np.ones(len(block), np.float32) @ block
-    # An offset of the microphone is no sound.
-    products -= np.outer(sums, sums) / max(1, frames)
-    return frames, products.diagonal(), float(products.mean())
+    return frames, channel_alone(products, sums, frames)
 
 
 def require_packages() -> None:
