@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-COMMANDS = {"train", "evaluate", "sample", "operate", "compare", "corpus", "tasks", "benchmark"}
+COMMANDS = {"train", "evaluate", "sample", "operate", "predict", "compare", "corpus", "tasks", "benchmark"}
 # What a room may import from; `errors` may be imported by all.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -37,7 +37,7 @@ LOCAL_IMPORTS = {
     "grid/task.py": "a config is checked before torch is imported",
     "grid/codec.py": "matplotlib takes a second to import and most programs draw nothing",
     "audio/task.py": "a config is checked before torch is imported",
-    "audio/corpus/recordings.py": "optional dependencies",
+    "audio/features/recording.py": "optional dependencies",
     "training/loggers.py": "wandb takes a second to import and most runs do without",
     "app/command.py": "torch is imported early only to ask for a device that a config names",
     "app/loggers.py": "wandb takes a second to import and most runs do without",
@@ -225,7 +225,7 @@ INHERITED = {
     *("training_step", "validation_step", "test_step", "on_train_epoch_start", "on_validation_epoch_end"),
     *("on_test_epoch_end", "prepare_data", "state_dict", "load_state_dict", "update", "compute"),
     *("content_hash", "sample_shape", "class_counts", "targets", "describe", "problem", "lines", "num_classes"),
-    *("class_names", "model_settings", "evaluation_loader", "check_corpus", "build_module"),
+    *("class_names", "model_settings", "preprocessing", "evaluation_loader", "check_corpus", "build_module"),
 }
 """Methods that override one which is documented where it is first defined."""
 

@@ -38,7 +38,7 @@ def test_every_kind_has_its_own_keys_and_hands_all_of_them_to_its_writer() -> No
         assert all(config["writer"][key] == config[key] for key in own[file.stem])
         assert config["writer"]["seed"] == config["seed"] == 42
     grids = {"num_grids", "grid_size", "min_objects", "max_objects"}
-    assert own == {"atomic": grids, "simplified": grids, "audio": {"num_clips", "num_species"}}
+    assert own == {"atomic": grids, "simplified": grids, "audio": {"num_clips", "num_species", "windows"}}
 
 
 def test_without_a_name_the_corpus_is_the_one_that_training_looks_for(corpus: Run, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def assemble(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run
         "config": dict(shown),
         "corpus_sha256": data.content_hash,
         "class_names": list(data.class_names),
+        "preprocessing": data.preprocessing,
         "class_counts": counts.tolist(),
         "class_weights": None if weights is None else weights.tolist(),
     }

@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from arcvae.app.shipped import SHIPPED, shipped
 from arcvae.app.tasks import task_of_export
+from arcvae.errors import CheckpointError
 from arcvae.io.exports import OPERATORS, check_digest, main_export, read_export
 from arcvae.training.task import Task
 
@@ -47,3 +50,16 @@ def load(
     check_digest(path)
     export = read_export(path)
     return (task or task_of_export(export, path)).load(export, path, device=device, **options)
+
+
+def files_of_weights(checkpoint: Path) -> list[Path]:
+    """A checkpoint, and the export of its run if that has the same weights."""
+    if checkpoint.parent.name != "checkpoints":
+        return [checkpoint]
+    try:
+        export = main_export(checkpoint.parent.parent)
+    except CheckpointError:  # its run is not finished
+        return [checkpoint]
+    ours, theirs = (read_export(file)["state_dict"] for file in (checkpoint, export))
+    same = ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    return [checkpoint, export] if same else [checkpoint]

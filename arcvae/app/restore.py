@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,7 @@ def _require_same_kind(
     for name, found in data.model_settings.items():
         if (wanted := model.get(name)) not in (None, found):
             raise DataError(f"{data.corpus_path} has {name} {found}, {ckpt_path} was trained with {wanted}")
-    known = stamp.get("class_names")
-    if known is not None and list(known) != list(data.class_names):
-        first = next(pair for pair in zip(known, data.class_names, strict=True) if pair[0] != pair[1])
+    known, here = stamp.get("class_names"), list(data.class_names)
+    if known is not None and (known := [unicodedata.normalize("NFC", name) for name in known]) != here:
+        first = next(pair for pair in zip(known, here, strict=True) if pair[0] != pair[1])
         raise DataError(f"{data.corpus_path} has a class {first[1]!r} where {ckpt_path} was trained on {first[0]!r}")

@@ -41,6 +41,9 @@ SETTINGS: Final = Settings(
         # sample
         "num_samples": Number(1, 1e6, integer=True),
         "decision": Choice(("argmax", "adjusted"), former={"corrected": "adjusted"}),
+        # predict
+        "top": Number(1, 1000, integer=True),
+        "overlap": Number(0, 0.95),
         # tasks
         "corpus": Text(optional=True),
         "prior_path": Text(optional=True),

@@ -12,6 +12,7 @@ HEADS: Final = ("linear", "cosine")
 """Last layers of a classifier."""
 _CLIPS = Number(20, 1e7, integer=True)
 _SPECIES = Number(2, 10_000, integer=True)
+_WINDOWS = Choice(("all", "loudest", "first"))
 _WIDTH = Number(1, 65536, integer=True)
 
 
@@ -68,6 +69,8 @@ SETTINGS: Final = Settings(
     rules={
         "num_clips": _CLIPS,
         "num_species": _SPECIES,
+        "windows": _WINDOWS,
+        "writer.windows": _WINDOWS,
         "writer.source": Text(optional=True),
         "writer.num_clips": _CLIPS,
         "writer.num_species": _SPECIES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,9 @@ from arcvae.errors import ConfigError
 from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
+    from arcvae.audio.classifier import ClipClassifier
     from arcvae.audio.corpus.data import AudioDataModule  # noqa: F401 (named in the base class)
     from arcvae.audio.module import AudioModule
-    from arcvae.training.predictor import Predictor
 
 HEAD = 200
 """A species with at least this many training clips belongs to the head."""
@@ -74,8 +74,14 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
         """The network, normalisation included."""
         return {"classifier": module.model.state_dict()}
 
-    def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Predictor:
-        """A classifier of features as they are in the corpus. Option ``model``: a class of your own to build."""
+    def predict(self, model: ClipClassifier, source: Path, settings: Mapping[str, Any]) -> Iterator[Any]:
+        """Windows of recordings."""
+        from arcvae.audio.predictions import predict_recordings
+
+        return predict_recordings(model, source, overlap=settings["overlap"], decision=settings["decision"])
+
+    def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> ClipClassifier:
+        """A classifier of waveforms, and of features as a corpus has them. Option ``model``: a class of your own."""
         from arcvae.audio.classifier import load_classifier
 
         return load_classifier(export, path, device=device, **options)

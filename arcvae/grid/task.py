@@ -10,7 +10,8 @@ from arcvae.errors import ConfigError
 from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
 from arcvae.grid.settings import WHOLE_MODEL, model_problems
 from arcvae.training.findings import Finding
-from arcvae.training.task import Measurement, Results, Task, Value
+from arcvae.training.measurement import Measurement
+from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.grid.codec import Codec

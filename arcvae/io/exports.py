@@ -6,10 +6,11 @@ An export of format 2 has a header with
 - ``task`` and ``model``: these nodes of the config,
 - ``class_names``: a name for each of the C classes,
 - ``logit_adjustment``: None or ``tau``, ``class_counts`` (C of them), ``metric`` and ``tuned_on``,
+- ``preprocessing``: how samples were made, in the words of the task,
 - ``version``: that of the arcvae that wrote it,
 
 and the weights under ``state_dict``. Format 1, that of 0.1.0, had ``decision`` with a ``prior_strength`` instead of
-``logit_adjustment`` with a ``tau``, and no ``task``, ``class_names`` and ``version``.
+``logit_adjustment`` with a ``tau``, and no ``task``, ``class_names``, ``preprocessing`` and ``version``.
 """
 
 from __future__ import annotations
@@ -132,6 +133,7 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
         "model": with_present_names(export["model"]),
         "class_names": _class_names(export.get("class_names"), path),
         "logit_adjustment": _adjustment(export.get("logit_adjustment"), path),
+        "preprocessing": _preprocessing(export.get("preprocessing"), path),
         "version": _text(export.get("version")),
         "state_dict": export["state_dict"],
     }
@@ -167,6 +169,7 @@ def _checkpoint_as_export(content: Mapping[str, Any], path: Path) -> dict[str, A
         "model": config["model"],
         "class_names": _class_names(stamp.get("class_names"), path),
         "logit_adjustment": None,
+        "preprocessing": _preprocessing(stamp.get("preprocessing"), path),
         "version": _text(stamp.get("version")),
         "state_dict": model_state(content),
     }
@@ -222,6 +225,12 @@ def _class_names(names: Any, path: Path) -> list[str] | None:
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise CheckpointError(f"{path} has class_names that are not a list of names; export it again")
+
+
+def _preprocessing(entry: Any, path: Path) -> dict[str, Any] | None:
+    if entry is None or isinstance(entry, Mapping):
+        return None if entry is None else dict(entry)
+    raise CheckpointError(f"{path} has a preprocessing that is not a mapping; export it again")
 
 
 def _adjustment(entry: Any, path: Path) -> dict[str, Any] | None:

@@ -91,6 +91,14 @@ class ImbalanceDataModule(LightningDataModule):
         return {}
 
     @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How samples were made of what they are measured from, in plain types, for whoever has more of that.
+
+        It goes into checkpoints and exports.
+        """
+        return {}
+
+    @property
     def class_counts(self) -> NDArray[np.int64]:
         """Elements of each class in the whole train split, ``(C,)``."""
         raise NotImplementedError

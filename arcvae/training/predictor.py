@@ -65,7 +65,7 @@ class Predictor:
         """Device of the model."""
         return next(self.model.parameters()).device
 
-    def predict(self, samples: Any, decision: Decision = "argmax") -> Any:
+    def predict(self, samples: Any, *, decision: Decision = "argmax") -> Any:
         """The class of each element.
 
         Args:
@@ -83,26 +83,30 @@ class Predictor:
         """
         return _like(samples, self._logits(samples, decision).argmax(1))
 
-    def names(self, samples: Any, decision: Decision = "argmax") -> list[str]:
+    def names(self, samples: Any, *, decision: Decision = "argmax") -> list[str]:
         """The name of each sample's class; arguments as for :meth:`predict`, with one class for each sample."""
         classes = self._logits(samples, decision).argmax(1).tolist()
         return [str(index) if self.class_names is None else self.class_names[index] for index in classes]
 
-    def probabilities(self, samples: Any, decision: Decision = "argmax") -> Any:
+    def probabilities(self, samples: Any, *, decision: Decision = "argmax") -> Any:
         """Probabilities ``(N, C, *)``, float32, which sum to 1 over the classes; arguments as for :meth:`predict`."""
         return _like(samples, self._logits(samples, decision).softmax(1))
 
-    @torch.no_grad()
-    def _logits(self, samples: Any, decision: str) -> Tensor:
+    def require_decision(self, decision: str) -> None:
+        """Refuse a decision that this model cannot make; arguments and errors as for :meth:`predict`."""
         if decision not in ("argmax", "adjusted"):
             raise ValueError(f"decision must be 'argmax' or 'adjusted', got {decision!r}")
+        if decision == "adjusted" and self.class_log_prior is None:
+            raise CheckpointError(f"{self.path} has no tuned logit adjustment; use decision='argmax'")
+
+    @torch.no_grad()
+    def _logits(self, samples: Any, decision: str) -> Tensor:
+        self.require_decision(decision)
         batch = self._samples(samples)
         pieces = [self.model(piece.to(self.device)).float().cpu() for piece in batch.split(BATCH)]
         logits = torch.cat(pieces)
-        if decision == "argmax":
+        if decision == "argmax" or self.class_log_prior is None:
             return logits
-        if self.class_log_prior is None:
-            raise CheckpointError(f"{self.path} has no tuned logit adjustment; use decision='argmax'")
         return adjust_logits(logits, self.class_log_prior, self.tau)
 
     def _samples(self, samples: Any) -> Tensor:

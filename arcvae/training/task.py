@@ -9,13 +9,14 @@ Neither this module nor one that defines a task may import torch at the top: a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from arcvae.errors import CheckpointError, ConfigError
 from arcvae.training.findings import Finding, mode_collapse
+from arcvae.training.measurement import Measurement
+from arcvae.training.predictions import LeftOut, Prediction
 
 Value = float | list[float]
 """One result: a number, or a list of numbers, one for each class or dimension."""
@@ -28,55 +29,6 @@ MODE_COLLAPSE_SHARE = 0.99
 MODE_COLLAPSE_RECALL = 0.05
 """A model has collapsed if at least this share of its predictions is the majority class and the recall of all others
 is below this."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a measurement says of several models.
-
-    Attributes:
-        summary: Markdown for the terminal.
-        text: Markdown of everything, the summary included.
-        pictures: Functions that return a matplotlib figure, by name.
-    """
-
-    summary: str
-    text: str
-    pictures: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
-
-
-class Measurement:
-    """Something that a study measures of trained models beyond the metrics of their runs, each model by itself."""
-
-    def corpus(self, path: str | None, output_dir: str) -> Path:
-        """The corpus to measure on.
-
-        Args:
-            path: The one that was asked for, or that the models were trained on; None: there is none.
-            output_dir: Where to make one.
-        """
-        raise NotImplementedError
-
-    def measure(self, model: Any, corpus: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Measure one model.
-
-        Args:
-            model: As :func:`arcvae.load` returns it.
-            corpus: See :meth:`corpus`.
-            settings: The node ``study.measure``.
-
-        Returns:
-            Results that JSON can hold.
-        """
-        raise NotImplementedError
-
-    def report(self, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Report:
-        """A report on several models.
-
-        Args:
-            results: What :meth:`measure` has returned for each run of each variant.
-        """
-        raise NotImplementedError
 
 
 class Task(Generic[M, D]):
@@ -264,6 +216,20 @@ class Task(Generic[M, D]):
             Results for ``metrics.json``, with ``scores`` among them.
         """
         raise NotImplementedError
+
+    def predict(self, model: Any, source: Path, settings: Mapping[str, Any]) -> Iterator[Prediction | LeftOut]:
+        """Classify files, part by part.
+
+        Args:
+            model: As :meth:`load` returns it.
+            source: A file, or a folder.
+            settings: Config of ``arcvae.predict``.
+
+        Raises:
+            CheckpointError: Models of this task are not made for files, or this one does not say how they were read.
+            DataError: There is nothing in ``source`` that could be one of its files.
+        """
+        raise CheckpointError(f"{settings['ckpt_path']} is a model for {self.name}; it has nothing to say of files")
 
     def require_operators(self, checkpoint: Path) -> None:
         """Refuse to train operators for a model of a task without :meth:`operate`.

@@ -30,6 +30,7 @@ FACTS: dict[str, Any] = {
     "task": {"_target_": "mine.tasks.Words"},
     "model": {"_target_": "mine.Model", "widths": [3, 4], "dropout": 0.1},
     "class_names": ["rare", "frequent"],
+    "preprocessing": {"rate": 7},
     "logit_adjustment": {"tau": -0.02, "class_counts": [1, 99], "metric": "f1_macro", "tuned_on": "val"},
     "version": "1.2.3",
 }

@@ -41,11 +41,11 @@ SAMPLES = np.random.default_rng(3).normal(size=(2 * BATCH + 3, 4)).astype(np.flo
 def test_classes_probabilities_and_names_equal_a_computation_by_hand(decision: Any, tau: float) -> None:
     found = predictor(logit_adjustment=ADJUSTMENT)
     logits = by_hand(found, SAMPLES, tau)
-    classes = found.predict(SAMPLES, decision)
+    classes = found.predict(SAMPLES, decision=decision)
     assert classes.tolist() == logits.argmax(1).tolist()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    np.testing.assert_allclose(found.probabilities(SAMPLES, decision), shares, rtol=1e-4)
-    assert found.names(SAMPLES[:9], decision) == [("robin", "wren", "owl")[c] for c in classes[:9]]
+    np.testing.assert_allclose(found.probabilities(SAMPLES, decision=decision), shares, rtol=1e-4)
+    assert found.names(SAMPLES[:9], decision=decision) == [("robin", "wren", "owl")[c] for c in classes[:9]]
 
 
 def test_adjustment_changes_the_decision() -> None:

@@ -18,9 +18,10 @@ from arcvae.errors import ConfigError, DataError
 from arcvae.io.door import read_json
 from arcvae.io.exports import main_export, read_export
 from arcvae.io.files import sha256, to_json, write_atomic, write_json
+from arcvae.training.measurement import Measurement
 from arcvae.training.plots import draw_picture
 from arcvae.training.record import RECORD, RunRecord
-from arcvae.training.task import Measurement, Task
+from arcvae.training.task import Task
 
 log = logging.getLogger("arcvae")
 

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from arcvae.app.build import Builder
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.evaluate import origin, restore_from
+from arcvae.app.loading import files_of_weights
 from arcvae.app.shipped import SHIPPED, model_at
 from arcvae.errors import CheckpointError
-from arcvae.io.exports import OPERATORS, main_export, read_export
+from arcvae.io.exports import OPERATORS
 from arcvae.io.files import write_atomic, write_json
 from arcvae.training.run_folder import held_run_folder
 
@@ -47,7 +46,7 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         model.task.require_operators(checkpoint)
         training = Builder(config["plugins"])("operators", config["operators"])
         found = model.task.operate(model.module, model.data, config, training, folder)
-        beside = [file.with_suffix(OPERATORS) for file in _files_of_weights(checkpoint)]
+        beside = [file.with_suffix(OPERATORS) for file in files_of_weights(checkpoint)]
         for file in beside:
             write_atomic(file, (folder / "operators.safetensors").read_bytes())
         record = {
@@ -59,16 +58,3 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     log.info("Operators  %s", beside[-1])
     log.info("Figures    %s", folder / "metrics.json")
     return record
-
-
-def _files_of_weights(checkpoint: Path) -> list[Path]:
-    """A checkpoint, and the export of its run if that has the same weights."""
-    if checkpoint.parent.name != "checkpoints":
-        return [checkpoint]
-    try:
-        export = main_export(checkpoint.parent.parent)
-    except CheckpointError:  # its run is not finished
-        return [checkpoint]
-    ours, theirs = (read_export(file)["state_dict"] for file in (checkpoint, export))
-    same = ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-    return [checkpoint, export] if same else [checkpoint]

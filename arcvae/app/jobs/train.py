@@ -172,7 +172,7 @@ def _finish(
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
-            "class_names": list(data.class_names), "version": arcvae.__version__,
+            "class_names": list(data.class_names), "preprocessing": data.preprocessing, "version": arcvae.__version__,
         }  # fmt: skip
         write_exports(folder, task.exports(module), facts, task.main_export)
     verdict, findings = assess(module, module.results[split], adjustment["tau"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,6 +119,10 @@ class AudioDataModule(ImbalanceDataModule):
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.corpus.species
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return {"mfcc": asdict(self.corpus.settings)}
 
     @cached_property
     def class_counts(self) -> NDArray[np.int64]:

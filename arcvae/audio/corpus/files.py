@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ SHAPE: Final = (MfccSettings.n_mfcc, MfccSettings.frames)
 
 Features = NDArray[np.floating[Any]]
 _ROWS: Final = 512
+_NONE: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,19 @@ def _about(path: Path, array: NDArray[Any]) -> tuple[tuple[str, ...], MfccSettin
     where = f"{path}: about"
     try:
         about = json.loads(array.tobytes().decode()) if array.dtype == np.uint8 else None
-        species, settings = about["species"], MfccSettings(**about["mfcc"])  # type: ignore[index]
+        species, found = about["species"], about["mfcc"]  # type: ignore[index]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(f"{where} is not JSON, as uint8, with species and mfcc; write it with arcvae.corpus") from None
     if not isinstance(species, list) or not all(isinstance(name, str) and name for name in species):
         raise DataError(f"{where}.species is not a list of names")
-    if len(species) < 2 or len(set(species)) < len(species):
-        raise DataError(f"{where}.species has {len(set(species))} different names in {len(species)}, needs 2 or more")
-    if not all(isinstance(value, int) and value > 0 for value in asdict(settings).values()):
-        raise DataError(f"{where}.mfcc has a setting that is not a positive whole number")
-    return tuple(species), settings
+    different = len({unicodedata.normalize("NFC", name) for name in species})
+    if len(species) < 2 or different < len(species):
+        raise DataError(f"{where}.species has {different} different names in {len(species)}, needs 2 or more")
+    try:
+        settings = MfccSettings.of(found)
+    except ValueError as error:
+        raise DataError(f"{where}.mfcc {error}") from None
+    return tuple(unicodedata.normalize("NFC", name) for name in species), settings
 
 
 def _checked_features(where: str, features: NDArray[Any]) -> Features:
@@ -133,22 +138,30 @@ def _checked_labels(where: str, labels: NDArray[Any], num_classes: int) -> Label
     return np.ascontiguousarray(labels, dtype=np.int64)
 
 
-def split_clips(labels: Labels, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Indices of the clips of each split: 70/15/15 within every species, at random.
+def split_clips(labels: Labels, seed: int, recordings: NDArray[np.int64] | None = None) -> dict[str, NDArray[np.int64]]:
+    """Indices of the clips of each split: 70/15/15 of the recordings of every species, at random.
 
-    A species with three clips or more is in each split, one with two in train and test, one with one in train alone:
-    it can be learned but not measured.
+    A species with three recordings or more is in each split, one with two in train and test, one with one in train
+    alone: it can be learned but not measured. No recording is in two splits.
 
     Args:
-        labels: ``(N,)``; one recording is one clip, so no recording is in two splits.
+        labels: ``(N,)``.
         seed: 0 <= seed < 2^32.
+        recordings: ``(N,)``, the number of the recording that each clip is from; None: each from one of its own.
 
     Example:
         >>> split_clips(np.array([7, 8, 8, 9, 9, 9]), 0)["val"].shape
         (1,)
     """
     rng = np.random.default_rng([seed, 2])
-    parts: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in SPLITS}
+    if recordings is not None:
+        _, first, of = np.unique(recordings, return_index=True, return_inverse=True)
+        chosen = split_clips(labels[first], seed)
+        return {
+            name: np.concatenate([np.flatnonzero(of == index) for index in [*chosen[name]]] or [_NONE])
+            for name in SPLITS
+        }
+    parts: dict[str, list[NDArray[np.int64]]] = {name: [_NONE] for name in SPLITS}
     for label in np.unique(labels):
         clips = rng.permutation(np.flatnonzero(labels == label))
         held_out = max(1, round(0.15 * len(clips))) if len(clips) > 1 else 0
@@ -168,6 +181,8 @@ def write_corpus(
     *,
     seed: int,
     files: Sequence[str] | None = None,
+    starts: Sequence[float] | None = None,
+    recordings: NDArray[np.int64] | None = None,
 ) -> None:
     """Split clips and write them as a corpus, atomically.
 
@@ -178,18 +193,21 @@ def write_corpus(
         species: C names.
         settings: How the features were made.
         seed: Seed of the split, 0 <= seed < 2^32.
-        files: Names of the N recordings, to be kept by split; None for synthetic clips.
+        files: Names of the recordings that the N clips are from, to be kept by split; None for synthetic clips.
+        starts: Where the clips begin in them, in seconds, to be kept as well.
+        recordings: See :func:`split_clips`.
 
     Raises:
         DataError: No species has three clips, so that there is nothing to validate on.
         FileSystemError: The file cannot be written.
     """
-    chosen = split_clips(labels, seed)
+    chosen = split_clips(labels, seed, recordings)
     if not len(chosen["val"]):
         raise DataError(f"{path}: no species has 3 recordings, so there is none to validate on; add recordings")
     about: dict[str, Any] = {"species": list(species), "mfcc": asdict(settings)}
-    if files is not None:
-        about["files"] = {name: [files[index] for index in chosen[name]] for name in SPLITS}
+    for key, values in (("files", files), ("starts", starts)):
+        if values is not None:
+            about[key] = {name: [values[index] for index in chosen[name]] for name in SPLITS}
     arrays: dict[str, NDArray[Any]] = {}
     for name in SPLITS:
         arrays |= {f"{name}_features": features[chosen[name]], f"{name}_labels": labels[chosen[name]]}

@@ -7,7 +7,7 @@ trains on synthetic clips alone should not have to install it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,9 @@ _FLOOR: Final = 1e-10
 """Smallest power that is converted to decibels; what is below counts as this."""
 _DYNAMIC_RANGE: Final = 80.0
 """Decibels below the loudest point of a clip to which everything quieter is raised."""
+
+_LARGEST: Final = 10_000_000
+"""Of any setting: beyond it, a file asks for memory that nobody has."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,21 @@ class MfccSettings:
     n_mels: int = 128
     n_mfcc: int = 20
     frames: int = 500
+
+    @classmethod
+    def of(cls, node: Any) -> MfccSettings:
+        """The settings that a file holds as a mapping.
+
+        Raises:
+            ValueError: What is wrong with them.
+        """
+        try:
+            settings = cls(**node)
+        except TypeError:
+            raise ValueError("is no mapping of mfcc settings") from None
+        if not all(type(value) is int and 0 < value <= _LARGEST for value in asdict(settings).values()):
+            raise ValueError("has a setting that is not a positive whole number")
+        return settings
 
     @property
     def samples(self) -> int:

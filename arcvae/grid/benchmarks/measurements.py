@@ -13,7 +13,7 @@ from arcvae.grid.benchmarks.pictures import depth_figure, operations_figure
 from arcvae.grid.benchmarks.transforms import measure_transforms, transforms_markdown
 from arcvae.grid.benchmarks.workload import workload
 from arcvae.grid.corpus.files import default_corpus_path, read_corpus, write_corpus
-from arcvae.training.task import Measurement, Report
+from arcvae.training.measurement import Measurement, Report
 
 _GENERATED: Final = ("atomic", 100_000, 42)
 """Kind, grids and seed of the corpus of models that come without one: what training generates by default."""

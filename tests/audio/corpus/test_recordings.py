@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import re
 import sys
-import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import librosa
@@ -15,7 +14,7 @@ import pytest
 import soundfile
 
 from arcvae.audio.corpus.files import SPLITS, read_audio_corpus
-from arcvae.audio.corpus.recordings import read_recording, write_recorded_corpus
+from arcvae.audio.corpus.recordings import write_recorded_corpus
 from arcvae.audio.features.mfcc import RECORDED, fit_length
 from arcvae.errors import ConfigError, DataError
 
@@ -48,7 +47,8 @@ def test_folder_becomes_a_corpus_and_what_is_unusable_is_listed(
     (folder / "robin" / "torn.flac").write_bytes((folder / "robin" / "1.flac").read_bytes()[:60])
     (folder / "robin" / "folder.wav").mkdir()
     (folder / "robin" / "notes.txt").write_text("not a recording")
-    (folder / "hidden" / ".DS_Store").parent.mkdir()
+    (folder / "robin" / "morning").mkdir()
+    (folder / "hidden").mkdir()
     (folder / ".cache").mkdir()
     (folder / "stray.wav").write_bytes(b"")
 
@@ -62,12 +62,18 @@ def test_folder_becomes_a_corpus_and_what_is_unusable_is_listed(
         "robin/corrupt.mp3": "cannot be read",
         "robin/empty.wav": "is 0.000 s long, needs 0.05 s",
         "robin/folder.wav": "cannot be read",
+        "robin/morning/": "is a folder within that of a species; put its recordings beside it",
+        "stray.wav": "lies beside the folders of the species; put it into one of them",
         "robin/nan.wav": "holds samples that are not finite",
         "robin/short.wav": "is 0.010 s long, needs 0.05 s",
         "robin/silent.wav": "is silent",
         "robin/torn.flac": "cannot be read",
     }
     assert sorted(caplog.messages) == sorted(f"Left out {name}: {reason}" for name, reason in survey.left_out)
+    assert dict(survey.ignored) == {
+        ".cache": "is a file of an operating system", "robin/notes.txt": "is no recording",
+    }  # fmt: skip
+    assert str(survey) == "11 recordings of 3 species, 10 left out, 2 files that are no recordings"
 
     corpus = read_audio_corpus(tmp_path / "birds.npz")
     assert corpus.settings == RECORDED
@@ -93,20 +99,6 @@ def test_features_of_a_recording_are_those_of_librosa(tmp_path: Path) -> None:
         expected.append(librosa.feature.mfcc(y=fit_length(wave, RECORDED.samples), sr=22_050, n_mfcc=20))
     for features in expected:
         assert min(np.abs(features - clip).max() for clip in found) < 1e-3  # stored in single precision
-
-
-@pytest.mark.parametrize("rate", [8000, 22_050, 44_100])
-def test_long_recording_is_cut_and_its_pitch_survives_resampling(tmp_path: Path, rate: int) -> None:
-    wave = read_recording(tone(tmp_path / "long.wav", 1000, seconds=30, rate=rate), RECORDED)
-    assert len(wave) == RECORDED.samples
-    peak = np.abs(np.fft.rfft(wave)).argmax() * RECORDED.sample_rate / len(wave)
-    assert peak == pytest.approx(1000, abs=1)
-
-
-def test_stereo_is_averaged(tmp_path: Path) -> None:
-    both = np.stack([np.full(4000, 0.5), np.linspace(-0.25, 0.25, 4000)], axis=1)
-    soundfile.write(tmp_path / "s.wav", both, 22_050, subtype="DOUBLE")
-    assert read_recording(tmp_path / "s.wav", RECORDED) == pytest.approx(both.mean(1))
 
 
 def refused(tmp_path: Path, folder: Path) -> str:
@@ -140,33 +132,83 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_recorded_corpus(tmp_path / "f.npz", tmp_path, seed=0)
 
 
-def unusable(path: Path) -> str:
-    with pytest.raises(Exception, match=r".") as caught:
-        read_recording(path, RECORDED)
-    return str(caught.value)
+MACOS = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(4000)
 
 
-@pytest.mark.parametrize("rate", [0, 1, 3999, 1_000_001, 2**31 - 1])
-def test_recording_that_claims_a_rate_of_no_recorder_is_left_out(tmp_path: Path, rate: int) -> None:
-    content = bytearray(tone(tmp_path / "f.wav", 500).read_bytes())
-    content[24:28] = rate.to_bytes(4, "little")
-    (tmp_path / "f.wav").write_bytes(content)
-    wanted = rf"claims a rate of {rate:,} Hz; a recording has 4,000 to 1,000,000" if rate else "claims|cannot be read"
-    assert re.match(wanted, unusable(tmp_path / "f.wav"))
+def test_what_a_stick_brings_from_a_mac_and_from_windows_is_counted_and_leaves_recordings_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # libsndfile 1112: by name, a good mp3 beside such a file is refused with "bad resource fork".
+    folder = tmp_path / "in"
+    for index in range(3):
+        for species, hertz in (("robin", 600), ("wren", 3000)):
+            good = tone(folder / species / f"{index}.mp3", hertz + index)
+            (good.parent / f"._{good.name}").write_bytes(MACOS)
+    for name in ("robin/.DS_Store", "robin/Thumbs.db", "desktop.ini"):
+        (folder / name).write_bytes(b"\0" * 100)
+    (folder / "__MACOSX").mkdir()
+    caplog.set_level(logging.INFO)
+    survey = write_recorded_corpus(tmp_path / "f.npz", folder, seed=0)
+    assert (survey.recordings, survey.left_out) == (6, [])
+    assert len(survey.ignored) == 6 + 4
+    assert "10 files are no recordings: __MACOSX, desktop.ini, robin/.DS_Store, ..." in caplog.messages
 
 
-@pytest.mark.timeout(20)
-def test_named_pipe_is_left_out_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "f.wav")
-    assert "is not a regular file" in unusable(tmp_path / "f.wav")
+def test_recording_is_one_by_its_content_whatever_it_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for index in range(3):
+        for species, hertz in (("robin", 600), ("wren", 3000)):
+            tone(folder / species / f"{index}.wav", hertz + index)
+    tone(folder / "robin" / "a.flac", 610).rename(folder / "robin" / "a.wav")  # another extension
+    tone(folder / "robin" / "b.wav", 611).rename(folder / "robin" / "b.WAV")
+    tone(folder / "robin" / "c.mp3", 612).rename(folder / "robin" / "c")  # none
+    tone(folder / "robin" / "d.wav", 613).rename(folder / "robin" / "XC1 ¿Rotkehlchen? ü.wav.bak")
+    (folder / "robin" / "e.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
+    (folder / "robin" / "f.txt").write_bytes("Notes, in UTF-16. ".encode("utf-16") * 50)
+    (folder / "robin" / "g.wav").write_text("a text")
+    survey = write_recorded_corpus(tmp_path / "f.npz", folder, seed=0)
+    assert survey.recordings == 10
+    assert sorted(name for name, _ in survey.left_out) == ["robin/e.m4a", "robin/g.wav"]
+    assert survey.ignored == [("robin/f.txt", "is no recording")]
 
 
-def test_recording_of_many_channels_takes_the_memory_of_one(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "f.wav", np.full((RECORDED.sample_rate * 10, 64), 0.25), RECORDED.sample_rate)
-    tracemalloc.start()
-    wave = read_recording(tmp_path / "f.wav", RECORDED)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert len(wave) == RECORDED.sample_rate * 10
-    assert np.abs(wave - 0.25).max() < 1e-4
-    assert peak < 64 * 8 * len(wave) / 2
+def test_song_after_silence_is_used_and_windows_choose(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # BirdNET-V1 29: 15 s of digital silence, then song. Here the song becomes louder in the third window.
+    rate, folder = 22_050, tmp_path / "in"
+    wave = 0.1 * np.sin(2 * np.pi * 900 * np.arange(40 * rate) / rate)
+    wave[: 15 * rate] = 0
+    wave[24 * rate : 30 * rate] *= 3
+    for species in ("robin", "wren"):
+        for index in range(4):
+            (folder / species).mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / species / f"{index}.wav", wave * (1 + index / 10), rate)
+    caplog.set_level(logging.INFO)
+    starts = {}
+    for windows in ("first", "loudest", "all"):
+        survey = write_recorded_corpus(tmp_path / f"{windows}.npz", folder, 0, windows)  # type: ignore[arg-type]
+        about = json.loads(np.load(tmp_path / f"{windows}.npz")["about"].tobytes())
+        starts[windows] = sorted({start for split in SPLITS for start in about["starts"][split]})
+        files = [set(about["files"][split]) for split in SPLITS]
+        assert len(set.union(*files)) == sum(map(len, files))  # no recording is in two splits
+        assert sum(map(len, files)) == survey.recordings == 8
+    seconds = RECORDED.seconds
+    # Windows of 11.6 s begin at 0, 11.6, 23.2 and, to end with the recording, at 28.4; the first is silent.
+    last = (40 * rate - int(seconds * rate)) / rate
+    expected = {"first": [seconds], "loudest": [2 * seconds], "all": [seconds, 2 * seconds, last]}
+    assert all(starts[name] == pytest.approx(expected[name], abs=1e-3) for name in expected)
+    assert str(survey) == "24 clips of 8 recordings of 2 species, 8 left out"
+    assert "Left out robin/0.wav from 0.0 to 11.6 s: is silent" in caplog.messages
+    assert any("3.8 minutes of longer recordings are not in a clip (windows=first)" in line for line in caplog.messages)
+
+
+def test_two_spellings_of_a_species_are_one_or_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    spellings = [unicodedata.normalize(form, "Grünspecht") for form in ("NFC", "NFD")]
+    for index in range(3):
+        tone(folder / spellings[index % 2] / f"{index}.wav", 600 + index)
+        tone(folder / "Turdus merula" / f"{index}.wav", 3000 + index)
+    survey = write_recorded_corpus(tmp_path / "f.npz", folder, seed=0)
+    assert survey.species == read_audio_corpus(tmp_path / "f.npz").species == (spellings[0], "Turdus merula")
+    assert survey.recordings == 6
+    tone(folder / "turdus_merula" / "1.wav", 3000)
+    assert "has folders 'Turdus merula' and 'turdus_merula', which are one species in two" in refused(tmp_path, folder)
