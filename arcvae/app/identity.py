@@ -13,8 +13,10 @@ from arcvae.app.rulebook import all_settings
 from arcvae.io.files import sha256
 from arcvae.io.settings import Settings, is_count, value_at
 
-FREE: Final = ("callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins")
-"""Nodes that may differ between a run and its continuation: where things lie, and what is watched."""
+FREE: Final = (
+    "callbacks", "logger", "ckpt_path", "output_dir", "monitor", "monitor_mode", "tags", "plugins", "report",
+)  # fmt: skip
+"""Nodes that may differ between a run and its continuation: where things lie, what is watched, what is shown."""
 FREE_WITHIN: Final[Mapping[str, tuple[str, ...]]] = {
     "data": ("path", "num_workers", "eval_batch_size", "max_bytes", "corpus_dir", "cache_dir"),
     "trainer": ("max_epochs", "accelerator", "log_every_n_steps", "num_sanity_val_steps"),

@@ -21,6 +21,19 @@ from arcvae.training.run_folder import AUTO
 _QUOTES: Final = ("'", '"')
 _PLACES: Final = ("output_dir", "data.corpus_dir", "data.cache_dir")
 """Where a run writes, beside its folder; a run that is continued writes where it is told now."""
+_WITH_VALUE: Final = (
+    "--cfg",
+    "-c",
+    "--package",
+    "-p",
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+)
+"""Flags of Hydra that take the next word."""
 _FOREIGN: Final = re.compile(r"\$\{(?![\w.]+\})")
 """An interpolation of anything but another key: of the environment, of files, of what a resolver makes of text."""
 
@@ -40,6 +53,25 @@ def at_home(override: str) -> str:
     if not any(item.startswith("~/") for item in items):
         return override
     return f"{key}={','.join(quoted(str(Path(i).expanduser())) if i.startswith('~/') else i for i in items)}"
+
+
+def words_as_list(key: str, arguments: Sequence[str]) -> list[str]:
+    """A command line in which words that are no override and belong to no flag are the items of one list.
+
+    Args:
+        key: Of the list.
+        arguments: After the name of the command.
+
+    Example:
+        >>> words_as_list("runs", ["a", "seed=1", "b b", "--config-dir", "conf"])
+        ['seed=1', '--config-dir', 'conf', "runs=['a','b b']"]
+    """
+    items, others = [], []
+    for before, word in zip(("", *arguments), arguments, strict=False):
+        override = word[:1] in ("-", "+") or (word[:1] == "~" and word[:2] != "~/") or "=" in word
+        is_item = before not in _WITH_VALUE and (not override or Path(word).exists())
+        (items if is_item else others).append(word)
+    return [*others, f"{key}=[{','.join(quoted(item) for item in items)}]"] if items else others
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

@@ -11,6 +11,7 @@ from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, p
 from arcvae.grid.settings import WHOLE_MODEL, model_problems
 from arcvae.training.findings import Finding
 from arcvae.training.measurement import Measurement
+from arcvae.training.page.parts import PagePart
 from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
@@ -191,6 +192,19 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         from arcvae.grid.operations.operator_figures import make_operators
 
         return make_operators(module.model, data, settings, training, folder)
+
+    def keep_for_page(self, module: GridModule, data: GridDataModule, folder: Path, seed: int) -> None:
+        """The prior that the explorer draws from."""
+        from arcvae.grid.page.explorer import keep_prior
+
+        keep_prior(module.model, data.splits["train"], folder, seed)
+
+    def page_parts(self, model: Codec, folder: Path | None) -> Sequence[PagePart]:
+        """The explorer, for codes of objects."""
+        from arcvae.grid.page.explorer import explorer_part
+
+        part = explorer_part(model, folder)
+        return () if part is None else (part,)
 
     def comparison_pictures(
         self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]

@@ -94,11 +94,11 @@ class SteadyWandbLogger(WandbLogger):
 
 
 def log_run_files(trainer: Trainer, folder: Path) -> None:
-    """Log the checkpoints, exports and records of a finished run to W&B as artifacts.
+    """Log the checkpoints, exports, records and the page of a finished run to W&B as artifacts.
 
     Two versions of ``checkpoint-RUN``, with the aliases ``best`` and ``latest``, and ``exports-RUN`` with both.
     """
-    exports = [path for path in folder.iterdir() if path.suffix in (".pth", ".safetensors", ".json")]
+    exports = [path for path in folder.iterdir() if path.suffix in (".pth", ".safetensors", ".json", ".html")]
     sets = (
         (f"checkpoint-{folder.name}", "model", [folder / "checkpoints" / "best.ckpt"], ["best"]),
         (f"checkpoint-{folder.name}", "model", [folder / "checkpoints" / "last.ckpt"], ["latest"]),

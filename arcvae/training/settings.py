@@ -77,6 +77,7 @@ SETTINGS: Final = Settings(
         "monitor_mode": _MODE,
         "plugins": ListOf(Text()),
         "tags": ListOf(Text()),
+        "report": Flag(),
         "accelerator": _ACCELERATOR,
         "data.path": Text(optional=True),
         "data.corpus_seed": SEED,

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from arcvae.errors import CheckpointError, ConfigError
 from arcvae.training.findings import Finding, mode_collapse
 from arcvae.training.measurement import Measurement
+from arcvae.training.page.parts import PagePart
 from arcvae.training.predictions import LeftOut, Prediction
 
 Value = float | list[float]
@@ -254,6 +255,13 @@ class Task(Generic[M, D]):
             Results for ``metrics.json``.
         """
         raise NotImplementedError
+
+    def keep_for_page(self, module: M, data: D, folder: Path, seed: int) -> None:
+        """Write into a run folder what :meth:`page_parts` needs beyond the exports."""
+
+    def page_parts(self, model: Any, folder: Path | None) -> Sequence[PagePart]:
+        """What the page of a model, as :func:`arcvae.load` returns it, has beyond that of any task."""
+        return ()
 
     def comparison_pictures(
         self, runs: Mapping[str, Sequence[Path]], records: Mapping[str, Sequence[Any]]

@@ -23,6 +23,8 @@ from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.identity import config_hash, differences, kept_versions
+from arcvae.app.jobs.report import page_of_run
+from arcvae.app.reported import PAGE
 from arcvae.errors import ArcvaeError, CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.weights import analyse_weights
@@ -86,8 +88,11 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
             record.write(folder)
             if not any((folder / "checkpoints").glob("*.ckpt")):  # with the first of them the link was made
                 link_latest(folder, Path(config["output_dir"]))
+            page = _write_page(run, config, folder) if config["report"] else None
             log_run_files(run.trainer, folder)
             _summarise(record, run, folder)
+            if page is not None:
+                log.info("Page        %s", page)
     return record
 
 
@@ -259,6 +264,17 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     pictures = any((folder / "checkpoints").glob("*.png"))
     log.info("%-11s %s", "Pictures" if pictures else "Checkpoints", folder / "checkpoints")
     log.info("Figures     %s", folder / "metrics.json")
+
+
+def _write_page(run: Run, config: Mapping[str, Any], folder: Path) -> Path | None:
+    """Write the page of a run; an error causes a warning only: the run is finished, and has its record."""
+    try:
+        run.task.keep_for_page(run.module, run.data, folder, config["seed"])
+        write_atomic(folder / PAGE, page_of_run(folder, config["plugins"]))
+    except Exception as error:
+        log.warning("There is no page of this run (%s: %s)", type(error).__name__, error)
+        return None
+    return folder / PAGE
 
 
 def _take_over(start: Path, folder: Path, output_dir: Path) -> None:

@@ -1,0 +1,368 @@
+// What a person sees of the explorer: it keeps a history of states, draws the present one, and answers to hands and keys.
+// A state is { code, grid, wrongs, steps, note }: the code, the grid that it should draw, and how it came from a start.
+
+const numbers = floats(DATA.numbers);
+const weights = Object.fromEntries(Object.entries(DATA.layout).map(([part, layout]) => [part, tensorsOf(layout, numbers)]));
+const model = makeModel(DATA.facts, weights);
+const { colors, gridSize, shapeNumbers, slots } = DATA.facts;
+const $ = (name) => document.getElementById(`explorer-${name}`);
+const painting = board($("grid"), DATA.palette), drawing = board($("drawn"), DATA.palette);
+const history = [];
+let now = -1, chosen = null, color = 1, cursor = [0, 0], grids = [], seed = 0, sliding = false;
+const ends = { from: null, to: null };
+
+const state = () => history[now];
+const say = (line) => { $("status").textContent = line; };
+function complain(line) {
+  $("problem").textContent = line;
+  $("problem").hidden = !line;
+}
+const attempt = (action) => {
+  try {
+    complain("");
+    action();
+  } catch (error) {
+    complain(error.message);
+  }
+};
+
+/** Cells of one list of objects, later ones on top, as a grid. */
+function painted(code) {
+  const grid = Array.from({ length: code.height }, () => new Array(code.width).fill(0));
+  for (const object of code.objects) {
+    for (const [y, x] of object.truth || model.cellsOf(object)) {
+      if (y >= 0 && y < code.height && x >= 0 && x < code.width) grid[y][x] = rint(object.color);
+    }
+  }
+  return grid;
+}
+
+function push(next, { replace = false } = {}) {
+  if (replace && now > 0) now -= 1;
+  history.splice(now + 1, history.length, { ...next, drawn: model.decode(next.code.objects, next.code.height, next.code.width) });
+  if (history.length > 200) history.shift();
+  now = history.length - 1;
+  if (!headsOf(next.code).includes(chosen)) chosen = headsOf(next.code)[0] ?? null;
+  render();
+}
+
+/** A grid as a person gave it: its code is found, and the program begins anew. */
+function begin(grid, line, options) {
+  const started = performance.now(), { objects, leftOut } = model.encode(grid);
+  const lost = leftOut ? `${leftOut} ${leftOut === 1 ? "object has" : "objects have"} no place in the code: too many, or too large.` : "";
+  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, steps: [], note: lost }, options);
+  say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.`);
+}
+const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+/** A code as it is: the program begins anew. */
+const beginCode = (code, note, options) => push({ code, grid: painted(code), steps: [], note }, options);
+
+const scope = () => (document.querySelector('input[name="explorer-scope"]:checked').value === "all" ? null : [chosen]);
+
+/** The code after a step, and its text. */
+function stepped(name, dy = 0, dx = 0, which = scope()) {
+  const { code } = state(), about = $("about").value, objects = objectsArgument(code, which);
+  const place = { dy: dy || null, dx: dx || null, objects }, turn = { about: about === "object" ? about : null, objects };
+  if (name === "translate") return [translate(code, dy, dx, which), stepText(name, [], place)];
+  if (name === "recolor") return [recolor(code, color, which), stepText(name, [color], { objects })];
+  if (name === "rotate") return [rotate(model, code, 90, about, which), stepText(name, [90], turn)];
+  if (name === "duplicate") {
+    const made = duplicate(code, dy, dx, which), room = Math.max(slots, code.objects.length);
+    return [made, stepText(name, [], { ...place, max_objects: made.objects.length > room ? made.objects.length : null })];
+  }
+  return [reflect(model, code, name === "reflect_x" ? "x" : "y", about, which), stepText(name, [], turn)];
+}
+
+function step(name, dy, dx, which) {
+  if (!state().code.objects.length) throw new Error("There is no object: paint one, or begin with another grid.");
+  if (name === "recolor" && !color) throw new Error("Colour 0 is the background; choose another in the palette.");
+  const [code, text] = stepped(name, dy, dx, which), steps = [...state().steps, { name, dy, dx, text, objects: text.match(/objects=[^)]*/)?.[0] }];
+  const [before, last] = steps.slice(-2);
+  if (name === "translate" && before !== last && before?.name === name && before.objects === last.objects) {
+    // Two moves of the same objects are one.
+    const [down, right] = [before.dy + dy, before.dx + dx], taken = which === undefined ? scope() : which;
+    const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, taken) });
+    steps.splice(-2, 2, ...(down || right ? [{ ...last, dy: down, dx: right, text: whole }] : []));
+  }
+  push({ code, grid: painted(code), steps, note: state().note });
+  say(text);
+}
+
+const programText = () => state().steps.map(({ text }) => text).join(" | ");
+
+function render() {
+  const { code, grid, drawn, note } = state(), wrong = [];
+  drawn.forEach((row, y) => row.forEach((cell, x) => { if (cell !== grid[y][x]) wrong.push([y, x]); }));
+  cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
+  painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
+  drawing.show(drawn, { wrong, outline: chosen === null ? [] : code.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf) });
+  $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : "Exact match";
+  $("match").className = wrong.length ? "wrong" : "exact";
+  $("note").textContent = note || "";
+  $("program").textContent = programText() || "(no steps yet)";
+  $("undo").disabled = now === 0;
+  $("redo").disabled = now === history.length - 1;
+  [$("rows").value, $("columns").value] = [code.height, code.width];
+  showObjects(code);
+  if (!sliding) showSliders(code);
+}
+
+const element = (tag, attributes = {}, ...children) => {
+  const made = Object.assign(document.createElement(tag), attributes);
+  made.append(...children);
+  return made;
+};
+
+function showObjects(code) {
+  const names = ["object", "row", "column", "colour", ...Array.from({ length: shapeNumbers }, (_, i) => `shape ${i + 1}`)];
+  const head = element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col", textContent: name }))));
+  const heads = headsOf(code), body = element("tbody");
+  code.objects.forEach((o, i) => {
+    const label = heads.indexOf(o.head) + (o.head === i ? "" : " (part)");
+    const pick = element("button", { type: "button", textContent: label });
+    pick.onclick = () => {
+      choose(o.head);
+      $("objects").querySelectorAll("button")[i].focus();  // the table is a new one
+    };
+    pick.setAttribute("aria-label", `Choose object ${label}`);
+    const swatch = element("span", { className: "swatch" });
+    swatch.style.background = DATA.palette[rint(o.color)];
+    const cells = [o.row.toFixed(1), o.column.toFixed(1), [swatch, ` ${o.color}`], ...o.shape.map((v) => v.toFixed(2))];
+    const row = element("tr", {}, element("th", { scope: "row" }, pick), ...cells.map((cell) => element("td", {}, ...[cell].flat())));
+    if (o.head === chosen) row.setAttribute("aria-current", "true");
+    body.append(row);
+  });
+  $("objects").replaceChildren(head, body);
+}
+
+/** Sliders of the first part of the chosen object; what they make is a new start, for no operation makes it. */
+function showSliders(code) {
+  const fields = $("sliders"), object = code.objects[chosen];
+  fields.replaceChildren(fields.firstElementChild);
+  fields.disabled = !object;
+  if (!object) return;
+  const add = (name, value, low, high, size, change) => {
+    const input = element("input", { type: "range", min: low, max: high, step: size, value });
+    const shown = element("output", { textContent: Number(value).toFixed(size < 1 ? 2 : 1) });
+    input.oninput = () => {
+      shown.textContent = Number(input.value).toFixed(size < 1 ? 2 : 1);
+      const objects = state().code.objects.map((o, i) => (i === chosen ? change(o, Number(input.value)) : o));
+      const again = sliding;
+      sliding = true;
+      beginCode({ ...state().code, objects }, "Changed by a slider: the program begins here.", { replace: again });
+    };
+    input.onchange = () => { sliding = false; };
+    fields.append(element("label", {}, name, input, shown));
+  };
+  const half = (place) => rint(2 * place) % 2 / 2;
+  add("row", object.row, half(object.row), code.height - 1 + half(object.row), 1, (o, value) => moved(o, value, o.column, 0));
+  add("column", object.column, half(object.column), code.width - 1 + half(object.column), 1, (o, value) => moved(o, o.row, value, 0));
+  add("colour", object.color, 1, colors - 1, 1, (o, value) => ({ ...o, color: value }));
+  object.shape.forEach((value, k) => add(`shape ${k + 1}`, value, -4, 4, 0.02, (o, changedTo) =>
+    ({ ...o, shape: o.shape.map((old, i) => (i === k ? changedTo : old)), truth: null })));
+}
+
+function choose(head) {
+  [chosen, sliding] = [head, false];
+  render();
+  say(chosen === null ? "" : `Object ${headsOf(state().code).indexOf(head)} of colour ${state().code.objects[head].color}.`);
+}
+
+function goTo(index) {
+  [now, sliding] = [Math.max(0, Math.min(history.length - 1, index)), false];
+  if (!headsOf(state().code).includes(chosen)) chosen = headsOf(state().code)[0] ?? null;
+  render();
+  say(`Step ${now} of ${history.length - 1}.`);
+}
+
+/** Give one cell the colour of the palette. */
+function paint([y, x], options) {
+  const { grid } = state();
+  if (grid[y]?.[x] === undefined || grid[y][x] === color) return false;
+  begin(grid.map((row, b) => (b === y ? row.map((old, a) => (a === x ? color : old)) : row)), "Painted", options);
+  return true;
+}
+
+function offer(found) {
+  grids = found;
+  $("source").replaceChildren(...found.map(({ name }) => element("option", { textContent: name })));
+  begin(found[0].grid, found[0].name);
+}
+
+function setColor(value) {
+  color = value;
+  [...$("palette").children].forEach((button, i) => {
+    button.setAttribute("aria-checked", String(i === value));
+    button.tabIndex = i === value ? 0 : -1;
+  });
+}
+
+// Hands and keys
+
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const MOVES = { up: [-1, 0], down: [1, 0], left: [0, -1], right: [0, 1] };
+
+for (let value = 0; value < colors; value++) {
+  const button = element("button", { type: "button", textContent: value, onclick: () => setColor(value) });
+  button.setAttribute("role", "radio");
+  button.setAttribute("aria-label", `Colour ${value}${value ? "" : ", background"}`);
+  button.style.background = DATA.palette[value];
+  button.style.color = [0, 1, 6, 9].includes(value) ? "#fff" : "#000";
+  $("palette").append(button);
+}
+$("palette").onkeydown = (event) => {
+  const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!way) return;
+  event.preventDefault();
+  setColor((color + way + colors) % colors);
+  $("palette").children[color].focus();
+};
+
+let stroke = false, drag = null;
+painting.canvas.onpointerdown = (event) => {
+  painting.canvas.setPointerCapture(event.pointerId);
+  cursor = painting.cellAt(event);
+  stroke = true;
+  attempt(() => { if (!paint(cursor)) stroke = "new"; });
+};
+painting.canvas.onpointermove = (event) => {
+  // One stroke is one step of the history.
+  if (stroke) attempt(() => { if (paint(painting.cellAt(event), { replace: stroke === true })) stroke = true; });
+};
+painting.canvas.onpointerup = painting.canvas.onpointercancel = () => { stroke = false; };
+painting.canvas.onkeydown = (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const way = ARROWS[event.key], { height, width } = state().code;
+  if (way) cursor = [Math.max(0, Math.min(height - 1, cursor[0] + way[0])), Math.max(0, Math.min(width - 1, cursor[1] + way[1]))];
+  else if (event.key === " " || event.key === "Enter") attempt(() => paint(cursor));
+  else if (/^\d$/.test(event.key) && Number(event.key) < colors) setColor(Number(event.key));
+  else return;
+  event.preventDefault();
+  render();
+  if (way) say(`Row ${cursor[0]}, column ${cursor[1]}, colour ${state().grid[cursor[0]][cursor[1]]}.`);
+};
+painting.canvas.onfocus = painting.canvas.onblur = () => render();
+
+drawing.canvas.onpointerdown = (event) => {
+  const [y, x] = drawing.cellAt(event), { code } = state();
+  const hit = code.objects.findLast((o) => model.cellsOf(o).some(([b, a]) => b === y && a === x));
+  if (!hit) return;
+  drawing.canvas.setPointerCapture(event.pointerId);
+  choose(hit.head);
+  drag = { from: [y, x], way: [0, 0] };
+};
+drawing.canvas.onpointermove = (event) => {
+  if (!drag) return;
+  const [y, x] = drawing.cellAt(event), { code } = state();
+  drag.way = [y - drag.from[0], x - drag.from[1]];
+  const moving = translate(code, ...drag.way, [chosen]);
+  drawing.show(model.decode(moving.objects, code.height, code.width), {
+    outline: moving.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf),
+  });
+};
+drawing.canvas.onpointerup = () => {
+  const way = drag?.way;
+  drag = null;
+  if (way && (way[0] || way[1])) attempt(() => step("translate", ...way, [chosen]));
+  else render();
+};
+drawing.canvas.onpointercancel = () => {
+  drag = null;
+  render();
+};
+drawing.canvas.onkeydown = (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const heads = headsOf(state().code), place = heads.indexOf(chosen), key = event.key.toLowerCase();
+  if (ARROWS[event.key]) attempt(() => step("translate", ...ARROWS[event.key], scope()));
+  else if ((key === "n" || key === "p") && heads.length) choose(heads[(place + (key === "n" ? 1 : heads.length - 1)) % heads.length]);
+  else return;
+  event.preventDefault();
+};
+
+document.querySelectorAll("#explorer [data-step]").forEach((button) => {
+  const name = button.dataset.step;
+  button.onclick = () => attempt(() => {
+    if (MOVES[name]) step("translate", ...MOVES[name]);
+    else if (name === "duplicate") step(name, 2, 2);
+    else step(name, 0, 0);
+  });
+});
+$("undo").onclick = () => goTo(now - 1);
+$("redo").onclick = () => goTo(now + 1);
+document.getElementById("explorer").addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.target.tagName === "TEXTAREA") return;
+  const key = event.key.toLowerCase();
+  if (key !== "z" && key !== "y") return;
+  event.preventDefault();
+  goTo(now + (key === "y" || event.shiftKey ? 1 : -1));
+});
+
+$("source").onchange = () => attempt(() => begin(grids[$("source").selectedIndex].grid, grids[$("source").selectedIndex].name));
+$("draw").onclick = () => attempt(() => {
+  seed += 1;
+  const code = drawCode(model, weights.prior || null, seed);
+  beginCode(code, weights.prior ? "" : "From N(0, I): no prior was fitted to the codes of a corpus, so shapes may be odd.");
+  say(`Draw ${seed}: ${count(code.objects.length, "object")}.`);
+});
+$("clear").onclick = () => attempt(() => {
+  const [height, width] = [$("rows"), $("columns")].map((input) => Number(input.value));
+  const whole = (side) => Number.isInteger(side) && side >= 1 && side <= LARGEST_SIDE;
+  if (!whole(height) || !whole(width)) throw new Error(`A grid has 1 to ${LARGEST_SIDE} rows and columns.`);
+  begin(Array.from({ length: height }, () => new Array(width).fill(0)), "Empty grid");
+});
+$("paste").onclick = () => attempt(() => offer(readGrids($("text").value, colors)));
+$("file").onchange = async () => {
+  const [file] = $("file").files;
+  if (!file) return;
+  const large = sizeProblem(file.size), text = large ? "" : await file.text();
+  attempt(() => {
+    if (large) throw new Error(`${file.name}: ${large}`);
+    offer(readGrids(text, colors));
+  });
+  $("file").value = "";
+};
+
+for (const end of ["from", "to"]) {
+  $(end).onclick = () => attempt(() => {
+    ends[end] = state().code;
+    const there = ["from", "to"].map((name) => `${name === "from" ? "start" : "end"}: ${ends[name] ? count(headsOf(ends[name]).length, "object") : "none yet"}`);
+    $("ends").textContent = there.join(", ");
+    $("walk").disabled = !(ends.from && ends.to);
+    if (end === "from") $("walk").value = 0;
+    if (ends.from && ends.to && (ends.from.height !== ends.to.height || ends.from.width !== ends.to.width)) {
+      $("walk").disabled = true;
+      throw new Error("Start and end are grids of different sizes; choose two of the same size.");
+    }
+  });
+}
+let walking = false;
+$("walk").oninput = () => {
+  const again = walking;
+  walking = true;
+  beginCode(between(ends.from, ends.to, Number($("walk").value), 12), `On the way: ${Math.round(100 * $("walk").value)} %.`, { replace: again });
+};
+$("walk").onchange = () => { walking = false; };
+
+/** What a button saves: name and text of a file. */
+function saved(what) {
+  const { code, grid } = state();
+  if (what === "program") return ["program.txt", `${programText()}\n`];
+  if (what === "grid") return ["grid.json", `[${grid.map((row) => `[${row.join(", ")}]`).join(",\n ")}]\n`];
+  const rows = code.objects.map((o) => [o.row, o.column, o.color, ...o.shape]);
+  return ["code.json", `${JSON.stringify({ size: [code.height, code.width], numbers: rows, part_of: code.objects.map((o) => o.head) })}\n`];
+}
+document.querySelectorAll("#explorer [data-save]").forEach((button) => {
+  button.onclick = () => {
+    const [name, text] = saved(button.dataset.save);
+    const link = element("a", { download: name, href: URL.createObjectURL(new Blob([text], { type: "application/octet-stream" })) });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    say(`Saved ${name}.`);
+  };
+});
+
+setColor(1);
+offer(DATA.examples.map((grid, i) => ({ name: `example ${i + 1}`, grid })));
+// For the console of the browser: explorer.model.decode(objects, height, width), explorer.state().
+window.explorer = { model, state, readGrids };
