@@ -69,6 +69,13 @@ class MfccNet(nn.Module):
         # Channels last in memory: 1.3 times faster to train on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def head(self) -> nn.Linear | CosineHead:
+        """The last layer: features ``(N, F)`` to logits ``(N, C)``."""
+        last = self.classifier[-1]
+        assert isinstance(last, nn.Linear | CosineHead)
+        return last
+
     def normalise_by(self, mean: Tensor, deviation: Tensor) -> None:
         """Set the statistics of the train split, each ``(channels, 20, 1)``; ``deviation`` > 0."""
         self.mean.copy_(mean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from arcvae.imbalance.settings import COSINES, DENSE, alpha_problem
+from arcvae.imbalance.settings import COSINES, DENSE, REBALANCINGS, alpha_problem
 from arcvae.io.settings import Choice, ListOf, Number, Settings, Text, is_count, value_at
 
 HEADS: Final = ("linear", "cosine")
@@ -83,6 +83,7 @@ SETTINGS: Final = Settings(
         "model.hidden": _WIDTH,
         "model.dropout": Number(0, 0.99),
         "model.head": Choice(HEADS),
+        "rebalance": Choice(REBALANCINGS, optional=True),
         "model.scale": Number(0, 1000, above=True),
     },
     checks=(check_clips, check_alpha, check_loss),

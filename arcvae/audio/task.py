@@ -12,7 +12,7 @@ from arcvae.training.task import Results, Task, Value
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked before
     from arcvae.audio.classifier import ClipClassifier
-    from arcvae.audio.corpus.data import AudioDataModule  # noqa: F401 (named in the base class)
+    from arcvae.audio.corpus.data import AudioDataModule
     from arcvae.audio.module import AudioModule
 
 HEAD = 200
@@ -33,6 +33,7 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
     name = "clips"
     sample_unit = "clips"
     element_unit = "clips"
+    study_settings = ("rebalance",)
     further_names = ("f1_head", "f1_middle", "f1_tail", "minority_recall")
     # Not balanced accuracy: with four species, predicting the same one always scores 0.25.
     collapse_metrics = ("predicted_majority_share", "minority_recall")
@@ -69,6 +70,17 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
             "f1_tail": f1[counts < TAIL].nanmean().item(),
             "minority_recall": recall[torch.arange(len(counts)) != counts.argmax()].nanmean().item(),
         }
+
+    def study(
+        self, module: AudioModule, data: AudioDataModule, split: str, results: Mapping[str, Value], *,
+        limit: int, adjustment: Mapping[str, Any], seed: int, folder: Path, **settings: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The last layer mended for rare species, if that is asked for; see :func:`arcvae.audio.study.study`."""
+        from arcvae.audio.study import study
+
+        if (rebalancing := settings.get("rebalance")) is None:
+            return {}
+        return study(module, data, split, limit=limit, seed=seed, rebalancing=rebalancing)
 
     def exports(self, module: AudioModule) -> dict[str, dict[str, Any]]:
         """The network, normalisation included."""

@@ -19,6 +19,9 @@ DENSE: Final = ("dice", "lovasz", "tversky")
 COSINES: Final = ("ldam",)
 """Losses whose margins are in units of the cosine between a feature and a class, and that need such logits."""
 
+REBALANCINGS: Final = ("tau_norm", "lws", "crt")
+"""Ways to mend the last layer of a trained classifier; see :mod:`arcvae.imbalance.rebalancing`."""
+
 _FACTOR = Number(0, 1e6)
 
 

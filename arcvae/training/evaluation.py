@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +15,13 @@ from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
+from arcvae.imbalance.temperature import fit_temperature, spread
 from arcvae.training.findings import Finding
 from arcvae.training.module import ImbalanceModule, StepOutput
 from arcvae.training.task import Results, Value
+
+_ELEMENTS: Final = 20_000
+"""Elements of each batch that a temperature is fitted to, at most."""
 
 
 def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
@@ -44,6 +48,37 @@ def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iter
     return {"tau": tuner.compute(), "class_counts": numbers, "metric": task.adjustment_metric, "tuned_on": "val"}
 
 
+def tune_temperature(module: ImbalanceModule, loader: Iterable[Any]) -> float:
+    """The temperature at which the model is as sure of the validation split as it is right about it.
+
+    Args:
+        module: Trained.
+        loader: Batches of the validation split; of each, some thousand elements at even distances are looked at.
+    """
+    logits, targets = [], []
+    for output in _outputs(module, loader):
+        classes, target = output.logits.movedim(1, -1).flatten(0, -2), output.target.flatten()
+        valid = valid_elements(target, module.task.ignore_index)
+        if valid is not None:
+            classes, target = classes[valid], target[valid]
+        some = spread(len(target), _ELEMENTS).to(target.device)
+        logits.append(classes[some].float().cpu())
+        targets.append(target[some].cpu())
+    return fit_temperature(torch.cat(logits), torch.cat(targets))
+
+
+class Rule(NamedTuple):
+    """How logits become decisions.
+
+    Args:
+        tau: Strength of the logit adjustment; 0 is the plain argmax.
+        temperature: What logits are divided by, which changes how sure a decision is.
+    """
+
+    tau: float = 0.0
+    temperature: float = 1.0
+
+
 @dataclass(frozen=True)
 class Decided:
     """Decisions on a split compared with its targets, over all processes of a distributed run."""
@@ -68,19 +103,21 @@ class Decided:
 
 
 class _Decisions:
-    """Accumulates the decisions at one tau."""
+    """Accumulates the decisions of one rule."""
 
-    def __init__(self, module: ImbalanceModule, log_prior: Tensor, tau: float) -> None:
+    def __init__(self, module: ImbalanceModule, log_prior: Tensor, rule: Rule) -> None:
         task = module.task
         self.background, self.ignore_index = task.background, task.ignore_index
-        self.log_prior, self.tau = log_prior, tau
+        self.log_prior, self.rule = log_prior, rule
         self.metrics = ClassificationMetrics(module.num_classes, task.background, ignore_index=task.ignore_index)
         self.metrics.to(module.device)
         kinds = ("all",) if task.background is None else ("all", "objects")
         self.calibrations = {kind: Calibration().to(module.device) for kind in kinds}
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        confidence, decision = adjust_logits(logits, self.log_prior, self.tau).softmax(1).max(1)
+        confidence, decision = (
+            (adjust_logits(logits, self.log_prior, self.rule.tau) / self.rule.temperature).softmax(1).max(1)
+        )
         hit, valid = decision == target, valid_elements(target, self.ignore_index)
         self.metrics.update(decision, target)
         self.calibrations["all"].update(confidence, hit, valid)
@@ -95,18 +132,18 @@ class _Decisions:
         )
 
 
-def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float], log_prior: Tensor) -> list[Decided]:
-    """Classify every element of a split, once for each tau of the logit adjustment.
+def decide(module: ImbalanceModule, loader: Iterable[Any], rules: Iterable[Rule], log_prior: Tensor) -> list[Decided]:
+    """Classify every element of a split, once by each rule.
 
     In a distributed run every process has to call this with its share of the split; all get the same metrics.
 
     Args:
         module: Trained.
         loader: Batches of the split.
-        taus: Strengths of the logit adjustment; 0 is the plain argmax.
+        rules: How to decide.
         log_prior: ``(C,)``, nats; see :func:`arcvae.imbalance.logit_adjustment.log_prior`.
     """
-    found = [_Decisions(module, log_prior, tau) for tau in taus]
+    found = [_Decisions(module, log_prior, rule) for rule in rules]
     for output in _outputs(module, loader):
         for decisions in found:
             decisions.update(output.logits, output.target)

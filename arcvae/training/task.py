@@ -170,6 +170,10 @@ class Task(Generic[M, D]):
             seed: Seed of all random draws.
             folder: Existing folder.
             **settings: Those named in :attr:`study_settings`; others that are not null have been refused before.
+
+        Returns:
+            Results for ``metrics.json``; and under ``exports``, if there are any, state dicts of changed models, as
+            :meth:`exports` returns them, which are written into the folder.
         """
         return {}
 

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.tau_tuner import TAUS
-from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.report import baseline
 from tests.training.tiny import PADDING, BackgroundTask, PaddedTask, TinyData, TinyModule, TinyTask, build, trainer
 
@@ -94,7 +94,7 @@ def test_decisions_equal_scikit_learn_over_the_elements_that_count(
 ) -> None:
     module, data = trained
     logits, target = elements(module, data, "test")
-    _, found = decide(module, data.test_dataloader(), [1.0, tau], log_prior(data.class_counts))
+    _, found = decide(module, data.test_dataloader(), [Rule(1.0), Rule(tau)], log_prior(data.class_counts))
     decided = decisions(logits, data.class_counts, tau)
     results = found.results(module)
     assert results["accuracy"] == pytest.approx(accuracy_score(target, decided))
@@ -115,7 +115,7 @@ def test_decisions_equal_scikit_learn_over_the_elements_that_count(
 
 def test_plain_argmax_repeats_the_results_of_the_test(trained: tuple[TinyModule, TinyData]) -> None:
     module, data = trained
-    (found,) = decide(module, data.test_dataloader(), [0.0], log_prior(data.class_counts))
+    (found,) = decide(module, data.test_dataloader(), [Rule()], log_prior(data.class_counts))
     for name, value in found.found.items():
         assert module.results["test"][name] == pytest.approx(value, nan_ok=True), name
 
@@ -157,7 +157,7 @@ def test_evaluation_leaves_the_mode_of_the_module_as_it_was() -> None:
     module, data = build(), TinyData()
     for training in (True, False):
         module.train(training)
-        decide(module, data.val_dataloader(), [0.0], log_prior([1, 1, 1]))
+        decide(module, data.val_dataloader(), [Rule()], log_prior([1, 1, 1]))
         assert module.training is training
     assert all(parameter.grad is None for parameter in module.parameters())
 

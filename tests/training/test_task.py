@@ -15,7 +15,7 @@ from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError
 from arcvae.grid.task import GridTask
 from arcvae.imbalance.logit_adjustment import log_prior
-from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.report import baseline
 from arcvae.training.task import Results, Task
 from tests.training.tiny import BackgroundTask, TinyData, TinyTask, build, trainer
@@ -35,7 +35,7 @@ def test_task_with_nothing_but_a_module_trains_and_is_judged(tmp_path: Path) -> 
     adjustment = tune_adjustment(module, data.val_dataloader(), data.class_counts)
     assert adjustment["metric"] == "f1_macro"
     taus = [0.0, adjustment["tau"]]
-    plain, adjusted = decide(module, data.val_dataloader(), taus, log_prior(data.class_counts))
+    plain, adjusted = decide(module, data.val_dataloader(), [Rule(tau) for tau in taus], log_prior(data.class_counts))
     assert adjusted.results(module)["f1_macro"] >= plain.results(module)["f1_macro"]  # type: ignore[operator]
     assert module.task.exports(module) == {}
     assert module.task.comparison_pictures({}, {}) == {}
@@ -84,7 +84,7 @@ def test_metrics_bear_the_names_of_the_task_everywhere(tmp_path: Path) -> None:
     fit.fit(module, data)
     adjustment = tune_adjustment(module, data.val_dataloader(), data.class_counts)
     assert adjustment["metric"] == "f1_macro"  # its general name
-    (decided,) = decide(module, data.val_dataloader(), [0.0], log_prior(data.class_counts))
+    (decided,) = decide(module, data.val_dataloader(), [Rule()], log_prior(data.class_counts))
     trivial = baseline(module, data.targets("val"), data.class_counts)
     for results in (module.results["val"], decided.results(module), trivial, dict.fromkeys(module.result_names())):
         assert {"pixel_accuracy", "fidelity"} <= results.keys()

@@ -22,8 +22,9 @@ from arcvae.app.restore import Restored, restore
 from arcvae.app.shipped import model_at
 from arcvae.errors import ConfigError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
+from arcvae.io.exports import write_exports
 from arcvae.io.files import write_atomic, write_json
-from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment, tune_temperature
 from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
 from arcvae.training.report import baseline, table
 from arcvae.training.run_folder import held_run_folder
@@ -68,6 +69,10 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
             model.module, model.data, split, figures[split],
             limit=limit, adjustment=figures["logit_adjustment"], seed=config["seed"], folder=folder, **settings,
         )  # fmt: skip
+        if changed := study.pop("exports", None):
+            facts = {key: model.config[key] for key in ("task", "model")}
+            facts |= {"class_names": list(model.data.class_names), "preprocessing": model.data.preprocessing}
+            write_exports(folder, changed, {**facts, "version": arcvae.__version__}, model.task.main_export)
         record = {
             **origin(model, checkpoint, shown, command),
             "split": split,
@@ -134,17 +139,20 @@ def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str,
     results = module.results["test"]
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), model.counts)
     tau = adjustment["tau"]
-    plain, adjusted = decide(module, data.evaluation_loader(split, limit), (0.0, tau), log_prior(model.counts))
+    temperature = tune_temperature(module, data.evaluation_loader("val"))
+    rules = Rule(), Rule(tau), Rule(temperature=temperature)
+    plain, adjusted, scaled = decide(module, data.evaluation_loader(split, limit), rules, log_prior(model.counts))
     verdict, findings = assess(module, results, tau)
     return {
         split: results | plain.calibration_errors,
         "adjusted": adjusted.results(module),
         "baseline": baseline(module, data.targets(split)[:limit], model.counts),
         "logit_adjustment": adjustment,
+        "temperature": {"temperature": temperature, "tuned_on": "val"} | scaled.calibration_errors,
         "confusion": plain.confusion,
         "calibration_curves": {
             f"{which}, {name}": {"curve": found.curve(), "error": found.error}
-            for which, decided in (("argmax", plain), ("adjusted", adjusted))
+            for which, decided in (("argmax", plain), ("adjusted", adjusted), ("temperature", scaled))
             for name, found in decided.calibrations.items()
         },
         "verdict": verdict,
@@ -198,9 +206,14 @@ def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) ->
 def _summarise(model: Restored, record: Mapping[str, Any], split: str, folder: Path) -> None:
     """The table, what the study found, and what stands out."""
     columns = {split: record[split], "adjusted": record["adjusted"]}
-    columns |= {name: record[name] for name in ("refined",) if name in record}
+    columns |= {name: record[name] for name in ("refined", "rebalanced") if name in record}
     columns[model.task.trivial_name] = record["baseline"]
     log.info("\n%s", table(columns, (*model.task.headline, "calibration_error")))
+    temperature = record["temperature"]
+    log.info(
+        "At a temperature of %.3f, tuned on val, the calibration error is %.4f",
+        temperature["temperature"], temperature["calibration_error"],
+    )  # fmt: skip
     for name, value in record.get("likelihood", {}).items():
         log.info("%s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
     for finding in record["findings"]:

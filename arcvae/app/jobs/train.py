@@ -35,7 +35,7 @@ from arcvae.io.stamp import require_resumable
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.checkpoint import model_checkpoint
-from arcvae.training.evaluation import assess, decide, tune_adjustment
+from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.loggers import log_run_files
 from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
@@ -173,7 +173,7 @@ def _finish(
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
-    (adjusted,) = decide(module, data.evaluation_loader(split), [adjustment["tau"]], log_prior(run.counts))
+    (adjusted,) = decide(module, data.evaluation_loader(split), [Rule(adjustment["tau"])], log_prior(run.counts))
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
