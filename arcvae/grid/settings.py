@@ -173,6 +173,20 @@ def check_loss(config: Mapping[str, Any]) -> list[str]:
     return [f"loss.name={name} has margins between cosines, which no model of grids gives; use loss=vs"]
 
 
+def check_sampler(config: Mapping[str, Any]) -> list[str]:
+    """Grids that are made for a step cannot be drawn from the train split as well."""
+    sampler, power = value_at(config, "data.sampler"), value_at(config, "data.shape_power")
+    if sampler in (None, "instance"):
+        return []
+    fresh = value_at(config, "data.fresh") is True
+    if not fresh and power is None:
+        return []
+    made = "data.fresh=true" if fresh else f"data.shape_power={power}"
+    return [
+        f"data.sampler={sampler} draws grids of the train split, but {made} makes new ones; set data.sampler=instance"
+    ]
+
+
 def check_demonstrations(config: Mapping[str, Any]) -> list[str]:
     """The fewest demonstrations of a task are not more than the most."""
     fewest, most = config.get("min_demonstrations"), config.get("max_demonstrations")
@@ -268,7 +282,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.num_samples": Number(1, 1000, integer=True),
         "callbacks.*.num_codes": Number(1, 1e6, integer=True),
     },
-    checks=(check_phases, check_prior, check_alpha, check_loss, check_model, check_demonstrations),
+    checks=(check_phases, check_prior, check_alpha, check_loss, check_sampler, check_model, check_demonstrations),
     builds=(
         "arcvae.grid.models.",
         "arcvae.grid.corpus.data.GridDataModule",

@@ -14,6 +14,10 @@ Reduction = Literal["sum", "mean"]
 REDUCTIONS: Final[tuple[str, ...]] = get_args(Reduction)
 """How a loss is reduced; see :class:`arcvae.imbalance.losses.ImbalanceLoss`."""
 
+SAMPLERS: Final[Mapping[str, tuple[float, float]]] = {
+    "instance": (1.0, 1.0), "square_root": (0.5, 0.5), "balanced": (0.0, 0.0), "progressive": (1.0, 0.0),
+}  # fmt: skip
+"""Samplers, with the power of the class counts at the start and at the end; see :mod:`arcvae.imbalance.sampling`."""
 DENSE: Final = ("dice", "lovasz", "tversky")
 """Losses that compare regions, and need a target with many elements to a sample."""
 COSINES: Final = ("ldam",)

@@ -20,9 +20,15 @@ RENAMED: Final[Mapping[str, str]] = {
 """Targets of configs, former to present."""
 
 NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "arcvae.grid.corpus.data.GridDataModule": {"generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0},
+    "arcvae.audio.corpus.data.AudioDataModule": {"sampler": "instance"},
+    "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0},
+    "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0},
+    "arcvae.grid.corpus.data.GridDataModule": {
+        "generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0, "sampler": "instance",
+    },
     "arcvae.grid.models.objects.ObjectsVAE": {"mean_share": 0.0},
-}
+    "arcvae.imbalance.losses.make_loss": {"defer": 0.0},
+}  # fmt: skip
 """Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""
 
 TASK_OF_PART: Final[Mapping[str, str]] = {
