@@ -52,8 +52,8 @@ TYPED: dict[str, tuple[str, list[str], str]] = {
         "train", ["experiment=audio_cnn", "loss=dice"], "use (loss=balanced_softmax)"),
     "loss.name={} has margins between cosines, and the head is linear; set model.head=cosine": (
         "train", ["experiment=audio_cnn", "loss=ldam"], "set (model.head=cosine)"),
-    "loss.name={} has margins between cosines, which no model of grids gives; use loss=vs": (
-        "train", ["loss=ldam"], "use (loss=vs)"),
+    "loss.name={} has margins between cosines, which {} does not give; use loss=vs": (
+        "train", ["model=spatial", "loss=ldam"], "use (loss=vs)"),
     "data.sampler={} draws grids of the train split, but {} makes new ones; set data.sampler=instance": (
         "train", ["data.sampler=balanced", "data.fresh=true"], "set (data.sampler=instance)"),
     " (did you mean {}?)": ("train", ["los.gamma=1"], r"did you mean (loss\.gamma)\?"),

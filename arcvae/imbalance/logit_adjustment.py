@@ -8,8 +8,8 @@ the validation split (:class:`~arcvae.imbalance.tau_tuner.TauTuner`).
 
 The same holds for what else favours rare classes in training. The logits of ``loss=logit_adjusted`` are too high by
 ``-tau log pi``, those of ``balanced_softmax`` by that with tau 1, and samplers that draw class j like ``n_j ** q`` have
-the effect of weights with s = 1 - q: adjusted with that tau, the probabilities are those of the frequencies in the train
-split again. Without it the calibration error and the likelihood of such a model are bad by construction, and the plain
+the effect of weights with s = 1 - q: adjusted with that tau, the probabilities are those of the train split again.
+Without it the calibration error and the likelihood of such a model are bad by construction, and the plain
 argmax is what these losses are for. For ``vs``, ``ldam``, Dice, Tversky and Lovász there is no such tau: what is tuned
 improves decisions, and makes no likelihood of them.
 
