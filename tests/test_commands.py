@@ -104,7 +104,7 @@ def test_two_processes_see_each_test_grid_once(tmp_path: Path) -> None:
     # 7 test grids for two processes: Lightning's own sampler would show one of them twice.
     grids = np.random.default_rng(0).integers(0, 10, (40, 16, 16)).astype(np.uint8)
     corpus = save_arrays(tmp_path / "c.npz", train=grids[:24], val=grids[24:33], test=grids[33:])
-    command = ["-m", "arcvae.train", f"data.path={corpus}", *FAST, "data.eval_batch_size=2"]
+    command = ["-m", "arcvae.train", f"data.path={corpus}", *FAST, "data.eval_batch_size=2", "data.sampler=progressive"]
     done = python(*command, "+trainer.strategy=ddp", "trainer.devices=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.glob("outputs/train/*/metrics.json")

@@ -230,8 +230,8 @@ def run_in(folder: Path, *arguments: str) -> None:
 
 def test_contributing_names_two_files_and_a_test_for_a_loss_and_for_a_model() -> None:
     assert sorted(contributions()) == [
-        "arcvae/grid/models/dense.py", "arcvae/imbalance/losses.py", "conf/loss/capped.yaml", "conf/model/dense.yaml",
-        "tests/grid/models/test_dense.py", "tests/imbalance/test_losses.py",
+        "arcvae/grid/models/dense.py", "arcvae/imbalance/element_losses.py", "conf/loss/capped.yaml",
+        "conf/model/dense.yaml", "tests/grid/models/test_dense.py", "tests/imbalance/test_losses.py",
     ]  # fmt: skip
     assert all((ROOT / path).exists() == path.endswith("losses.py") for path in contributions())
 

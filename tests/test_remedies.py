@@ -44,6 +44,18 @@ TYPED: dict[str, tuple[str, list[str], str]] = {
     "loss.class_weights={}: the loss {} is over a whole {} and takes no class weights; set loss.class_weights=none": (
         "train", ["plugins=[whole]", "loss=cross_entropy", "loss.name=whole", "loss.class_weights=inverse"],
         "set (loss.class_weights=none)"),
+    "loss.defer={} begins with class weights when loss.fade={} has ended them; set loss.fade=0": (
+        "train", ["loss=option_b", "loss.defer=0.8", "loss.fade=0.5"], "set (loss.fade=0)"),
+    "loss.defer={} defers class weights, but there are none; set loss.class_weights=balanced": (
+        "train", ["loss.defer=0.8"], "set (loss.class_weights=balanced)"),
+    "loss.name={} compares regions, and a clip has one label; use loss=balanced_softmax": (
+        "train", ["experiment=audio_cnn", "loss=dice"], "use (loss=balanced_softmax)"),
+    "loss.name={} has margins between cosines, and the head is linear; set model.head=cosine": (
+        "train", ["experiment=audio_cnn", "loss=ldam"], "set (model.head=cosine)"),
+    "loss.name={} has margins between cosines, which {} does not give; use loss=vs": (
+        "train", ["model=spatial", "loss=ldam"], "use (loss=vs)"),
+    "data.sampler={} draws grids of the train split, but {} makes new ones; set data.sampler=instance": (
+        "train", ["data.sampler=balanced", "data.fresh=true"], "set (data.sampler=instance)"),
     " (did you mean {}?)": ("train", ["los.gamma=1"], r"did you mean (loss\.gamma)\?"),
     "{} is not among the keys of this config; to add it for {}, write +{}={}": (
         "train", ["trainer.strategy=ddp"], r"write (\+trainer\.strategy=ddp)"),

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arcvae.audio.features.mfcc import MfccSettings
-from arcvae.audio.settings import HEADS
-from arcvae.imbalance.cosine_head import CosineHead
+from arcvae.imbalance.cosine_head import CosineHead, cosine_scale
 
 _COEFFICIENTS = MfccSettings.n_mfcc
 
@@ -45,8 +44,6 @@ class MfccNet(nn.Module):
         head: str, scale: float,
     ) -> None:  # fmt: skip
         super().__init__()
-        if head not in HEADS:
-            raise ValueError(f"head={head} must be one of {', '.join(HEADS)}")
         self.num_classes, self.channels = num_classes, channels
         self.register_buffer("mean", torch.zeros(channels, _COEFFICIENTS, 1))
         self.register_buffer("deviation", torch.ones(channels, _COEFFICIENTS, 1))
@@ -62,8 +59,7 @@ class MfccNet(nn.Module):
         self.blocks = nn.Sequential(*layers)
         dense = [] if hidden is None else [nn.Linear(before, hidden), nn.ReLU()]
         size = hidden or before
-        self.cosine_scale = scale if head == "cosine" else None
-        """What the cosines are multiplied by that the logits are made of; None for logits of a linear layer."""
+        self.cosine_scale = cosine_scale(head, scale)
         last = nn.Linear(size, num_classes) if head == "linear" else CosineHead(size, num_classes, scale)
         self.classifier = nn.Sequential(*dense, nn.Dropout(dropout), last)
         # Channels last in memory: 1.3 times faster to train on a CPU.

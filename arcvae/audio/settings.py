@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from arcvae.imbalance.settings import COSINES, DENSE, REBALANCINGS, alpha_problem
+from arcvae.imbalance.settings import DENSE, HEADS, REBALANCINGS, alpha_problem
 from arcvae.io.settings import Choice, ListOf, Number, Settings, Text, is_count, value_at
 
-HEADS: Final = ("linear", "cosine")
-"""Last layers of a classifier."""
 _CLIPS = Number(20, 1e7, integer=True)
 _SPECIES = Number(2, 10_000, integer=True)
 _WINDOWS = Choice(("all", "loudest", "first"))
@@ -55,14 +53,11 @@ def check_alpha(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_loss(config: Mapping[str, Any]) -> list[str]:
-    """The loss must be one for single labels, and the head one that it can work with."""
-    name, head = value_at(config, "loss.name"), value_at(config, "model.head")
-    if name in DENSE:
-        return [f"loss.name={name} compares regions, and a clip has one label; use loss=balanced_softmax"]
-    ours = str(value_at(config, "model._target_")).startswith("arcvae.audio.")
-    if name in COSINES and ours and head in (None, "linear"):
-        return [f"loss.name={name} has margins between cosines, and the head is linear; set model.head=cosine"]
-    return []
+    """The loss must be one for single labels."""
+    name = value_at(config, "loss.name")
+    if name not in DENSE:
+        return []
+    return [f"loss.name={name} compares regions, and a clip has one label; use loss=balanced_softmax"]
 
 
 SETTINGS: Final = Settings(

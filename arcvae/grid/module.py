@@ -18,7 +18,10 @@ from arcvae.training.task import Task
 
 
 class GridModule(ImbalanceModule):
-    """Loss = R + beta * KL, both in nats per grid when the reconstruction is summed over cells.
+    """Loss = R + beta * KL, both in nats per grid when the reconstruction is a sum over cells.
+
+    It is a bound on the log-likelihood of a grid only if R is cross-entropy without class weights, and beta 1; the
+    likelihood of any model is measured after training (:mod:`arcvae.grid.analysis.likelihood`).
 
     Training decodes a sample of the posterior, evaluation its mean.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from arcvae.imbalance.settings import COSINES, alpha_problem
+from arcvae.imbalance.settings import HEADS, alpha_problem
 from arcvae.io.settings import Choice, Fixed, Flag, ListOf, Number, Settings, Text, is_count, is_number, value_at
 
 GENERATOR_VERSION: Final = 2
@@ -165,12 +165,18 @@ def check_alpha(config: Mapping[str, Any]) -> list[str]:
     return [problem] if problem else []
 
 
-def check_loss(config: Mapping[str, Any]) -> list[str]:
-    """Logits of these models are no cosines."""
-    name, target = value_at(config, "loss.name"), str(value_at(config, "model._target_"))
-    if name not in COSINES or not target.startswith("arcvae.grid."):
+def check_sampler(config: Mapping[str, Any]) -> list[str]:
+    """Grids that are made for a step cannot be drawn from the train split as well."""
+    sampler, power = value_at(config, "data.sampler"), value_at(config, "data.shape_power")
+    if sampler in (None, "instance"):
         return []
-    return [f"loss.name={name} has margins between cosines, which no model of grids gives; use loss=vs"]
+    fresh = value_at(config, "data.fresh") is True
+    if not fresh and power is None:
+        return []
+    made = "data.fresh=true" if fresh else f"data.shape_power={power}"
+    return [
+        f"data.sampler={sampler} draws grids of the train split, but {made} makes new ones; set data.sampler=instance"
+    ]
 
 
 def check_demonstrations(config: Mapping[str, Any]) -> list[str]:
@@ -240,6 +246,8 @@ SETTINGS: Final = Settings(
         "model.grid_size": Number(1, 1024, integer=True),
         "model.widths": ListOf(_WIDTH, shortest=1, longest=32),
         "model.hidden": _WIDTH,
+        "model.head": Choice(HEADS),
+        "model.scale": Number(0, 1000, above=True),
         "model.maps": _WIDTH,
         "model.coarse": _WIDTH,
         "model.decoder_width": _WIDTH,
@@ -268,7 +276,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.num_samples": Number(1, 1000, integer=True),
         "callbacks.*.num_codes": Number(1, 1e6, integer=True),
     },
-    checks=(check_phases, check_prior, check_alpha, check_loss, check_model, check_demonstrations),
+    checks=(check_phases, check_prior, check_alpha, check_sampler, check_model, check_demonstrations),
     builds=(
         "arcvae.grid.models.",
         "arcvae.grid.corpus.data.GridDataModule",

@@ -6,6 +6,13 @@ classes too often. Adding ``tau log pi_c`` with tau = s undoes that: tau is 1 fo
 ``sqrt_inverse``, 0 without weights. Focal loss biases the logits in a way that has no such formula, so tau is chosen on
 the validation split (:class:`~arcvae.imbalance.tau_tuner.TauTuner`).
 
+The same holds for what else favours rare classes in training. The logits of ``loss=logit_adjusted`` are too high by
+``-tau log pi``, those of ``balanced_softmax`` by that with tau 1, and samplers that draw class j like ``n_j ** q`` have
+the effect of weights with s = 1 - q: adjusted with that tau, the probabilities are those of the train split again.
+Without it the calibration error and the likelihood of such a model are bad by construction, and the plain
+argmax is what these losses are for. For ``vs``, ``ldam``, Dice, Tversky and Lovász there is no such tau: what is tuned
+improves decisions, and makes no likelihood of them.
+
 The sign of tau: adjusted logits are ``z + tau log pi`` here, so tau > 0 favours frequent classes and undoes weights.
 Menon et al. 2021 write ``z - tau log pi`` for a model that was trained *without* weights and shall favour rare classes:
 their tau is the negative of this one.

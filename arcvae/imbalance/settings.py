@@ -14,10 +14,16 @@ Reduction = Literal["sum", "mean"]
 REDUCTIONS: Final[tuple[str, ...]] = get_args(Reduction)
 """How a loss is reduced; see :class:`arcvae.imbalance.losses.ImbalanceLoss`."""
 
+SAMPLERS: Final[Mapping[str, tuple[float, float]]] = {
+    "instance": (1.0, 1.0), "square_root": (0.5, 0.5), "balanced": (0.0, 0.0), "progressive": (1.0, 0.0),
+}  # fmt: skip
+"""Samplers, with the power of the class counts at the start and at the end; see :mod:`arcvae.imbalance.sampling`."""
 DENSE: Final = ("dice", "lovasz", "tversky")
 """Losses that compare regions, and need a target with many elements to a sample."""
 COSINES: Final = ("ldam",)
 """Losses whose margins are in units of the cosine between a feature and a class, and that need such logits."""
+HEADS: Final = ("linear", "cosine")
+"""Last layers of a model; see :mod:`arcvae.imbalance.cosine_head`."""
 
 REBALANCINGS: Final = ("tau_norm", "lws", "crt")
 """Ways to mend the last layer of a trained classifier; see :mod:`arcvae.imbalance.rebalancing`."""
@@ -68,6 +74,18 @@ def check_defer(config: Mapping[str, Any]) -> list[str]:
     return [problem] if problem else []
 
 
+def check_cosines(config: Mapping[str, Any]) -> list[str]:
+    """A loss with margins between cosines needs a model that has them; what a model of the user has, it says itself."""
+    name, model = value_at(config, "loss.name"), config.get("model")
+    if name not in COSINES or not isinstance(model, Mapping) or model.get("head") == "cosine":
+        return []
+    if not (target := str(model.get("_target_"))).startswith("arcvae."):
+        return []
+    if "head" in model:
+        return [f"loss.name={name} has margins between cosines, and the head is linear; set model.head=cosine"]
+    return [f"loss.name={name} has margins between cosines, which {target} does not give; use loss=vs"]
+
+
 def check_supplied(config: Mapping[str, Any]) -> list[str]:
     """A value for what the task and its corpus supply would be overruled in silence."""
     corpus, loss = "the task and its corpus", config.get("loss")
@@ -88,7 +106,7 @@ SETTINGS: Final = Settings(
         "loss.fade": Number(0, 1),
         "loss.defer": Number(0, 1),
     },
-    checks=(check_supplied, check_defer),
+    checks=(check_supplied, check_defer, check_cosines),
     builds=("arcvae.imbalance.losses.make_loss",),
     inspectors={"arcvae.imbalance.losses.make_loss": "arcvae.imbalance.registry.loss_problems"},
 )

@@ -20,9 +20,16 @@ RENAMED: Final[Mapping[str, str]] = {
 """Targets of configs, former to present."""
 
 NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "arcvae.grid.corpus.data.GridDataModule": {"generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0},
+    "arcvae.audio.corpus.data.AudioDataModule": {"sampler": "instance"},
+    "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0},
+    "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0},
+    "arcvae.grid.corpus.data.GridDataModule": {
+        "generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0, "sampler": "instance",
+    },
+    "arcvae.grid.models.beta_vae.BetaVAE": {"head": "linear", "scale": 30.0},
     "arcvae.grid.models.objects.ObjectsVAE": {"mean_share": 0.0},
-}
+    "arcvae.imbalance.losses.make_loss": {"defer": 0.0},
+}  # fmt: skip
 """Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""
 
 TASK_OF_PART: Final[Mapping[str, str]] = {
@@ -49,8 +56,8 @@ def with_present_names(node: Any) -> Any:
     Arguments that earlier versions did not name are filled in with what those versions did.
 
     Example:
-        >>> with_present_names({"model": {"_target_": "arcvae.grid.model.BetaVAE", "latent_dim": 10}})
-        {'model': {'_target_': 'arcvae.grid.models.beta_vae.BetaVAE', 'latent_dim': 10}}
+        >>> with_present_names({"model": {"_target_": "arcvae.grid.model.SpatialVAE", "latent_dim": 10}})
+        {'model': {'_target_': 'arcvae.grid.models.spatial.SpatialVAE', 'latent_dim': 10}}
     """
     if isinstance(node, Mapping):
         new = {key: with_present_names(value) for key, value in node.items()}

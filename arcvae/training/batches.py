@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from arcvae.imbalance.sampling import Draw
 from arcvae.training.seeding import derive_seed
 
 Batch = tuple[int, Tensor]
@@ -27,6 +28,9 @@ class BatchIndices(Sampler[Batch]):
         batch_size: Samples per batch and process; the last batch may be smaller.
         seed: Seed of the order; None keeps the order of the samples.
         repeats: Passes through the samples in an epoch.
+        draw: What the samples of an epoch are when shuffling, by its number and a generator, for example a
+            :class:`~arcvae.imbalance.sampling.ClassSampler`; None: each once. The processes share them as they share
+            the others.
         rank: Number of this process, in [0, world_size).
         world_size: Number of processes.
     """
@@ -38,11 +42,12 @@ class BatchIndices(Sampler[Batch]):
         *,
         seed: int | None = None,
         repeats: int = 1,
+        draw: Draw | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.size, self.batch_size, self.seed, self.repeats = size, batch_size, seed, repeats
-        self.rank, self.world_size = rank, world_size
+        self.draw, self.rank, self.world_size = draw, rank, world_size
         self.epoch = 0
         self.taken = (0, 0)
 
@@ -76,7 +81,11 @@ class BatchIndices(Sampler[Batch]):
                 order = torch.arange(self.size)
             else:
                 seed = derive_seed(self.seed, "order", self.epoch * self.repeats + repeat)
-                order = torch.randperm(self.size, generator=torch.Generator().manual_seed(seed))
+                generator = torch.Generator().manual_seed(seed)
+                if self.draw is None:
+                    order = torch.randperm(self.size, generator=generator)
+                else:
+                    order = self.draw(self.epoch, generator)
             yield from order[self.rank :: self.world_size][: self._share()].split(self.batch_size)
 
 

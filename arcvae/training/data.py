@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from arcvae.errors import DataError
+from arcvae.imbalance.sampling import ClassSampler, Draw, rarest_classes
+from arcvae.imbalance.settings import SAMPLERS
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,8 @@ class ImbalanceDataModule(LightningDataModule):
 
     corpus_path: Path
     """File of the corpus."""
+    sampler: str = "instance"
+    """How often samples of each class are drawn in training; see :mod:`arcvae.imbalance.sampling`."""
 
     @property
     def num_classes(self) -> int:
@@ -120,6 +125,23 @@ class ImbalanceDataModule(LightningDataModule):
     def size(self, split: str) -> int:
         """Number of samples of a split: "train", "val" or "test"."""
         return len(self.targets(split))
+
+    def draws(self, targets: Tensor) -> Draw | None:
+        """How the sampler draws an epoch of training, for :class:`~arcvae.training.batches.BatchIndices`.
+
+        Args:
+            targets: Of the train split, ``(N, *)``.
+        """
+        if self.sampler == "instance":
+            return None
+        epochs = (self.trainer.max_epochs if self.trainer else None) or 1
+        return ClassSampler(rarest_classes(targets, torch.from_numpy(self.class_counts)), self.sampler, max(1, epochs))
+
+    @property
+    def changes_until(self) -> float:
+        """Share of the run after which the sampler draws classes as often as it then will, in [0, 1]."""
+        start, end = SAMPLERS[self.sampler]
+        return float(start != end)
 
     def targets(self, split: str) -> Tensor:
         """Targets of a split, ``(N, *)``, any integer type."""

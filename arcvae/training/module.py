@@ -147,7 +147,8 @@ class ImbalanceModule(LightningModule):
     @property
     def ramp_epochs(self) -> float:
         """Epochs in which the objective still changes by schedule; early stopping does not count them."""
-        return self.loss.changes_until * (self.trainer.max_epochs or 0)
+        data = getattr(self.trainer, "datamodule", None)
+        return max(self.loss.changes_until, getattr(data, "changes_until", 0.0)) * (self.trainer.max_epochs or 0)
 
     def set_clock(self, clock: Clock) -> None:
         """Set how far the run is, for this module and its loss; see :class:`~arcvae.training.clock.ClockCallback`."""

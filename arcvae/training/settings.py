@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from arcvae.imbalance.settings import SAMPLERS
 from arcvae.io.settings import (
     Choice,
     Fixed,
@@ -81,6 +82,7 @@ SETTINGS: Final = Settings(
         "accelerator": _ACCELERATOR,
         "data.path": Text(optional=True),
         "data.corpus_seed": SEED,
+        "data.sampler": Choice(tuple(SAMPLERS)),
         "data.batch_size": Number(1, 65536, integer=True),
         "data.eval_batch_size": Number(1, 65536, integer=True),
         "data.num_workers": Number(0, 64, integer=True),

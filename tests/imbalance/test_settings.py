@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from arcvae.imbalance.losses import make_loss
-from arcvae.imbalance.settings import METHODS, REDUCTIONS, SETTINGS, alpha_problem
+from arcvae.imbalance.losses import make_loss, registered_losses
+from arcvae.imbalance.settings import COSINES, DENSE, METHODS, REDUCTIONS, SETTINGS, alpha_problem
 from arcvae.imbalance.weights import class_weights
 
 
@@ -59,3 +59,40 @@ def test_alpha_has_one_value_or_one_for_each_class(alpha: Any, fine: bool) -> No
     problem = alpha_problem(alpha, 3)
     assert (problem is None) == fine
     assert fine or f"loss.alpha has {len(alpha)} values for 3 classes" in str(problem)
+
+
+def test_lists_of_names_agree_with_what_is_registered() -> None:
+    losses = registered_losses()
+    assert {name for name, loss in losses.items() if loss.over != "element"} == {*DENSE}
+    assert {name for name, loss in losses.items() if loss.needs_cosines} == {*COSINES}
+
+
+@pytest.mark.parametrize(
+    ("loss", "line"),
+    [
+        ({"defer": 0.8, "class_weights": "balanced", "fade": 0.0}, None),
+        ({"defer": 0.0, "class_weights": "none", "fade": 0.5}, None),
+        ({"defer": 0.8, "class_weights": "none"}, "loss.defer=0.8 defers class weights, but there are none; set loss."),
+        ({"defer": 0.8, "class_weights": "balanced", "fade": 0.5}, "loss.fade=0.5 has ended them; set loss.fade=0"),
+        ({"defer": 2, "class_weights": "none"}, "loss.defer=2 must be a number at least 0 and at most 1"),
+    ],
+)
+def test_deferred_weights_are_there_and_do_not_fade(loss: dict, line: str | None) -> None:
+    found = SETTINGS.problems({"loss": loss})
+    assert len(found) == (line is not None)
+    assert line is None or line in found[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ({"_target_": "arcvae.audio.model.AudioCNN", "head": "linear"}, "the head is linear; set model.head=cosine"),
+        ({"_target_": "arcvae.audio.model.AudioCNN", "head": "cosine"}, None),
+        ({"_target_": "arcvae.grid.models.spatial.SpatialVAE"}, "SpatialVAE does not give; use loss=vs"),
+        ({"_target_": "mine.Model"}, None),  # asked when it is built
+    ],
+)
+def test_loss_with_margins_needs_a_model_with_cosines(model: dict, line: str | None) -> None:
+    found = SETTINGS.problems({"loss": {"name": "ldam"}, "model": model})
+    assert len(found) == (line is not None)
+    assert line is None or line in found[0]

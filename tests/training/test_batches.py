@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from arcvae.imbalance.sampling import ClassSampler
 from arcvae.training.batches import BatchIndices, TensorBatches, batch_loader
 
 
@@ -115,3 +116,24 @@ def test_epoch_that_is_resumed_goes_on_after_the_batches_that_were_taken() -> No
             ]
     indices.set_epoch(3)
     assert len(list(indices)) == len(whole)  # later epochs are whole
+
+
+@pytest.mark.parametrize("name", ["square_root", "progressive"])
+def test_drawn_order_goes_on_after_any_batch_and_is_shared_by_processes(name: str) -> None:
+    def indices(batch: int, **options: int) -> BatchIndices:
+        draw = ClassSampler(torch.tensor([0] * 30 + [1] * 5 + [2]), name, 3)
+        return BatchIndices(36, batch, seed=3, draw=draw, **options)
+
+    for number in (0, 2):
+        whole = epoch(indices(8), number)
+        assert len(whole) == 36
+        assert whole != epoch(indices(8), number + 1)
+        resumed = indices(8)
+        resumed.resume(number, 2)
+        assert epoch(resumed, number) == whole[16:]
+        # Two processes with half of a batch each take, step by step, the samples that one takes.
+        shares = [indices(4, rank=rank, world_size=2) for rank in (0, 1)]
+        for share in shares:
+            share.set_epoch(number)
+        both = [sorted(torch.cat([a, b]).tolist()) for (_, a), (_, b) in zip(*shares, strict=True)]
+        assert both == [sorted(whole[start : start + 8]) for start in range(0, 36, 8)]

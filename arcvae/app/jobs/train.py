@@ -27,6 +27,7 @@ from arcvae.app.jobs.report import page_of_run
 from arcvae.app.reported import PAGE
 from arcvae.errors import ArcvaeError, CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
+from arcvae.imbalance.sampling import corrected_twice
 from arcvae.imbalance.weights import analyse_weights
 from arcvae.io.exports import read_checkpoint, write_exports
 from arcvae.io.files import write_atomic
@@ -141,6 +142,8 @@ def _announce(run: Run, folder: Path) -> None:
     log.info("Run folder %s", folder)
     method, unit = run.weighting.class_weights, run.task.element_unit
     log.info("%s", analyse_weights(run.counts, run.weights, method=method, source=run.data.describe(), unit=unit))
+    if warning := corrected_twice(run.data.sampler, run.module.loss):
+        log.warning("%s", warning)
     for line in run.task.notes(run.module, run.data):
         log.log(logging.WARNING if line.startswith("WARNING") else logging.INFO, "%s", line)
 

@@ -51,6 +51,7 @@ class AudioDataModule(ImbalanceDataModule):
         batch_size: Clips per training step (and process).
         eval_batch_size: Clips per validation or test step.
         num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
+        sampler: How often clips of each species are drawn in training; see :mod:`arcvae.imbalance.sampling`.
         max_bytes: Refuse a corpus that declares more.
         corpus_dir: Folder for generated corpora.
         cache_dir: Folder for class counts.
@@ -71,6 +72,7 @@ class AudioDataModule(ImbalanceDataModule):
         batch_size: int = 32,
         eval_batch_size: int = 256,
         num_workers: int = 0,
+        sampler: str = "instance",
         max_bytes: float = 4e9,
         corpus_dir: str = "outputs/corpora",
         cache_dir: str = "outputs/cache",
@@ -86,6 +88,7 @@ class AudioDataModule(ImbalanceDataModule):
         self.num_species, self.num_clips, self.corpus_seed = num_species, num_clips, corpus_seed
         self.channels, self.max_bytes, self.cache_dir, self.seed = channels, max_bytes, Path(cache_dir), seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
+        self.sampler = sampler
 
     def prepare_data(self) -> None:
         """Generate the built-in corpus unless it is there."""
@@ -188,6 +191,7 @@ class AudioDataModule(ImbalanceDataModule):
             len(features),
             batch_size,
             seed=self.seed if training else None,
+            draw=self.draws(self.targets(split)) if training else None,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )

@@ -80,6 +80,8 @@ class GridDataModule(ImbalanceDataModule):
         batch_size: Grids per training step (and process).
         eval_batch_size: Grids per validation or test step.
         num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
+        sampler: How often grids are drawn in training, by their rarest colour; see :mod:`arcvae.imbalance.sampling`.
+            Has no effect with ``overfit_grids``.
         fresh: Draw the grids of each training step from the generator of ``kind``, as many to an epoch as the train
             split has. Class counts, validation and test stay those of the corpus. Has no effect with
             ``overfit_grids``.
@@ -112,6 +114,7 @@ class GridDataModule(ImbalanceDataModule):
         batch_size: int = 128,
         eval_batch_size: int = 1000,
         num_workers: int = 0,
+        sampler: str = "instance",
         fresh: bool = False,
         symmetries: bool = False,
         permute_colors: bool = False,
@@ -135,6 +138,7 @@ class GridDataModule(ImbalanceDataModule):
         self.generator_version = generator_version
         self.kind, self.num_grids, self.corpus_seed = kind, num_grids, corpus_seed
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
+        self.sampler = sampler
         self.fresh, self.symmetries, self.permute_colors = fresh, symmetries, permute_colors
         self.shape_power, self.shape_mutation, self.shape_changes = shape_power, shape_mutation, shape_changes
         self.max_bytes, self.cache_dir, self.seed = max_bytes, Path(cache_dir), seed
@@ -248,6 +252,7 @@ class GridDataModule(ImbalanceDataModule):
             len(grids),
             batch_size,
             seed=self.seed if training else None,
+            draw=self.draws(grids) if training and not self.overfit_grids else None,
             repeats=self.overfit_repeats if training and self.overfit_grids else 1,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.layers import one_hot
 from arcvae.grid.settings import halving_problem
+from arcvae.imbalance.cosine_head import CosineConv2d, cosine_scale
 
 
 class ConvEncoder(nn.Module):
@@ -61,7 +62,7 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Code to colour logits: two dense layers, transposed k4 s2 convolutions that each double the size, then a k3 one.
 
-    Takes the arguments of :class:`ConvEncoder` and mirrors it.
+    Takes the arguments of :class:`ConvEncoder`, which it mirrors, and two more of :class:`BetaVAE`.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class ConvDecoder(nn.Module):
         grid_size: int = 16,
         widths: Sequence[int] = (32, 64, 128),
         hidden: int = 128,
+        head: str = "linear",
+        scale: float = 30.0,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
@@ -82,7 +85,11 @@ class ConvDecoder(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise(widths[::-1]):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
-        self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[0], num_colors, 3, padding=1))
+        if head == "linear":
+            layers.append(nn.Conv2d(widths[0], num_colors, 3, padding=1))
+        else:
+            layers.append(CosineConv2d(widths[0], num_colors, size=3, scale=scale))
+        self.convolutions = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
         """
@@ -122,6 +129,11 @@ class BetaVAE(GridModel):
         grid_size: H = W.
         widths: Channels of the encoder's convolutions; the decoder mirrors them.
         hidden: Units of the dense layers.
+        head: The last convolution, ``"linear"`` or ``"cosine"`` (:class:`~arcvae.imbalance.cosine_head.CosineConv2d`).
+        scale: What a cosine head multiplies cosines by, > 0; of no effect beside a linear one.
+
+    Raises:
+        ValueError: Another head, or a size that cannot be halved often enough.
 
     Example:
         >>> import torch
@@ -140,7 +152,10 @@ class BetaVAE(GridModel):
         grid_size: int = 16,
         widths: Sequence[int] = (32, 64, 128),
         hidden: int = 128,
+        head: str = "linear",
+        scale: float = 30.0,
     ) -> None:
         super().__init__(latent_dim, num_colors, grid_size)
+        self.cosine_scale = cosine_scale(head, scale)
         self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
-        self.decoder = ConvDecoder(latent_dim, num_colors, grid_size, widths, hidden)
+        self.decoder = ConvDecoder(latent_dim, num_colors, grid_size, widths, hidden, head, scale)

@@ -24,7 +24,14 @@ GRIDS = (*FAST, "data.symmetries=true", "data.permute_colors=true", "loss=fading
 CASES = {
     "fading loss on augmented grids": GRIDS,
     "endless corpus": (*GRIDS, "data=atomic_stream"),
-    "clips": FAST_CLIPS,
+    "clips": (
+        *FAST_CLIPS,
+        "data.sampler=progressive",
+        "loss=vs",
+        "loss.class_weights=effective_number",
+        "loss.defer=0.5",
+    ),
+    "grids drawn by colour": (*FAST, "data.sampler=progressive", "loss=ldam", "model.head=cosine"),
 }
 
 
