@@ -96,6 +96,9 @@ CALLED = {
     "loss {} is over a whole {} and takes no class weights; set class_weights=none": (
         "imbalance/test_loss_kinds.py", "takes no class weights"),
     "loss {} has no default for {}; set loss.{}": ("imbalance/test_loss_kinds.py", "has no default for"),
+    # The environment is the shell's.
+    "hydra.job.env_set.{} is not among the variables that a config may set; set it for the command: {}=...": (
+        "app/test_hydra_nodes.py", "set it for the command"),
     "{} cannot name an export; use lower-case letters, digits and underscores": (
         "io/test_exports.py", "cannot name an export"),
     # Nothing to type: whether there is an older one, and where, is known to nobody.
@@ -192,9 +195,15 @@ def test_loss_that_cannot_fade_is_made_as_the_message_says() -> None:
     assert make_loss("focal", gamma=None, fade=0).fade == 0
 
 
-def test_reduction_that_messages_name_is_there() -> None:
+def test_options_that_messages_name_are_there() -> None:
     (config,) = plan("train", ["loss.reduction=sum"])
     assert config["loss"]["reduction"] == "sum"
+    (config,) = plan("sample", ["prior=objects"])
+    assert config["prior"]["_target_"].endswith("FittedObjects")
+    (config,) = plan("evaluate", ["refine=null"])
+    assert config["refine"] is None
+    (config,) = plan("train", ["model=objects", "data.batch_size=1"])
+    assert config["data"]["batch_size"] == 1
 
 
 def test_file_is_replaced_as_the_message_says(command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +93,39 @@ def test_sweep_leaves_a_folder_for_each_job_and_goes_on_after_a_failed_one(
     assert {folder.parent.parent.name for folder in runs(tmp_path)} == {"sweeps"}
 
 
+@pytest.mark.slow
+def test_job_of_a_sweep_is_the_job_alone(train: Command, tmp_path: Path) -> None:
+    assert train("-m", "loss=option_a,option_b", "hydra.sweep.dir=all", *BRIEF) == 0
+    threads, handlers = threading.active_count(), list(logging.getLogger().handlers)
+    assert train("loss=option_b", "hydra.run.dir=alone", *BRIEF) == 0
+    assert (threading.active_count(), len(logging.getLogger().handlers)) == (threads, len(handlers))
+    names = sorted(path.name for path in (tmp_path / "alone").glob("*.safetensors"))
+    assert len(names) == 3
+    for name in names:
+        first, second, alone = ((tmp_path / folder / name).read_bytes() for folder in ("all/0", "all/1", "alone"))
+        assert second == alone != first
+    assert metrics(tmp_path / "all" / "1")["test"] == metrics(tmp_path / "alone")["test"]
+
+
 def test_value_of_the_environment_is_used_but_written_nowhere(
-    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Command, tmp_path: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARCVAE_OUT", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("ARCVAE_SECRET", "hunter2hunter2")
+    monkeypatch.setenv("ARCVAE_CORPORA", str(tmp_path / "swordfish"))
+    (tmp_path / "swordfish").mkdir()
+    shutil.copy(tiny_corpus, tmp_path / "swordfish" / "c.npz")
     words = ("output_dir=${oc.env:ARCVAE_OUT}", "tags=['${oc.env:ARCVAE_SECRET}']")
-    assert train(*words, *FAST, "trainer.max_epochs=1") == 0
+    corpus = "data.path=${oc.env:ARCVAE_CORPORA}/c.npz"
+    assert train(*words, corpus, *FAST, "trainer.max_epochs=1", corpus=None) == 0
     (record,) = (tmp_path / "elsewhere").glob("train/*/metrics.json")
     config = json.loads(record.read_text())["config"]
     assert (config["output_dir"], config["tags"]) == ("${oc.env:ARCVAE_OUT}", ["${oc.env:ARCVAE_SECRET}"])
     assert (tmp_path / "elsewhere" / "latest").resolve() == record.parent.resolve()
+    assert json.loads(record.read_text())["corpus"]["path"] == "${oc.env:ARCVAE_CORPORA}/c.npz"
     for path in tmp_path.rglob("*"):
-        assert path.is_dir() or b"hunter2hunter2" not in path.read_bytes(), path
+        for secret in (b"hunter2hunter2", b"swordfish"):
+            assert path.is_dir() or secret not in path.read_bytes(), path
 
 
 def test_latest_points_to_the_newest_run(train: Command, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def assemble(config: dict[str, Any], shown: dict[str, Any], folder: Path) -> Run
     seed_everything(config["seed"], workers=True, verbose=False)
     build = Builder(config["plugins"])
     task, data = build("task", config["task"]), build("data", config["data"])
+    data.write_down(shown["data"].get("path"))
     data.prepare_data()
     for node in (config, shown):
         fit_to_data(node["model"], data, task.sample_unit)

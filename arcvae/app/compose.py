@@ -20,6 +20,7 @@ from omegaconf.resolvers import oc
 from yaml import YAMLError
 
 from arcvae.app.checks import former_key, further_key, problems_of
+from arcvae.app.hydra_internals import bounded_yaml
 from arcvae.app.hydra_nodes import hydra_problems
 from arcvae.app.identity import make_run_id
 from arcvae.app.overrides import import_named_plugins, named_plugins, one_line, parse_overrides, quoted, read_overrides
@@ -31,7 +32,7 @@ CONF_DIR: Final = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / 
 """The config files: inside the package once installed, beside it in a checkout."""
 NEEDED: Final = ("task", "data", "model", "loss", "optimizer", "trainer")
 """Groups that a training run cannot do without."""
-REFUSALS: Final = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+REFUSALS: Final = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
 """What composing a config may raise."""
 CLOSE: Final = 0.8
 """Similarity of two keys from which one is taken for a misspelt other."""
@@ -52,9 +53,8 @@ def plan(
         A resolved config of plain types for each job, without the ``hydra`` node.
 
     Raises:
-        ConfigError: Every override that cannot be read, every unknown group option, key and value, and every value out
-            of range. A plugin that cannot be imported, a folder that is not there, and a config file that Hydra cannot
-            compose are reported without what else may be wrong.
+        ConfigError: Every override that cannot be read, unknown group option, key and value, and value out of range;
+            a plugin, a folder or a config file that cannot be used without what else may be wrong.
     """
     register_resolvers()
     with _composing():
@@ -97,7 +97,7 @@ def _composing() -> Iterator[None]:
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        with bounded_yaml(), initialize_config_dir(str(CONF_DIR), version_base="1.3"):
             yield
     finally:
         GlobalHydra.instance().hydra = running

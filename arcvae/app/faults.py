@@ -6,6 +6,7 @@ import errno
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from hydra.errors import HydraException
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from arcvae.errors import ArcvaeError, ConfigError, FileSystemError
 
+_PACKAGE: Final = Path(__file__).parents[1]
 REMEDIES: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room or choose another output_dir"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose another output_dir"),
@@ -28,7 +30,7 @@ def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
     Args:
         error: What ended a command or a job.
         words: Its command line. Nothing is known here of keys that are added to a config with ``+``, so that whatever
-            is raised in a job with such keys may be due to them.
+            another library raises in a job with such keys may be due to them. What arcvae's own code raises is a bug.
     """
     if isinstance(error, ArcvaeError):
         return error
@@ -40,8 +42,9 @@ def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
     said = str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:
         return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
-    if added := [word for word in words if word.startswith("+")]:
-        place = traceback.extract_tb(error.__traceback__)[-1:]
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    ours = any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in place)
+    if (added := [word for word in words if word.startswith("+")]) and not ours:
         where = f" ({place[0].filename}:{place[0].lineno})" if place else ""
         return ConfigError(
             f"{type(error).__name__}: {' '.join(said.split())}{where}; arcvae has no rule for {' '.join(added)}: "

@@ -1,18 +1,25 @@
-"""The one thing that arcvae takes from Hydra's internals, which may change with any release of it.
+"""What arcvae needs of Hydra beyond its public interface, and which may change with any release of it.
 
 ``hydra.main`` parses the command line itself and offers no way to look at it before. But a command has to know
 beforehand which words are overrides and which are flags (``-m`` may stand anywhere, ``--config-dir`` takes a value), to
 check every job before anything is written. A parser of our own would be wrong about the next flag of Hydra.
+
+Which files a config is made of is known to Hydra alone, which loads each with ``OmegaConf.load`` as it comes to it.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from arcvae.errors import ConfigError
+from arcvae.io.door import MAX_YAML, require_bounded_yaml
 
 
 def parse_command_line() -> argparse.Namespace:
@@ -32,3 +39,32 @@ def parse_command_line() -> argparse.Namespace:
     parser.error = refuse  # type: ignore[method-assign]
     parsed: argparse.Namespace = parser.parse_intermixed_args()
     return parsed
+
+
+@contextlib.contextmanager
+def bounded_yaml() -> Iterator[None]:
+    """Refuse, within, config files that stand for more than they hold, before they are built.
+
+    Raises:
+        ConfigError: See :func:`arcvae.io.door.require_bounded_yaml`; a file of anything but keys with values.
+    """
+    load = OmegaConf.load
+
+    def bounded(file: Any) -> Any:
+        text = file.read(MAX_YAML + 1)
+        file.seek(0)
+        try:
+            with contextlib.suppress(YAMLError):  # which OmegaConf tells with the name of the file
+                require_bounded_yaml(text if isinstance(text, bytes) else text.encode())
+            found = load(file)
+        except (ValueError, OSError, RecursionError) as error:
+            raise ConfigError(f"{file.name} is not a config ({' '.join(str(error).split())[:120]})") from None
+        if not isinstance(found, DictConfig):
+            raise ConfigError(f"{file.name} is not a config; write keys with values")
+        return found
+
+    OmegaConf.load = bounded  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        OmegaConf.load = staticmethod(load)  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ all of them, some before the job is called. The node comes from the same files a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ _LOG_CLASSES: Final = (
     "logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler", "colorlog.ColoredFormatter",
 )  # fmt: skip
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
+_VARIABLES: Final = re.compile(r"(OMP|MKL|OPENBLAS|NUMEXPR)_NUM_THREADS|CUDA_VISIBLE_DEVICES|CUBLAS_WORKSPACE_CONFIG")
+"""What a config may put into the environment of a job. Others lead to code: those of the loader, for example."""
+_RUN_FOLDER: Final = re.compile(r"\$\{hydra[:.]runtime\.output_dir\}/")
+_OF_HYDRA: Final = re.compile(r"\$\{hydra[:.]job\.(name|num|id)\}")
+"""Values that are names themselves."""
 _NAMES: Final = ("job.name", "sweep.subdir", "output_subdir")
 """Keys that name a file or folder within the one that a run or sweep goes into."""
 
@@ -51,7 +57,11 @@ def hydra_problems(node: Mapping[str, Any], plugins: Sequence[str]) -> list[str]
         value = value_at(node, key)
         if value is not None and (line := problem_line(("hydra", *key.split(".")), value, Inside())):
             found.append(line)
-    return found
+    return found + [
+        f"hydra.job.env_set.{name} is not among the variables that a config may set; set it for the command: {name}=..."
+        for name in value_at(node, "job.env_set") or ()
+        if not _VARIABLES.fullmatch(str(name))
+    ]
 
 
 def _may_be_built(target: Any, plugins: Sequence[str]) -> bool:
@@ -76,3 +86,13 @@ def _logging_problems(node: Any) -> Iterator[str]:
             yield f"{key}={value} is not among the classes of logging that may be named: {', '.join(_LOG_CLASSES)}"
         elif isinstance(value, str) and "://" in value and value not in _STREAMS:
             yield f"{key}={value} leads to an object; write {' or '.join(_STREAMS)}"
+        elif path[-1] == "filename" and not _is_in_run_folder(value):
+            yield f"{key}={value} is not in the run folder; begin it with ${{hydra:runtime.output_dir}}/"
+
+
+def _is_in_run_folder(name: Any) -> bool:
+    """Whether a file of a log lies in the folder of its run: anywhere else it would be appended to what is there."""
+    if not isinstance(name, str) or not (folder := _RUN_FOLDER.match(name)):
+        return False
+    rest = _OF_HYDRA.sub("x", name[folder.end() :])
+    return "$" not in rest and problem_line(("filename",), rest, Inside()) is None

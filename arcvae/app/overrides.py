@@ -195,8 +195,12 @@ def _is_harmless(override: Override) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """What a Hydra or OmegaConf error says, in one line."""
-    text = str(error) or type(error).__name__
+    """What an error of composing a config says, in one line."""
+    if isinstance(error, RecursionError):
+        return "a config file stands in its own defaults"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a config file is not UTF-8 ({error})"
+    text = str(error) or str(error.__cause__ or "") or type(error).__name__
     return " ".join(part.strip() for part in text.splitlines() if part.strip())
 
 

@@ -53,6 +53,7 @@ def restore(
     ckpt_path: str,
     *,
     data_path: str | None,
+    shown_path: str | None = None,
     accelerator: str,
     output_dir: str,
     max_bytes: float = 4e9,
@@ -66,6 +67,7 @@ def restore(
     Args:
         ckpt_path: Checkpoint of ``arcvae.train``, or the weights of a model that comes with arcvae.
         data_path: Another corpus than that of the run; None for the same.
+        shown_path: The same as it may be written down.
         accelerator: "auto", "cpu", "gpu", "cuda" or "mps".
         output_dir: Where a generated corpus is kept, and class counts; the checkpoint has no say in it.
         max_bytes: Refuse a corpus that takes more than this.
@@ -86,6 +88,7 @@ def restore(
     config["data"] = config["data"] | {key: value for key, value in here.items() if key in config["data"]}
     _require_buildable(config, ckpt_path)
     data = Builder(plugins)("data", config["data"])
+    data.write_down(shown_path)
     data.prepare_data()
     config["model"] = task.model_on(data, config["model"])
     _require_same_kind(config["model"], data, stamp, ckpt_path)
@@ -100,7 +103,7 @@ def restore(
     module.eval().to(pick_device(accelerator))
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
-        log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
+        log.warning("%s is not the corpus that %s was trained on", data.shown_path, ckpt_path)
     return Restored(config, task, data, module, counts, same)
 
 

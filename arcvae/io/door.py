@@ -24,7 +24,11 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 MAX_JSON: Final = 1 << 26
 """Bytes of the largest JSON file that is read; the record of a run of a million epochs would be larger."""
 MAX_YAML: Final = 1 << 16
-"""Bytes of the largest list that is read from YAML."""
+"""Bytes of the largest YAML file that is read."""
+MAX_NODES: Final = 2_000
+"""Values in a YAML file, those that aliases stand for counted each time, and long text as several."""
+MAX_LEVELS: Final = 64
+"""Lists and mappings of a YAML file within one another."""
 
 
 class _Bounded(BufferedReader):
@@ -97,6 +101,41 @@ def read_json(path: str | os.PathLike[str], fault: type[ArcvaeError], give: str,
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise fault(f"{Path(path).absolute()} is not JSON ({error}); give {give}") from None
+
+
+def require_bounded_yaml(content: bytes) -> None:
+    """Refuse YAML that would take long or much to build, from its events alone.
+
+    Two hundred bytes of aliases can stand for gigabytes, and deep nesting ends in a ``RecursionError``.
+
+    Raises:
+        ValueError: More than ``MAX_YAML`` bytes, ``MAX_NODES`` values or ``MAX_LEVELS`` levels, or an alias within what
+            it stands for.
+        yaml.YAMLError: It is not YAML.
+    """
+    if len(content) > MAX_YAML:
+        raise ValueError(f"it has more than {MAX_YAML:,} bytes")
+    sizes: dict[str, int] = {}
+    begun: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(content, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            within = any(event.anchor == anchor for anchor, _ in begun)
+            total += MAX_NODES if within else sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            begun.append((event.anchor, total))
+            total += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = begun.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, yaml.ScalarEvent):
+            size = 1 + len(event.value) // 100
+            total += size
+            if event.anchor is not None:
+                sizes[event.anchor] = size
+        if total > MAX_NODES or len(begun) > MAX_LEVELS:  # event by event: to build it would take minutes
+            raise ValueError(f"it stands for more than {MAX_NODES:,} values, or {MAX_LEVELS} levels of them")
 
 
 def read_yaml_list(path: str | os.PathLike[str], fault: type[ArcvaeError], give: str) -> list[str]:

@@ -8,6 +8,9 @@ Where the system or the file system has no such locks, work goes on without: wha
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +58,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
+        _touch(path)
     except OSError as error:
         raise FileSystemError(f"cannot write to the run folder {folder}: {error.strerror or error}") from error
     lock = _lock(path)
@@ -69,6 +72,20 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _touch(path: Path) -> None:
+    """Make a file that is to be locked; without waiting, as opening a named pipe does until somebody reads from it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # what a named pipe without a reader, and a socket, give
+            raise
+        regular = False
+    if not regular:
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file; remove it")
 
 
 def _lock(path: Path) -> FileLock:

@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 from arcvae.errors import CheckpointError, ConfigError, FileSystemError
 from arcvae.io.files import write_atomic
@@ -99,6 +101,10 @@ class Checkpoint(ModelCheckpoint):
             self._name_best()
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Whether a score is among the best; what is not a number never is, even if there is nothing else yet."""
+        return current is not None and not torch.isnan(current) and super().check_monitor_top_k(trainer, current)
 
     def _name_best(self) -> None:
         best = Path(self.best_model_path)

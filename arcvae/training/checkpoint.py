@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from arcvae.errors import NonFiniteError
 from arcvae.io.exports import CHECKPOINT_FORMAT
 from arcvae.io.tensors import load_torch, save_torch
 
@@ -73,3 +75,17 @@ class RunStamp(Callback):
 def model_checkpoint(trainer: Trainer) -> ModelCheckpoint | None:
     """The callback that writes checkpoints, if the trainer has one."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)), None)  # type: ignore[attr-defined]
+
+
+def require_scored(monitor: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to call any epoch the best if the figure that chooses it was never a number.
+
+    Raises:
+        NonFiniteError: It was not, in all epochs of ``history``.
+    """
+    figures = [row[monitor] for row in history if monitor in row]
+    if figures and not any(map(math.isfinite, figures)):
+        raise NonFiniteError(
+            f"{monitor} was not a number after any of {len(figures)} epochs, so that none of them is the best and "
+            "nothing is exported: choose another monitor"
+        )

@@ -41,11 +41,11 @@ def count_repeated(train: NDArray[Any], *held_out: NDArray[Any]) -> int:
     return sum(times[key] for key in found)
 
 
-def report_repeated(path: Path, unit: str, train: NDArray[Any], *held_out: NDArray[Any]) -> None:
+def report_repeated(path: str, unit: str, train: NDArray[Any], *held_out: NDArray[Any]) -> None:
     """Log how many samples of val and test a model has seen in training, if there are any.
 
     Args:
-        path: File of the corpus.
+        path: File of the corpus, as it may be written down.
         unit: What samples are called, for example ``"grids"``.
         train: See :func:`count_repeated`.
         *held_out: Val and test.
@@ -76,6 +76,16 @@ class ImbalanceDataModule(LightningDataModule):
     """File of the corpus."""
     sampler: str = "instance"
     """How often samples of each class are drawn in training; see :mod:`arcvae.imbalance.sampling`."""
+    _written_as: str | None = None
+
+    @property
+    def shown_path(self) -> str:
+        """The file of the corpus, as it may be written down."""
+        return self._written_as or str(self.corpus_path)
+
+    def write_down(self, path: str | None) -> None:
+        """Write ``path`` down in place of the file, if it is made of what must not be: ``${oc.env:CORPUS}``."""
+        self._written_as = path if path and "${" in path else None
 
     @property
     def num_classes(self) -> int:

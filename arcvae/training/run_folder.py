@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from arcvae.errors import BusyError, CheckpointError
+from arcvae.errors import BusyError, CheckpointError, FileSystemError
 from arcvae.io.files import sweep_parts
 from arcvae.io.locks import LOCK, lock_folder
 
@@ -41,6 +41,9 @@ def held_run_folder(folder: Path) -> Iterator[None]:
                 f"{planted[0]} would be loaded unasked under Slurm; move it out of the run folder, and continue from "
                 "it with ckpt_path"
             )
+        for path in folder.rglob("*"):  # a named pipe in place of a log would hold up whoever writes to it for ever
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise FileSystemError(f"{path} is neither a file nor a folder; remove it")
         for place in (folder, folder / "checkpoints"):
             sweep_parts(place)
         yield

@@ -197,6 +197,22 @@ def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_the_process_at_once(run: Command, number: signal.Signals) -> None:
+    def work(_: dict[str, Any]) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:  # whatever is done after the first takes too long for the user
+            os.kill(os.getpid(), number)
+            os._exit(99)
+
+    child = os.fork()
+    if child == 0:
+        run(result=work)
+        os._exit(98)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -number
+
+
 class Returned(Callback):
     """A Hydra callback that keeps what jobs return."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -360,3 +361,61 @@ def test_secrets_stay_names_where_a_name_cannot_take_the_place_of_a_value(monkey
     assert plain == {"a": "2121", "b": ["2121"], "n": 1, "c": 1}
     assert "2121" not in str(shown)
     assert shown["n"] == 1
+
+
+def of_user(folder: Path, content: str | bytes) -> list[str]:
+    """What is said of a loss of the user's with this YAML."""
+    (folder / "loss").mkdir(exist_ok=True)
+    (folder / "loss" / "mine.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError) as caught:
+        plan("train", ["loss=mine"], config_dir=str(folder))
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("within", ["loss", "hydra"])
+def test_file_of_the_user_that_stands_for_more_than_it_holds_is_refused_at_once(tmp_path: Path, within: str) -> None:
+    lines = ["  - &a0 [x,x,x,x,x,x,x,x,x]", *(f"  - &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
+    content = "\n".join(["gamma:" if within == "loss" else "# @package _global_\nhydra:", *lines])
+    assert len(content) < 500
+    started = time.process_time()
+    (line,) = of_user(tmp_path, content)
+    assert (
+        line
+        == f"{tmp_path}/loss/mine.yaml is not a config (it stands for more than 2,000 values, or 64 levels of them)"
+    )
+    assert time.process_time() - started < 2  # with the files of arcvae that come before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("7", "{} is not a config"),
+        ("- 1", "{} is not a config; write keys with values"),
+        ("text", "loss.text"),
+        ("a: &a [*a]", "{} is not a config (it stands for more"),
+        ("a: *b", "found undefined alias 'b'"),
+        ("a: " + "[" * 20_000, "{} is not a config (it stands for more"),
+        (b"a: \xff", "a config file is not UTF-8"),
+        (b"a: \0", "unacceptable character"),
+        ("a: 1\na: 2", "found duplicate key a"),
+        ("a: !!set {x, y}", "is not a supported primitive type"),
+        ("null: 2", "Incompatible key type 'NoneType'"),
+        ("a: ${", "no viable alternative"),
+        ("defaults: [mine]", "a config file stands in its own defaults"),
+        ("defaults: 7", "defaults must be a list"),
+        ("gamma: " + "9" * 5000, "{} is not a config (Exceeds the limit"),
+    ],
+)
+def test_odd_yaml_of_the_user_is_one_line(tmp_path: Path, content: str | bytes, said: str) -> None:
+    problems = of_user(tmp_path, content)
+    assert said.format(f"{tmp_path}/loss/mine.yaml") in problems[0]
+    assert not [line for line in problems if "\n" in line or line == "ConfigCompositionException"]
+
+
+def test_anchors_of_the_user_are_his_own_matter(tmp_path: Path) -> None:
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("defaults: [focal]\ngamma: &g 3.0\nalpha: *g\n")
+    load = OmegaConf.load
+    (config,) = plan("train", ["loss=mine"], config_dir=str(tmp_path))
+    assert (config["loss"]["gamma"], config["loss"]["alpha"]) == (3.0, 3.0)
+    assert OmegaConf.load is load

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable
 
 import pytest
+import torch
 from hydra.errors import HydraException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import ConfigKeyError
 
 from arcvae.app.faults import as_fault
 from arcvae.errors import ArcvaeError, ConfigError, DataError, FileSystemError
+from arcvae.imbalance.counts import count_classes
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,21 @@ def test_asking_imports_no_lightning() -> None:
         "import sys; from arcvae.app.faults import as_fault; as_fault(KeyError()); sys.exit('lightning' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def raised(call: Callable[[], object]) -> Exception:
+    try:
+        call()
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def test_bug_of_ours_is_one_whatever_keys_were_added() -> None:
+    words = ["+trainer.benchmark=true"]
+    bug = raised(lambda: count_classes(None, 10))  # type: ignore[arg-type]
+    assert "/arcvae/" in traceback.extract_tb(bug.__traceback__)[-1].filename
+    assert as_fault(bug, words) is None
+    fault = as_fault(raised(lambda: torch.optim.SGD([])), words)  # of another library, which the key may have reached
+    assert isinstance(fault, ConfigError)
+    assert "arcvae has no rule for +trainer.benchmark=true" in str(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,46 @@ def test_picture_of_a_study_cannot_lead_out_of_its_folder(
     (tmp_path / "study" / "mine.yaml").write_text("defaults: [options]\nplanes: {../../x: [kl, loss]}\n")
     assert command("compare", "--config-dir", str(tmp_path), "study=mine") == 2
     assert "study.planes.../../x: the name must be a name without '..'" in fault(capsys)
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "WANDB_BASE_URL", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"])
+def test_environment_of_a_job_is_not_set_by_a_config(
+    command: NamedCommand,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    # The processes of W&B, of workers and of a comparison would all begin with it.
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "foreign.yaml").write_text(
+        f"# @package _global_\nhydra:\n  job:\n    env_set: {{{name}: x}}\n"
+    )
+    words = ("--config-dir", str(tmp_path), "experiment=foreign", "data.path=none.npz")
+    monkeypatch.delenv(name, raising=False)
+    for flags in ((), ("-m", "seed=1,2"), ("--help",)):
+        assert command("train", *flags, *words) == 2
+        said = f"hydra.job.env_set.{name} is not among the variables that a config may set; set it for the command"
+        assert said in fault(capsys)
+    assert name not in os.environ
+    plan("train", ["+hydra.job.env_set.OMP_NUM_THREADS=2", "+hydra.job.env_set.CUDA_VISIBLE_DEVICES=0"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "~/.bashrc", "/home/me/.bashrc", "../x.log", "train.log", "${hydra:runtime.output_dir}/../../x",
+        "${hydra:runtime.output_dir}", "${hydra:runtime.output_dir}/${oc.env:HOME}", "${output_dir}/x.log",
+        "${hydra:runtime.output_dir}x/y", "${hydra:runtime.cwd}/x", 7, None,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["job_logging", "hydra_logging"])
+def test_log_lies_in_the_run_folder(kind: str, name: Any) -> None:
+    # A log is appended to what is there, in a format that the same file gives: a line for a shell, for example.
+    handlers = {"file": {"class": "logging.FileHandler", "filename": name}}
+    (line,) = hydra_problems({kind: {"handlers": handlers}}, [])
+    assert line.startswith(f"hydra.{kind}.handlers.file.filename={name} is not in the run folder; begin it with ")
+    remedy = line.rpartition(" ")[2]
+    for rest in ("x.log", "logs/${hydra:job.name}.log", "${hydra.job.num}"):
+        handlers["file"]["filename"] = f"{remedy}{rest}"
+        assert hydra_problems({kind: {"handlers": handlers}}, []) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.task import GridTask
 from arcvae.io.tensors import load_torch, save_torch
-from tests.conftest import metrics, save_arrays
+from tests.conftest import FAST, NamedCommand, fault, metrics, save_arrays
 
 
 def opened(path: Path, folder: Path, **changes: Any) -> Restored:
@@ -180,3 +181,36 @@ def test_what_is_no_checkpoint_is_refused_and_none_of_its_code_is_run(
         with pytest.raises(CheckpointError, match=path.name):
             arcvae.load(path)
     assert list(tmp_path.iterdir()) == []
+
+
+class Calls:
+    """Is pickled as a call."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.canary}",)
+
+
+@pytest.mark.parametrize("forced", ["0", "1"])
+@pytest.mark.parametrize("name", ["bad.ckpt", "bad.pth"])
+def test_pickle_that_calls_runs_nothing_wherever_it_is_given(
+    command: NamedCommand, tmp_path: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch, name: str, forced: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", forced)
+    bad = tmp_path / name
+    torch.save({"state_dict": {}, "arcvae": {"format": 2, "config": {}}, "x": Calls(tmp_path / "canary")}, bad)
+    for words in (
+        ("train", f"data.path={tiny_corpus}", f"ckpt_path={bad}", *FAST),
+        ("evaluate", f"ckpt_path={bad}", "accelerator=cpu"),
+        ("sample", f"ckpt_path={bad}", "accelerator=cpu"),
+    ):
+        assert command(*words) == 4
+        line = fault(capsys)
+        assert str(bad) in line
+        assert "weights_only" not in line
+    with pytest.raises(CheckpointError):
+        arcvae.load(bad)
+    assert not (tmp_path / "canary").exists()

@@ -73,3 +73,13 @@ def test_normalisation_is_applied_and_travels_with_the_weights() -> None:
     fresh.load_state_dict(model.state_dict())
     assert torch.equal(fresh(clips), model(clips))
     assert torch.equal(fresh.mean, mean)
+
+
+@pytest.mark.parametrize("kind", [AudioCNN, AudioCNNv2])
+def test_batch_of_one_clip_trains(kind: type[MfccNet]) -> None:
+    # The last batch of an epoch may be one; torch refuses to normalise a single value per channel.
+    model = kind(num_classes=5, channels=1).train()  # type: ignore[call-arg]
+    logits = model(torch.randn(1, 20, 500))
+    logits.square().sum().backward()
+    assert torch.isfinite(logits).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)

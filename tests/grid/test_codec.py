@@ -365,8 +365,10 @@ def test_codes_of_objects_decode_with_any_number_of_slots_and_later_ones_cover()
 def test_flat_codes_have_no_objects_and_one_size() -> None:
     codec = Codec(BetaVAE(widths=(8, 8), hidden=8))
     grids = np.zeros((2, 16, 16), dtype=np.uint8)
-    with pytest.raises(CheckpointError, match="has codes without objects"):
+    with pytest.raises(CheckpointError, match="has codes without objects; use encode, or a model=objects"):
         codec.codes(grids)
+    assert codec.encode(grids)[0].shape == (2, 10)
+    assert Codec(ObjectsVAE(width=8)).codes(grids).size == (16, 16)
     with pytest.raises(DataError, match=r"size=\(10, 10\): this model draws grids of 16 x 16"):
         codec.decode(codec.encode(grids)[0], size=(10, 10))
 

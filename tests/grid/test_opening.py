@@ -41,7 +41,7 @@ def test_export_that_holds_no_codes_is_refused() -> None:
     model = BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8)
     with pytest.raises(CheckpointError, match=r"x\.pth holds a classifier, which has no codes"):
         load_codec(export_of(model) | {"part": "classifier"}, Path("x.pth"))
-    with pytest.raises(CheckpointError, match="has no use for a prior"):
+    with pytest.raises(CheckpointError, match=r"holds only the encoder and has no use for a prior; load vae_best\.pth"):
         load_codec(export_of(model, "encoder"), Path("x.pth"), prior="prior.safetensors")
     with pytest.raises(CheckpointError, match="does not fit its architecture"):
         load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
+import signal
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -194,3 +196,32 @@ def test_eight_processes_at_once_count_once_and_agree(tmp_path: Path) -> None:
         results = pool.starmap(_count_in_a_process, [(str(tmp_path / "cache"), str(tally))] * 8)
     assert results == [TRUE.tolist()] * 8
     assert tally.read_text() == "x"
+
+
+@pytest.mark.parametrize("fault", ["link into a file", "read-only", "full"])
+def test_cache_that_cannot_be_written_costs_a_warning(tmp_path: Path, fault: str) -> None:
+    cache = tmp_path / "cache"
+    if fault == "link into a file":
+        (tmp_path / "file").touch()
+        cache.symlink_to(tmp_path / "file" / "cache")
+    else:
+        cache.mkdir(mode=0o555 if fault == "read-only" else 0o755)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if fault == "full":
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+            elif fault == "read-only" and os.geteuid() == 0:  # root may write anywhere
+                for folder in (tmp_path, *tmp_path.parents[:-1]):
+                    folder.chmod(0o755)
+                os.setuid(65534)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                right = cached_counts(LABELS, 10, cache).tolist() == TRUE.tolist()
+            code = 0 if right and any("not cached" in str(warning.message) for warning in caught) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(tmp_path.rglob("*.json")) == list(tmp_path.rglob("*.part")) == []

@@ -6,6 +6,7 @@ The example losses are checked against the same formulas written a second time.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -146,6 +147,12 @@ def test_what_a_loss_cannot_do_without_or_with_is_one_clear_line(arguments: dict
     with pytest.raises(ValueError, match=message) as caught:
         make_loss(**arguments)
     assert "\n" not in str(caught.value)
+    if remedy := re.search(r"set loss\.(\w+)", str(caught.value)):
+        with pytest.raises(ValueError, match=r"has no default for shift; set loss\.shift"):
+            make_loss(**arguments, **{remedy[1]: 1.0})
+        make_loss(**arguments, scale=1.0, shift=0.0)
+    if "set class_weights=none" in str(caught.value):
+        make_loss(**{**arguments, "class_weights": None})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arcvae.errors import ArcvaeError, CheckpointError, DataError, FileSystemError
-from arcvae.io.door import opened, read_json, read_whole, read_yaml_list
+from arcvae.io.door import opened, read_json, read_whole, read_yaml_list, require_bounded_yaml
 from arcvae.io.exports import check_digest, main_export, read_checkpoint, read_export
 from arcvae.io.npz import read_npz
 from arcvae.io.tensors import load_safetensors, load_torch
@@ -148,3 +148,49 @@ def test_any_other_yaml_is_refused_at_once(tmp_path: Path, text: str) -> None:
         read_yaml_list(tmp_path / "f", DataError, "another")
     assert time.perf_counter() - started < 2
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "a: &a [*a]",
+        "a: &a {b: {c: *a}}",
+        "a: " + "[" * 30_000,
+        "a: [" + "x, " * 20_000 + "]",
+        "a: &a " + "x" * 60_000 + "\nb: [" + "*a, " * 500 + "]",
+        "# " + "x" * 70_000,
+    ],
+)
+def test_yaml_is_bounded_by_what_it_stands_for(text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(ValueError, match=r"stands for more than 2,000 values|has more than 65,536 bytes"):
+        require_bounded_yaml(text.encode())
+    assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a: 1", "base: &b {gamma: 1}\n<<: *b\n", "a: &a [1, 2]\nb: [*a, *a]", "[" * 60 + "]" * 60]
+)
+def test_ordinary_yaml_is_let_through(text: str) -> None:
+    require_bounded_yaml(text.encode())
+
+
+def test_file_of_somebody_else_is_a_fault_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    child = os.fork()
+    if child == 0:  # as root anything may be read
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                for folder in (tmp_path, *tmp_path.parents[:-1]):
+                    folder.chmod(0o755)
+                os.setuid(65534)
+            read_whole(path, DataError, "another", 10)
+        except FileSystemError as error:
+            code = 5 if f"permission denied: cannot read {path}" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == FileSystemError.exit_code

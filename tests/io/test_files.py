@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 
 from arcvae.errors import FileSystemError
 from arcvae.io.files import sweep_parts, to_json, write_atomic, write_json
+from arcvae.io.npz import write_npz
+from arcvae.io.tensors import save_safetensors, save_torch
 
 OPERATIONS = ("open", "write", "fsync", "replace", "unlink")
 
@@ -170,3 +173,37 @@ def test_parts_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) -> N
     sweep_parts(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == stays
     sweep_parts(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["f.json", "f.ckpt", "f.safetensors", "f.npz"])
+def test_file_that_the_system_cuts_off_leaves_the_old_one(tmp_path: Path, name: str) -> None:
+    def write(number: float) -> object:
+        tensors = {"a": torch.full((1000,), number, dtype=torch.float64)}
+        path = tmp_path / name
+        match path.suffix:
+            case ".json":
+                return write_json(path, tensors)
+            case ".ckpt":
+                return save_torch(path, tensors)
+            case ".safetensors":
+                return save_safetensors(path, tensors, {})
+            case _:
+                return write_npz(path, {"a": tensors["a"].numpy()}, compressed=False)
+
+    write(1.0)
+    before = (tmp_path / name).read_bytes()
+    assert len(before) > 5000
+    child = os.fork()
+    if child == 0:  # a limit of the system is as near to a full disk as a test can come
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        code = 1
+        try:
+            write(2.0)
+        except FileSystemError as error:
+            code = 5 if f"cannot write {tmp_path / name}: File too large" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    assert (tmp_path / name).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -7,6 +7,7 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -172,3 +173,27 @@ def test_waiters_go_on_once_the_holder_is_killed(tmp_path: Path) -> None:
     started = time.monotonic()
     with warnings.catch_warnings(action="error"), lock_or_warn(lock, 30):
         assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("kind", ["pipe", "pipe with a reader", "socket"])
+def test_lock_that_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    # Opening a named pipe to write waits until somebody reads from it.
+    lock = tmp_path / "run.lock"
+    listener = socket.socket(socket.AF_UNIX)
+    reader = None
+    if kind == "socket":
+        listener.bind(str(lock))
+    else:
+        os.mkfifo(lock)
+        if kind == "pipe with a reader":
+            reader = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)
+    started = time.monotonic()
+    with pytest.raises(FileSystemError, match=r"cannot write to .*: run\.lock is not a regular file; remove it"):
+        lock_folder(tmp_path).__enter__()
+    assert time.monotonic() - started < 1
+    listener.close()
+    if reader is not None:
+        os.close(reader)
+    lock.unlink()
+    with lock_folder(tmp_path):  # the remedy
+        pass

@@ -21,10 +21,11 @@ import pytest
 import torch
 import yaml
 
-from arcvae.errors import ArcvaeError, DataError
+from arcvae.app.compose import plan
+from arcvae.errors import ArcvaeError, ConfigError, DataError
 from arcvae.imbalance.counts import cached_counts
 from arcvae.io.door import read_yaml_list
-from arcvae.io.exports import check_digest, write_exports
+from arcvae.io.exports import check_digest, read_export, write_exports
 from arcvae.io.npz import read_npz, write_npz
 from arcvae.io.tensors import load_safetensors, load_torch, save_safetensors, save_torch
 from arcvae.training.record import RECORD, RunRecord
@@ -131,13 +132,15 @@ CHECKPOINT = (lambda path: save_torch(path, CONTENT), load_torch)
 KINDS = {
     "npz, deflated": Kind("f.npz", *npz(True), 2000),
     "npz, stored": Kind("f.npz", *npz(False), 2000),
-    "checkpoints": Kind("f.ckpt", *CHECKPOINT, 1500),
+    "checkpoints": Kind("f.ckpt", *CHECKPOINT, 1000),
+    "exports": Kind("part.pth", write_exported, read_export, 500),
     "safetensors": Kind("f.safetensors", lambda path: save_safetensors(path, TENSORS, FACTS), load_safetensors, 500),
     "priors": Kind("f.safetensors", lambda path: save_safetensors(path, TENSORS, PRIOR), load_safetensors, 500),
     "caches": Kind("cache", write_counts, read_counts, 500),
     "manifests": Kind("exports.json", write_exported, read_exported, 500),
     "npz, checksums repaired": Kind("f.npz", *npz(False), 1000, repaired),
-    "checkpoints, checksums repaired": Kind("f.ckpt", *CHECKPOINT, 1000, repaired),
+    "checkpoints, checksums repaired": Kind("f.ckpt", *CHECKPOINT, 500, repaired),
+    "exports, checksums repaired": Kind("part.pth", write_exported, read_export, 500, repaired),
 }
 
 
@@ -212,3 +215,33 @@ def test_mutants_of_what_people_edit_are_of_the_right_types_or_refused(tmp_path:
     refused = tried(kind, tmp_path, int(share * kind.mutants), 1, accept)
     print(f"{name}: {int(share * kind.mutants)} mutants, {refused} refused")
     assert refused > 0
+
+
+MINE = """# A prior of my own.
+defaults:
+  - autoregressive
+
+# Spread of the draws.
+temperature: 0.75
+width: &w 64
+path: "${output_dir}/mine.safetensors"
+"""
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
+def test_mutants_of_a_config_compose_or_are_refused(tmp_path: Path, count: int) -> None:
+    draw, refused = random.Random(3), 0
+    (tmp_path / "prior").mkdir()
+    (tmp_path / "prior" / "mine.yaml").write_text(MINE)
+    plan("sample", ["prior=mine"], config_dir=str(tmp_path))
+    for _ in range(count):
+        (tmp_path / "prior" / "mine.yaml").write_bytes(flipped(MINE.encode(), draw))
+        started = time.process_time()
+        try:
+            plan("sample", ["prior=mine"], config_dir=str(tmp_path))
+        except ConfigError as error:
+            refused += 1
+            assert not [line for line in error.problems if "\n" in line or line.endswith("Exception")]  # noqa: PT017
+        assert time.process_time() - started < 5
+    print(f"configs: {count} mutants, {refused} refused")
+    assert refused > count / 2

@@ -253,3 +253,34 @@ def test_digests_that_are_none_are_refused(tmp_path: Path) -> None:
         np.savez(path, train=ARRAYS["train"], arcvae_sha256=np.frombuffer(junk, np.uint8))
         with pytest.raises(DataError):
             read_npz(path, ["train"])
+
+
+def patched(content: bytes, field: int, value: bytes) -> bytes:
+    """A zip file with one member, with bytes in its entry of the directory and, where they stand, in its own header."""
+    mutant = bytearray(content)
+    directory = mutant.index(b"PK\x01\x02")
+    mutant[directory + field : directory + field + len(value)] = value
+    mutant[field - 2 : field - 2 + len(value)] = value
+    return bytes(mutant)
+
+
+def test_member_that_numpy_would_not_refuse_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train.npy", b"no array at all, which numpy.load gives as bytes")
+    with pytest.raises(DataError, match=r"f\.npz is not an intact \.npz file"):
+        read_npz(path, ["train"])
+    whole = _rezip(path, zipfile.ZIP_STORED).read_bytes()
+    size = len(ARRAYS["train"].tobytes()) + 128
+    for field, value in (
+        (10, (99).to_bytes(2, "little")),  # a method that nobody has
+        (24, (size + 1).to_bytes(4, "little")),  # more, or less, than there is
+        (24, (size - 1).to_bytes(4, "little")),
+        (24, b"\xff\xff\xff\xff"),  # says that zip64 has it, and there is none
+    ):
+        path.write_bytes(patched(whole, field, value))
+        tracemalloc.start()
+        with pytest.raises(DataError):
+            read_npz(path, ["train"])
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+        tracemalloc.stop()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import logging
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,17 +88,17 @@ def test_recall_per_class_is_a_line_for_each_epoch_of_training(
     assert "recall per class" not in caplog.text
 
 
-def checkpointing(folder: Path) -> Checkpoint:
+def checkpointing(folder: Path, kept: int = 1) -> Checkpoint:
     return Checkpoint(
-        folder / "checkpoints", monitor="val/score", mode="max", filename="best", save_last=True,
+        folder / "checkpoints", monitor="val/score", mode="max", filename="best", save_top_k=kept, save_last=True,
         enable_version_counter=False, save_on_train_epoch_end=True, auto_insert_metric_name=False,
     )  # fmt: skip
 
 
 def fit_scored(
-    folder: Path, scores: Sequence[float], *, epochs: int, resumed: Path | None = None
+    folder: Path, scores: Sequence[float], *, epochs: int, resumed: Path | None = None, kept: int = 1
 ) -> tuple[TinyModule, Checkpoint]:
-    module, checkpoint = build(Scored(scores)), checkpointing(folder)
+    module, checkpoint = build(Scored(scores)), checkpointing(folder, kept)
     options: dict[str, Any] = {"enable_checkpointing": True, "plugins": [AtomicCheckpointIO()], "max_epochs": epochs}
     trainer(folder, checkpoint, **options).fit(module, TinyData(), ckpt_path=resumed)
     return module, checkpoint
@@ -122,6 +125,55 @@ def test_best_epoch_and_last_epoch_are_kept(tmp_path: Path, scores: list[float],
     assert checkpoint.best_model_score == scores[best]
     state = load_torch(tmp_path / "checkpoints" / "last.ckpt")["state_dict"]
     assert torch.equal(state["model.weight"], module.model.weight)  # type: ignore[arg-type]
+
+
+def dying(at: int) -> None:
+    """Let this process die before the ``at``-th time that a file takes its name or is removed."""
+    moves = itertools.count(1)
+
+    def faulty(operation: Callable[..., object]) -> Callable[..., object]:
+        def act(*args: object, **options: object) -> object:
+            if next(moves) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return operation(*args, **options)
+
+        return act
+
+    for name in ("replace", "unlink"):
+        setattr(os, name, faulty(getattr(os, name)))
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_killed_between_the_new_best_and_the_old_one_a_run_has_one_that_loads(tmp_path: Path, kept: int) -> None:
+    for at in itertools.count(1):
+        folder = tmp_path / str(at)
+        child = os.fork()
+        if child == 0:
+            try:
+                dying(at)
+                fit_scored(folder, [1, 2, 3], epochs=3, kept=kept)
+                os._exit(0)
+            finally:
+                os._exit(99)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, -signal.SIGKILL)
+        found = epochs_in(folder)  # all of them load
+        assert at == 1 or [name for name in found if name.startswith("best")]
+        if status == 0:
+            break
+    assert at > 2 * 3  # best and last of each epoch
+    assert found["best"] == found["last"] == 2
+
+
+@pytest.mark.parametrize(("scores", "best"), [([NAN, NAN], None), ([NAN, 0.5], 1)])
+def test_epoch_without_a_score_is_never_the_best(tmp_path: Path, scores: list[float], best: int | None) -> None:
+    # Lightning takes the first such epoch for one of the worst score there is.
+    _, checkpoint = fit_scored(tmp_path, scores, epochs=1)
+    assert epochs_in(tmp_path) == {"last": 0}
+    assert (checkpoint.best_model_path, checkpoint.best_model_score) == ("", None)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    fit_scored(tmp_path / "resumed", scores, epochs=2, resumed=last)
+    assert epochs_in(tmp_path / "resumed") == ({"last": 1} if best is None else {"best": best, "last": 1})
 
 
 @pytest.mark.parametrize(("fourth", "best"), [(2.0, 0), (4.0, 3)])

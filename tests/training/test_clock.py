@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+import arcvae
 from arcvae.grid.elbo import LinearWarmup
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.module import GridModule
@@ -87,8 +88,14 @@ def test_loss_fades_with_the_clock(tmp_path: Path) -> None:
 
 
 def test_training_without_the_callback_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"add arcvae\.training\.clock\.ClockCallback\(\) to the callbacks"):
+    with pytest.raises(
+        RuntimeError, match=r"add arcvae\.training\.clock\.ClockCallback\(\) to the callbacks"
+    ) as caught:
         trainer(tmp_path, clock=False).fit(build(), TinyData())
+    added = eval(str(caught.value).partition("; add ")[2].partition(" to ")[0], {"arcvae": arcvae})
+    run = trainer(tmp_path, added, clock=False)
+    run.fit(build(), TinyData())
+    assert run.global_step == 6
 
 
 def test_module_that_is_only_evaluated_stands_at_the_end_of_its_run() -> None:

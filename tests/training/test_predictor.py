@@ -104,6 +104,7 @@ def test_length_that_is_free_may_be_any() -> None:
 def test_decisions_that_cannot_be_made_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"here\.pth has no tuned logit adjustment; use decision='argmax'"):
         predictor().predict(SAMPLES, decision="adjusted")
+    assert predictor().predict(SAMPLES, decision="argmax").shape == (len(SAMPLES),)
     with pytest.raises(ValueError, match="decision must be 'argmax' or 'adjusted', got 'corrected'"):
         predictor(logit_adjustment=ADJUSTMENT).predict(SAMPLES, decision="corrected")  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -98,4 +99,29 @@ def test_checkpoint_that_lightning_would_load_unasked_is_refused(tmp_path: Path)
         pytest.raises(CheckpointError, match=r"hpc_ckpt_9\.ckpt would be loaded unasked under Slurm; move it out"),
         held_run_folder(tmp_path),
     ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["train.log", "checkpoints/last.ckpt", "csv/metrics.csv"])
+def test_pipe_among_what_a_run_writes_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    # A run that opens it to write waits for a reader for ever.
+    path = tmp_path / "one" / name
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "train.log").symlink_to(path)
+    (tmp_path / "three").mkdir()
+    (tmp_path / "three" / "train.log").symlink_to("nowhere")
+    for folder, said in ((tmp_path / "one", path), (tmp_path / "two", tmp_path / "two" / "train.log")):
+        with (
+            pytest.raises(FileSystemError, match=rf"{said} is neither a file nor a folder; remove it"),
+            held_run_folder(folder),
+        ):
+            pass
+        said.unlink()
+        with held_run_folder(folder):  # the remedy
+            pass
+        if folder.name == "one":
+            os.mkfifo(path)
+    with held_run_folder(tmp_path / "three"):
         pass

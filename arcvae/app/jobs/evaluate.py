@@ -59,7 +59,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)
-        model = restore_from(config, checkpoint)
+        model = restore_from(config, shown, checkpoint)
         settings = _study_settings(config, model, checkpoint)
         split, limit = config["split"], config["limit"]
         if not model.data.size(split):
@@ -88,11 +88,12 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
     return record
 
 
-def restore_from(config: Mapping[str, Any], checkpoint: Path) -> Restored:
+def restore_from(config: Mapping[str, Any], shown: Mapping[str, Any], checkpoint: Path) -> Restored:
     """Open the checkpoint of a config that has ``data``, ``accelerator``, ``output_dir`` and ``plugins``."""
     return restore(
         str(checkpoint),
         data_path=config["data"]["path"],
+        shown_path=shown["data"]["path"],
         accelerator=config["accelerator"],
         output_dir=config["output_dir"],
         max_bytes=config["data"]["max_bytes"],
@@ -102,14 +103,15 @@ def restore_from(config: Mapping[str, Any], checkpoint: Path) -> Restored:
 
 def origin(model: Restored, checkpoint: Path, shown: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
     """What the record of a job says of how it was called, and with which model and corpus."""
+    named = str(shown["ckpt_path"])
     return {
         "version": arcvae.__version__,
         "command": list(command),
         "config": shown,
-        "checkpoint": str(checkpoint),
+        "checkpoint": named if "${" in named else str(checkpoint),
         "software": software(),
         "corpus": {
-            "path": str(model.data.corpus_path),
+            "path": model.data.shown_path,
             "sha256": model.data.content_hash,
             "is_that_of_the_training": model.same_corpus,
         },
@@ -173,7 +175,7 @@ def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) ->
         return values
 
     confusion = figures["confusion"].numpy()[order][:, order]
-    what = f"{split} split of {Path(model.data.corpus_path).name}"
+    what = f"{split} split of {Path(model.data.shown_path).name}"
     recalls = {
         "plain argmax": per_class(ours, "recall"),
         f"logit adjusted (tau {figures['logit_adjustment']['tau']:g})": per_class(adjusted, "recall"),

@@ -53,6 +53,8 @@ def measure(
     paths = list(dict.fromkeys(RunRecord.read(run).corpus["path"] for run in runs))
     if not settings["path"] and len(paths) > 1:
         log.warning("These runs were not all made on the same corpus; measured on %s", paths[0])
+    if not settings["path"] and paths and "${" in paths[0]:
+        raise DataError(f"a run was made on {paths[0]}, which is not resolved from a file; give study.measure.path")
     corpus = measurement.corpus(settings["path"] or (paths or [None])[0], config["output_dir"])
     kept = Path(config["output_dir"]) / "measured"
     kept.mkdir(parents=True, exist_ok=True)

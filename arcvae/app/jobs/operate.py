@@ -42,7 +42,7 @@ def operate(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)
-        model = restore_from(config, checkpoint)
+        model = restore_from(config, shown, checkpoint)
         model.task.require_operators(checkpoint)
         training = Builder(config["plugins"])("operators", config["operators"])
         found = model.task.operate(model.module, model.data, config, training, folder)

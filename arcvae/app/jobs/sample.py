@@ -38,7 +38,7 @@ def sample(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     quiet()
     with held_run_folder(folder):
         write_hydra_files(folder, shown)
-        model = restore_from(config, checkpoint)
+        model = restore_from(config, shown, checkpoint)
         model.task.require_draws(checkpoint)
         source = Builder(config["plugins"])("prior", config["prior"])
         adjustment = None

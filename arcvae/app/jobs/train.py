@@ -35,7 +35,7 @@ from arcvae.io.settings import with_value
 from arcvae.io.stamp import require_resumable
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
-from arcvae.training.checkpoint import model_checkpoint
+from arcvae.training.checkpoint import model_checkpoint, require_scored
 from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.loggers import log_run_files
 from arcvae.training.record import RunRecord
@@ -173,6 +173,8 @@ def _finish(
     epoch_record = next((callback for callback in callbacks if isinstance(callback, EpochRecord)), None)
     timing = _timing(epoch_record)
     checkpoint = model_checkpoint(trainer)
+    monitor = config["monitor"] if checkpoint is None or checkpoint.monitor is None else checkpoint.monitor
+    require_scored(monitor, timing.get("history", ()))
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
@@ -192,7 +194,7 @@ def _finish(
         version=arcvae.__version__,
         software=software(),
         seed=config["seed"],
-        corpus={"path": str(data.corpus_path), "sha256": data.content_hash},
+        corpus={"path": data.shown_path, "sha256": data.content_hash},
         class_names=list(data.class_names),
         class_counts=run.counts.tolist(),
         class_weights=None if run.weights is None else run.weights.tolist(),

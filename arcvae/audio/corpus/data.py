@@ -110,9 +110,9 @@ class AudioDataModule(ImbalanceDataModule):
         train, val, test = (f"{len(corpus.labels[split]):,}" for split in SPLITS)
         log.info(
             "Corpus %s: %s train, %s val, %s test clips of %d species",
-            corpus.path, train, val, test, len(corpus.species),
+            self.shown_path, train, val, test, len(corpus.species),
         )  # fmt: skip
-        report_repeated(corpus.path, "clips", *(corpus.features[split] for split in SPLITS))
+        report_repeated(self.shown_path, "clips", *(corpus.features[split] for split in SPLITS))
         return corpus
 
     @property
@@ -166,7 +166,7 @@ class AudioDataModule(ImbalanceDataModule):
         return torch.from_numpy(self.corpus.labels[split])
 
     def describe(self) -> str:
-        return f"whole train split, {len(self.corpus.labels['train']):,} clips of {self.corpus.path}"
+        return f"whole train split, {len(self.corpus.labels['train']):,} clips of {self.shown_path}"
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         return self._loader("train", self.batch_size, training=True)

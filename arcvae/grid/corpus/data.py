@@ -176,10 +176,10 @@ class GridDataModule(ImbalanceDataModule):
         corpus = read_corpus(self.corpus_path, max_bytes=self.max_bytes)
         log.info(
             "Corpus %s: %s train, %s val, %s test grids of %dx%d",
-            corpus.path, f"{len(corpus.train):,}", f"{len(corpus.val):,}", f"{len(corpus.test):,}",
+            self.shown_path, f"{len(corpus.train):,}", f"{len(corpus.val):,}", f"{len(corpus.test):,}",
             corpus.grid_size, corpus.grid_size,
         )  # fmt: skip
-        report_repeated(corpus.path, "grids", corpus.train, corpus.val, corpus.test)
+        report_repeated(self.shown_path, "grids", corpus.train, corpus.val, corpus.test)
         if self.fresh and corpus.grid_size != SIZE:
             raise DataError(
                 f"{corpus.path} has grids of {corpus.grid_size}x{corpus.grid_size}, and data.fresh=true draws grids of "
@@ -216,7 +216,7 @@ class GridDataModule(ImbalanceDataModule):
         return self.splits[split]
 
     def describe(self) -> str:
-        return f"whole train split, {len(self.corpus.train):,} grids of {self.corpus.path}"
+        return f"whole train split, {len(self.corpus.train):,} grids of {self.shown_path}"
 
     @property
     def class_names(self) -> tuple[str, ...]:

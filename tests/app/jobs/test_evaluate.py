@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 import arcvae
 from arcvae.errors import BusyError, ConfigError, DataError
-from tests.conftest import FAST, Job, metrics, save_arrays
+from tests.conftest import FAST, Job, NamedCommand, metrics, save_arrays
 
 ANY_TASK = {"recall_per_class.png", "confusion.png", "calibration.png"}
 GRIDS = {
@@ -132,3 +133,20 @@ def test_beta_is_that_of_the_best_epoch(job: Job, tmp_path: Path) -> None:
     assert record["test"]["loss"] == pytest.approx(trained.test["loss"], abs=1e-6)
     assert record["test"]["beta"] == trained.test["beta"]
     assert trained.test["beta"] not in (0, trained.config["beta"]["maximum"])
+
+
+def test_path_out_of_the_environment_is_written_nowhere(
+    command: NamedCommand, run_folder: Path, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "hunter2"
+    secret.mkdir()
+    shutil.copy(tiny_corpus, secret / "c.npz")
+    shutil.copy(run_folder / "checkpoints" / "best.ckpt", secret / "best.ckpt")
+    monkeypatch.setenv("ARCVAE_SECRET", str(secret))
+    words = ("data.path=${oc.env:ARCVAE_SECRET}/c.npz", "ckpt_path=${oc.env:ARCVAE_SECRET}/best.ckpt")
+    assert command("evaluate", *words, "importance_samples=1", "accelerator=cpu", "limit=8") == 0
+    (found,) = tmp_path.glob("outputs/evaluate/*")
+    assert metrics(found)["corpus"]["path"] == "${oc.env:ARCVAE_SECRET}/c.npz"
+    assert metrics(found)["checkpoint"] == "${oc.env:ARCVAE_SECRET}/best.ckpt"
+    for path in found.rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes(), path

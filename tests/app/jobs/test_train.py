@@ -269,6 +269,17 @@ def test_weights_ruined_by_the_last_step_of_an_epoch_are_never_saved(
     assert list(tmp_path.rglob("*.ckpt")) == []
 
 
+def test_monitor_that_is_never_a_number_ends_the_run_without_exports(job: Job, tmp_path: Path) -> None:
+    # There is no F1 of objects where there are no objects.
+    grids = np.random.default_rng(0).integers(0, 10, (12, 16, 16)).astype(np.uint8)
+    corpus = save_arrays(tmp_path / "bare.npz", train=grids, val=np.zeros_like(grids))
+    said = r"^val/object_recall was not a number after any of \d epochs, .*: choose another monitor$"
+    with pytest.raises(NonFiniteError, match=said):
+        job("train", *BRIEF, "trainer.max_epochs=2", "monitor=val/object_recall", corpus=corpus)
+    assert {path.stem for path in (tmp_path / "train" / "checkpoints").glob("*.ckpt")} == {"last"}
+    assert not any((tmp_path / "train" / name).exists() for name in ("metrics.json", "exports.json", "vae_best.pth"))
+
+
 def test_best_checkpoint_is_evaluated_and_the_last_is_kept_beside_it(job: Job, tmp_path: Path) -> None:
     # With steps of no length no epoch is better than the first, and beta alone tells them apart.
     record = job("train", *BRIEF, "trainer.max_epochs=2", "optimizer.lr=1e-12", "beta.hold=0", "beta.ramp=2")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,3 +147,26 @@ def test_same_sweep_again_touches_only_what_is_not_finished(train: Command, tmp_
 def _die_in_the_last_job(_: EpochRecord, trainer: Any, *__: Any) -> None:
     if trainer.current_epoch == 2 and Path(trainer.default_root_dir).name == "3":
         raise Killed
+
+
+def test_second_resume_of_a_run_is_refused_at_once_and_the_first_goes_on(
+    train: Command, killed: Interrupt, tmp_path: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, words = tmp_path / "one", (*FOUR, "trainer.max_epochs=3", "hydra.run.dir=one")
+    killed(1, *words)
+    command = [sys.executable, "-m", "arcvae.train", f"data.path={tiny_corpus}", *words]
+    seen: list[tuple[int, str, bool]] = []
+
+    def resume_again(_: EpochRecord, trainer: Any, *__: Any) -> None:
+        if trainer.current_epoch == 2:
+            before = contents(one)
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+            seen.append((done.returncode, done.stderr, contents(one) == before))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochRecord, "on_train_epoch_start", resume_again)
+        assert train(*words) == 0
+    assert seen == [
+        (7, f"arcvae: error[E_BUSY]: another run is going on in {one}; leave hydra.run.dir to its default\n", True)
+    ]
+    assert [row["step"] for row in metrics(one)["history"]] == [3, 6, 9]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -210,6 +212,9 @@ def test_other_text_is_refused_in_one_line(text: str, message: str) -> None:
         Program.parse(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    if found := re.search(r"'(\w+)'.*; did you mean (\w+)\?", str(caught.value)):
+        misspelt, meant = found.groups()
+        assert meant in str(Program.parse(text.replace(misspelt, meant)))
 
 
 def test_what_cannot_be_printed_is_no_part_of_a_program() -> None:

@@ -63,6 +63,8 @@ def test_impossible_turns_are_refused() -> None:
     message = r"^rotate\(90\) about the centre needs square grids, these are 10 x 14; use 180 degrees, or about='obj"
     with pytest.raises(ValueError, match=message):
         ops.rotate(codes, 90)
+    for remedy in (ops.rotate(codes, 180), ops.rotate(codes, 90, about="object")):
+        assert remedy.size == (10, 14)
     with pytest.raises(ValueError, match=r"^degrees=45 must be a multiple of 90$"):
         ops.rotate(codes, 45)
     with pytest.raises(ValueError, match=r"^about='me' must be 'grid' or 'object'$"):
