@@ -25,7 +25,7 @@ from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
-from arcvae.app.sweep import noted
+from arcvae.app.sweep import held_sweep, noted, settled_folder
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
@@ -52,6 +52,8 @@ class Interrupted(BaseException):
         self.exit_code = 128 + number
         self.folder: Path | None = None
         """Run folder of the job, if one was running."""
+        self.sweep: Path | None = None
+        """Folder of the sweep that the job is one of."""
 
 
 def run_command(config_name: str, job: str | Job, check: Check) -> int:
@@ -80,7 +82,9 @@ def _run(config_name: str, job: str | Job, check: Check) -> int:
     try:
         _require_folder()
         sweep = _prepare(config_name, check)
-        _run_jobs(config_name, job, check, failures)
+        command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
+        with held_sweep(settled_folder(config_name) if sweep else None):
+            _run_jobs(config_name, job, check, failures, command)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
     finally:
@@ -162,10 +166,9 @@ def _with_overrides_of_resumed(given: list[str]) -> list[str]:
     return overrides
 
 
-def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError]) -> None:
+def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError], command: list[str]) -> None:
     """Let Hydra compose each job and run it; foreseen faults of jobs are reported and collected in ``failures``."""
     register_resolvers()
-    command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
 
     def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
@@ -181,9 +184,12 @@ def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[Arc
                         sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
                         return _objective(found)
                     require_free(folder)
+                elif checkpoint_files(folder):
+                    raise BusyError(f"{folder} is the folder of a training run; choose another hydra.run.dir")
                 return _objective(_imported(job)(plain, shown, folder, command))
         except Interrupted as error:
             error.folder = folder
+            error.sweep = Path(context.sweep.dir).absolute() if context.mode == RunMode.MULTIRUN else None
             raise
         except Exception as error:
             if (fault := as_fault(error, command)) is None:
@@ -241,6 +247,8 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
         nothing = "no checkpoint was written yet" if config_name == "train" else "finished runs are kept"
         hint = f"continue with ckpt_path={last}" if last and last.is_file() else f"{nothing}; start again"
+        if error.sweep and config_name == "train":
+            hint = f"the same command with hydra.sweep.dir={error.sweep} goes on with what is not finished"
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
     if fault := as_fault(error):
