@@ -49,7 +49,15 @@ FAULTS: dict[str, tuple[str, str]] = {
         "killed, or disk full, at every operation of a save",
         "io/test_files.py::test_old_or_new_file_survives_an_interruption_at_every_operation",
     ),
+    "K02": (
+        "disk full at every operation of every kind of file",
+        "test_crash_points.py::test_old_or_new_content_is_read_after_an_interruption_at_every_operation",
+    ),
     "K06": ("power loss", "io/test_files.py::test_content_is_on_disk_before_it_takes_the_name"),
+    "K07": (
+        "exports of which some are new",
+        "test_crash_points.py::test_exports_of_which_some_are_new_are_refused_until_they_are_written_again",
+    ),
     "K09": (
         "temporary files of killed runs",
         "training/test_run_folder.py::test_parts_of_a_killed_run_are_swept_once_the_folder_is_held",
@@ -57,6 +65,26 @@ FAULTS: dict[str, tuple[str, str]] = {
     "K13": (
         "what was written does not read back",
         "io/test_files.py::test_what_does_not_read_back_is_written_again_and_then_refused",
+    ),
+    "R01": (
+        "SIGTERM in mid-epoch",
+        "training/test_mid_epoch.py::test_signal_leaves_a_checkpoint_to_go_on_from",
+    ),
+    "R04": (
+        "continued at any kind of moment, for both tasks",
+        "app/jobs/test_train_moments.py::test_run_that_goes_on_from_any_kind_of_moment_equals_the_uninterrupted_one",
+    ),
+    "R05": (
+        "a resumed run with other noise",
+        "app/jobs/test_train_moments.py::test_the_comparison_would_catch_a_run_whose_noise_goes_on_elsewhere",
+    ),
+    "R06": (
+        "kill -9 at random moments",
+        "test_killed.py::test_run_that_is_killed_again_and_again_ends_in_the_bytes_of_the_uninterrupted_one",
+    ),
+    "R07": (
+        "the newest checkpoint is damaged",
+        "training/test_resuming.py::test_damaged_one_is_passed_over_and_both_are_named",
     ),
     "R11": (
         "hpc_ckpt_9.ckpt planted under Slurm",
@@ -69,6 +97,30 @@ FAULTS: dict[str, tuple[str, str]] = {
     "R16": (
         "an optimizer without its state",
         "io/test_stamp.py::test_entry_that_continuing_needs_is_refused_by_name",
+    ),
+    "R17": (
+        "hours of an epoch lost",
+        "training/test_mid_epoch.py::test_work_of_no_more_than_the_minutes_given_is_ever_lost",
+    ),
+    "R18": (
+        "continued within an epoch by several processes",
+        "training/test_mid_epoch.py::test_two_processes_go_on_within_an_epoch_each_with_its_own",
+    ),
+    "R19": (
+        "another command in the folder of an interrupted run",
+        "app/test_command.py::test_record_of_another_command_does_not_end_an_interrupted_run",
+    ),
+    "E12": (
+        "a sweep with a bad corpus, NaN and a kill",
+        "test_killed.py::test_sweep_of_which_jobs_fail_and_one_is_killed_is_finished_by_the_same_command",
+    ),
+    "E13": (
+        "SIGTERM in a job of a sweep",
+        "app/test_sweep.py::test_job_that_is_interrupted_is_marked_and_those_after_it_were_not_begun",
+    ),
+    "E17": (
+        "two sweeps in one folder",
+        "app/test_sweep.py::test_second_sweep_in_a_folder_is_refused_before_it_writes_anything",
     ),
     "S01": (
         "pickled code in a checkpoint",
