@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from arcvae.app.command import check_files, run_command
+from arcvae.app.command import run_command
+from arcvae.app.preflight import check_files
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from arcvae.app.command import check_training, run_command
+from arcvae.app.command import run_command
+from arcvae.app.preflight import check_training
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from arcvae.app.compose import plan
 from arcvae.audio.corpus.files import write_synthetic_corpus
 from arcvae.grid.corpus.files import write_corpus
+from arcvae.io.tensors import load_torch
 
 Command = Callable[..., int]
 NamedCommand = Callable[..., int]
@@ -41,6 +42,11 @@ FAST_CLIPS = (
     "callbacks.progress_bar.refresh_rate=0", "experiment=audio_cnn", "model.widths=[4,8]",
 )  # fmt: skip
 """The same for clips."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--kills 50``: how often the run of ``test_killed.py`` is killed."""
+    parser.addoption("--kills", type=int, default=3, help="kills of one run in tests/test_killed.py")
 
 
 @pytest.fixture(autouse=True)
@@ -234,6 +240,18 @@ def metrics(folder: Path) -> dict[str, Any]:
         raise AssertionError(f"{name} is not strict JSON")
 
     return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """All of a finished run that must not depend on how often it was interrupted; of its exports, every byte."""
+    record, last = metrics(folder), load_torch(folder / "checkpoints" / "last.ckpt")
+    timeless = [{key: value for key, value in row.items() if key != "seconds"} for row in record["history"]]
+    exports = [*folder.glob("*.pth"), *folder.glob("*.safetensors"), folder / "exports.json"]
+    return {
+        "exports": {path.name: path.read_bytes() for path in exports}, "history": timeless,
+        **{part: record[part] for part in ("val", "test", "adjusted", "best", "epochs", "steps")},
+        **{part: last[part] for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch")},
+    }  # fmt: skip
 
 
 def same(a: Any, b: Any) -> bool:

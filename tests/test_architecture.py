@@ -39,7 +39,7 @@ LOCAL_IMPORTS = {
     "audio/task.py": "a config is checked before torch is imported",
     "audio/features/recording.py": "optional dependencies",
     "training/loggers.py": "wandb takes a second to import and most runs do without",
-    "app/command.py": "torch is imported early only to ask for a device that a config names",
+    "app/preflight.py": "torch is imported early only to ask for a device that a config names",
     "app/loggers.py": "wandb takes a second to import and most runs do without",
     "training/software.py": "a module that is not there on Windows",
 }

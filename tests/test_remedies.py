@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import arcvae
-from arcvae.app.command import check_files, require_arguments
+from arcvae.app.command import require_arguments
 from arcvae.app.compose import plan
+from arcvae.app.preflight import check_files
 from arcvae.audio.task import AudioTask
 from arcvae.errors import ConfigError, DataError
 from arcvae.grid.corpus.data import GridDataModule

@@ -23,15 +23,13 @@ from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
-from arcvae.app.shipped import model_at
 from arcvae.app.signals import Interrupted, interruptible
-from arcvae.app.sweep import noted
-from arcvae.app.tasks import task_of_node
+from arcvae.app.sweep import held_sweep, noted, settled_folder
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
 from arcvae.training.record import RunRecord
-from arcvae.training.run_folder import AUTO, checkpoint_files, require_free
+from arcvae.training.run_folder import checkpoint_files, require_free
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +69,9 @@ def _run(config_name: str, job: str | Job, check: Check) -> int:
         with interruptible():
             _require_folder()
             sweep = _prepare(config_name, check)
-            _run_jobs(config_name, job, check, failures)
+            command = _command(config_name)
+            with held_sweep(settled_folder(config_name) if sweep else None):
+                _run_jobs(config_name, job, check, failures, command)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
     if failures:
@@ -102,7 +102,7 @@ def run_from_python(config_name: str, job: str | Job, check: Check, overrides: S
             _require_folder()
             if _prepare(config_name, check):
                 raise ConfigError("-m: one run at a time from Python; call it for each")
-            folders = _run_jobs(config_name, job, check, failures)
+            folders = _run_jobs(config_name, job, check, failures, _command(config_name))
     except Interrupted as error:
         raise KeyboardInterrupt(str(error)) from error
     finally:
@@ -183,14 +183,20 @@ def _with_overrides_of_resumed(given: list[str]) -> list[str]:
     return overrides
 
 
-def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError]) -> list[Path]:
+def _command(config_name: str) -> list[str]:
+    """The command line, for records."""
+    return ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
+
+
+def _run_jobs(
+    config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError], command: list[str]
+) -> list[Path]:
     """Let Hydra compose each job and run it, and return their folders.
 
     Foreseen faults of jobs are reported and collected in ``failures``.
     """
     folders: list[Path] = []
     register_resolvers()
-    command = ["python", "-m", f"arcvae.{config_name}", *sys.argv[1:]]
 
     def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
@@ -207,9 +213,12 @@ def _run_jobs(config_name: str, job: str | Job, check: Check, failures: list[Arc
                         sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
                         return _objective(found)
                     require_free(folder)
+                elif checkpoint_files(folder):
+                    raise BusyError(f"{folder} is the folder of a training run; choose another hydra.run.dir")
                 return _objective(_imported(job)(plain, shown, folder, command))
         except Interrupted as error:
             error.folder = folder
+            error.sweep = Path(context.sweep.dir).absolute() if context.mode == RunMode.MULTIRUN else None
             raise
         except Exception as error:
             if (fault := as_fault(error, command)) is None:
@@ -268,6 +277,8 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
         last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
         nothing = "no checkpoint was written yet" if config_name == "train" else "finished runs are kept"
         hint = f"continue with ckpt_path={last}" if last and last.is_file() else f"{nothing}; start again"
+        if error.sweep and config_name == "train":
+            hint = f"the same command with hydra.sweep.dir={error.sweep} goes on with what is not finished"
         sys.stderr.write(f"arcvae: {error}; {hint}\n")
         return error.exit_code
     if fault := as_fault(error):
@@ -275,42 +286,6 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     traceback.print_exception(error)
     sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
     return 1
-
-
-def check_files(config: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint, prior or corpus that is not there, before torch is imported or anything is written.
-
-    Raises:
-        ConfigError: A command that needs a checkpoint, without one.
-        CheckpointError: No such checkpoint or prior.
-        DataError: No such corpus.
-        ConfigError: Also an accelerator that this machine does not have; only to ask for one, torch is imported.
-    """
-    path, trains = config["ckpt_path"], "task" in config
-    if not path and not trains:
-        raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
-    continues = trains and path and (path == AUTO or checkpoint_files(Path(path)))
-    if path and not continues and not (checkpoint := model_at(path)).is_file():
-        what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
-        raise CheckpointError(f"ckpt_path={path}: there is {what}; train first, or give another")
-    path = value_at(config, "prior.path")
-    if path and not Path(path).is_file():
-        raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")
-    path = value_at(config, "data.path")
-    if path and not Path(path).exists():
-        raise DataError(f"there is no file {Path(path).absolute()}; give an existing .npz file (data.path)")
-    for key in ("accelerator", "trainer.accelerator"):
-        if (accelerator := value_at(config, key)) in ("gpu", "cuda", "mps"):
-            from arcvae.training.hardware import pick_device
-
-            pick_device(accelerator, key)
-
-
-def check_training(config: dict[str, Any]) -> None:
-    """Look at the files that the config of a training run names, as :func:`check_files`, and into its corpus."""
-    if config["data"].get("path"):
-        task_of_node(config["task"], config["plugins"]).check_corpus(config["data"], config["model"])
-    check_files(config)
 
 
 def _report(error: ArcvaeError) -> int:

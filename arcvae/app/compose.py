@@ -57,10 +57,10 @@ def plan(
             a plugin, a folder or a config file that cannot be used without what else may be wrong.
     """
     register_resolvers()
-    with _composing():
+    with composing():
         parsed, problems = read_overrides(overrides)
         import_named_plugins(parsed)
-        search = _search_path(parsed, config_dir)
+        search = search_path(parsed, config_dir)
         jobs = [[str(override.input_line) for override in parsed]]
         if multirun:
             jobs = _jobs_of_sweep(parsed, search)
@@ -83,16 +83,16 @@ def require_harmless_hydra(config_name: str, overrides: Sequence[str], *, config
     Raises:
         ConfigError: See :mod:`arcvae.app.hydra_nodes`; an override that cannot be read, a plugin that is not there.
     """
-    with _composing():
+    with composing():
         parsed = parse_overrides(overrides)
         import_named_plugins(parsed)
-        _, problems = _compose_job(config_name, parsed, _search_path(parsed, config_dir), only_hydra=True)
+        _, problems = _compose_job(config_name, parsed, search_path(parsed, config_dir), only_hydra=True)
     if problems:
         raise ConfigError(problems)
 
 
 @contextlib.contextmanager
-def _composing() -> Iterator[None]:
+def composing() -> Iterator[None]:
     """Hydra's compose API over ``conf/``, also inside a running job that composes the config of another command."""
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -103,7 +103,7 @@ def _composing() -> Iterator[None]:
         GlobalHydra.instance().hydra = running
 
 
-def _search_path(overrides: Sequence[Override], config_dir: str | None) -> list[str]:
+def search_path(overrides: Sequence[Override], config_dir: str | None) -> list[str]:
     """The override that adds folders to Hydra's search path, if there are any: what ``--config-dir`` does publicly."""
     folders: list[str] = []
     if config_dir is not None:

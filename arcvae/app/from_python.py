@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from arcvae.app.command import check_training, run_from_python
+from arcvae.app.command import run_from_python
 from arcvae.app.loading import load
+from arcvae.app.preflight import check_training
 from arcvae.training.record import RunRecord
 
 

@@ -18,6 +18,8 @@ class Interrupted(BaseException):
         self.exit_code = 128 + number
         self.folder: Path | None = None
         """Run folder of the job, if one was running."""
+        self.sweep: Path | None = None
+        """Folder of the sweep that the job is one of."""
 
 
 @contextlib.contextmanager

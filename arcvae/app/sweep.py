@@ -1,23 +1,78 @@
-"""The state of each job of a sweep, on disk: ``sweep.json`` in the folder of the sweep."""
+"""The folder of a sweep: held by one sweep at a time, and in it ``sweep.json``, the state of each job on disk."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from hydra import compose
 from hydra.conf import HydraConf
 from hydra.types import RunMode
 
+from arcvae.app.compose import REFUSALS, composing, search_path
+from arcvae.app.hydra_internals import parse_command_line
+from arcvae.app.overrides import parse_overrides, quoted
 from arcvae.errors import FileSystemError
 from arcvae.io.files import write_json
-from arcvae.io.locks import lock_or_warn
+from arcvae.io.locks import lock_folder, lock_or_warn
 
 FILE: Final = "sweep.json"
 """By number of the job: its ``state`` ("running", "finished", "failed" or "interrupted"), ``folder``, ``overrides``,
 and ``error``, a line or null. A job that is not in it was not begun."""
+LOCK: Final = "sweep.lock"
+"""The file in the folder of a sweep by which it is locked."""
+DIED: Final = "the process ended without a word"
+"""What is said of a job that is still "running" when another sweep holds the folder: killed, or the power was cut."""
+
+
+def settled_folder(config_name: str) -> Path | None:
+    """The folder that a checked command line gives a sweep; from then on ``sys.argv`` names it, for Hydra to take it.
+
+    A name made of time and chance would be another one each time that a config is composed.
+
+    Returns:
+        None if nothing is to run, or if the name is made of what only a running job has.
+    """
+    arguments = parse_command_line()
+    if arguments.cfg or arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion:
+        return None
+    with composing():
+        parsed = parse_overrides(arguments.overrides)
+        common = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        search = search_path(parsed, arguments.config_dir)
+        try:
+            config = compose(config_name, [*search, *common], return_hydra_config=True)
+            folder = Path(config.hydra.sweep.dir).absolute()
+        except REFUSALS:
+            return None
+    flags = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    sys.argv = [sys.argv[0], *flags, *arguments.overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
+    return folder
+
+
+@contextlib.contextmanager
+def held_sweep(folder: Path | None) -> Iterator[None]:
+    """Hold the folder of a sweep against other sweeps; jobs that died in it with their process are interrupted ones.
+
+    Args:
+        folder: Made when missing; None holds nothing.
+
+    Raises:
+        BusyError: Another sweep is going on in it.
+        FileSystemError: It cannot be made or written to.
+    """
+    if folder is None:
+        yield
+        return
+    with lock_folder(folder, LOCK, "hydra.sweep.dir"):
+        for number, job in _jobs(folder).items():
+            if isinstance(job, dict) and job.get("state") == "running":
+                _write(folder, number, {**job, "state": "interrupted", "error": DIED})
+        yield
 
 
 @contextlib.contextmanager
@@ -54,9 +109,13 @@ def _write(sweep: Path, number: str, entry: dict[str, Any]) -> None:
     """Replace the entry of one job; jobs may run at the same time. A note that cannot be written costs no job."""
     path = sweep / FILE
     with contextlib.suppress(FileSystemError), lock_or_warn(sweep / ".sweep.lock", 5.0):
-        try:
-            known = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            known = {}
-        jobs = {key: value for key, value in known.items() if key.isdecimal()} if isinstance(known, dict) else {}
-        write_json(path, dict(sorted((jobs | {number: entry}).items(), key=lambda item: int(item[0]))))
+        jobs = _jobs(sweep) | {number: entry}
+        write_json(path, dict(sorted(jobs.items(), key=lambda item: int(item[0]))))
+
+
+def _jobs(sweep: Path) -> dict[str, Any]:
+    try:
+        known = json.loads((sweep / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in known.items() if key.isdecimal()} if isinstance(known, dict) else {}

@@ -46,32 +46,38 @@ def lock_or_warn(path: Path, timeout: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a run folder, which is made when missing, against other runs.
+def lock_folder(folder: Path, lock: str = LOCK, key: str = "hydra.run.dir") -> Iterator[None]:
+    """Hold a folder, which is made when missing, against others who do the same work in it.
 
     Two locks exclude each other also within one process.
 
+    Args:
+        folder: That of a run, or of a sweep.
+        lock: Name of the file in it by which it is locked; without its suffix, what the work is called.
+        key: What names the folder on the command line.
+
     Raises:
-        BusyError: Another run holds it.
+        BusyError: Another run or sweep holds it.
         FileSystemError: It cannot be made or written to.
     """
-    path = folder / LOCK
+    path = folder / lock
+    work = path.stem
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _touch(path)
     except OSError as error:
-        raise FileSystemError(f"cannot write to the run folder {folder}: {error.strerror or error}") from error
-    lock = _lock(path)
+        raise FileSystemError(f"cannot write to the {work} folder {folder}: {error.strerror or error}") from error
+    held = _lock(path)
     try:
-        lock.acquire(blocking=False)
+        held.acquire(blocking=False)
     except Timeout:
-        raise BusyError(f"another run is going on in {folder}; leave hydra.run.dir to its default") from None
+        raise BusyError(f"another {work} is going on in {folder}; leave {key} to its default") from None
     except OSError:  # no locks here
         pass
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def _touch(path: Path) -> None:

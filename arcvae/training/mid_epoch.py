@@ -1,5 +1,5 @@
 """Checkpoints within an epoch: a run that goes on from one takes the batches, and ends in the bits, of one that never
-stopped; and a signal leaves one at the step that was reached.
+stopped; one is written every few minutes, and one at the step that was reached when a signal comes.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -15,6 +16,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from arcvae.errors import CheckpointError
 from arcvae.training.batches import BatchIndices
@@ -34,14 +36,26 @@ class ExactResume(Callback):
     happens at the end of an epoch. A checkpoint of that time is written as one from which validation begins.
     """
 
+    def __init__(self) -> None:
+        self._processes: int | None = None
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note how many processes took the batches of the epoch."""
+        self._processes = checkpoint.get("processes")
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the loader go on after the batches of this epoch that were taken before the checkpoint.
 
         Raises:
-            CheckpointError: A loader of the user's, whose batches are not known.
+            CheckpointError: A loader of the user's, whose batches are not known, or another number of processes.
         """
         loop = trainer.fit_loop
         within = loop.restarted_mid_epoch
+        if within and self._processes not in (None, trainer.world_size):
+            raise CheckpointError(
+                f"{trainer.ckpt_path} is from within an epoch of {self._processes} processes, these are "
+                f"{trainer.world_size}; continue with as many, or from a checkpoint of the end of an epoch"
+            )
         sampler = getattr(trainer.train_dataloader, "sampler", None)
         if isinstance(sampler, BatchIndices):
             sampler.set_epoch(trainer.current_epoch)
@@ -57,6 +71,7 @@ class ExactResume(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Write the time between the last batch of an epoch and the end of its validation as that before it."""
+        checkpoint["processes"] = trainer.world_size
         loops = checkpoint["loops"]["fit_loop"]
         epoch, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
         within = epoch["total"]["processed"] < epoch["total"]["started"]
@@ -65,6 +80,68 @@ class ExactResume(Callback):
                 counts["completed"] = counts["processed"]
             validation = loops["epoch_loop.val_loop.batch_progress"]
             validation |= {"total": dict(BEFORE_VALIDATION), "current": dict(BEFORE_VALIDATION), "is_last_batch": False}
+
+
+def save_last(trainer: Trainer, module: LightningModule) -> bool:
+    """Write ``last.ckpt`` within an epoch; whether that was done.
+
+    It is not without a callback that knows the folder, and not if weights are no finite numbers: no run could go on
+    from them. The processes of a run have the same weights, and all of them have to call this.
+    """
+    callback = model_checkpoint(trainer)
+    if callback is None or callback.dirpath is None:
+        return False
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
+        return False
+    trainer.save_checkpoint(Path(os.fspath(callback.dirpath)) / LAST)
+    return True
+
+
+class SaveInTime(LightningCheckpoint):
+    """Saves ``last.ckpt`` within an epoch as soon as so many minutes have passed since the last time.
+
+    Together with the checkpoint of each epoch: that is how much work a run can lose. The class derives from Lightning's
+    ``Checkpoint`` because Lightning calls such callbacks last.
+
+    Args:
+        minutes: > 0.
+    """
+
+    def __init__(self, minutes: float) -> None:
+        super().__init__()
+        self.minutes = minutes
+        self._saved = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From now on there is work to lose."""
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save, unless gradients are half accumulated; the end of an epoch is left to its validation."""
+        if not trainer.fit_loop._should_accumulate() and batch_idx + 1 < trainer.num_training_batches:
+            self._save(trainer, pl_module, batch_idx)
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Save, in the validation of an epoch of training."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._save(trainer, pl_module, batch_idx)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Another callback saves now."""
+        self._saved = time.monotonic()
+
+    def _save(self, trainer: Trainer, module: LightningModule, batch_idx: int) -> None:
+        # Several processes have to agree, which costs them time: they ask the first one now and then.
+        if trainer.world_size > 1 and batch_idx % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        due = time.monotonic() - self._saved >= 60 * self.minutes
+        if trainer.strategy.broadcast(due) and save_last(trainer, module):
+            self._saved = time.monotonic()
+            log.info("Saved the state after step %d", trainer.global_step)
 
 
 class SaveOnSignal(LightningCheckpoint):
@@ -117,10 +194,7 @@ class SaveOnSignal(LightningCheckpoint):
         self._restore()
 
     def _end(self, trainer: Trainer, module: LightningModule) -> None:
-        callback = model_checkpoint(trainer)
-        finite = all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters())
-        if callback is not None and callback.dirpath is not None and finite:
-            trainer.save_checkpoint(Path(os.fspath(callback.dirpath)) / LAST)
+        if save_last(trainer, module):
             log.info("Saved the state after step %d", trainer.global_step)
         self._restore()
 

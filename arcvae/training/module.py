@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
+import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -162,17 +163,22 @@ class ImbalanceModule(LightningModule):
         return sorted(["loss", *self.part_names, *names, "exact_match", *self.task.further_names])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the clock, without which the loss of this epoch could not be computed again, and metrics half-way."""
+        """Store the clock, without which this epoch's loss could not be computed again, and metrics of each process."""
         checkpoint["clock"] = self.clock.state_dict()
-        checkpoint["train_metrics"] = {
-            name: metric_state(metric) for name, metric in self.metrics.items() if name.startswith("train_")
-        }
+        own = {name: metric_state(metric) for name, metric in self.metrics.items() if name.startswith("train_")}
+        checkpoint["train_metrics"] = own
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            checkpoint["train_metrics"] = [None] * dist.get_world_size()
+            dist.all_gather_object(checkpoint["train_metrics"], own)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the clock and the metrics of the epoch."""
         self.set_clock(Clock.from_checkpoint(checkpoint))
         try:
-            for name, state in checkpoint.get("train_metrics", {}).items():
+            states = checkpoint.get("train_metrics", {})
+            if isinstance(states, list):  # of several processes
+                states = states[self.global_rank] if self.global_rank < len(states) else {}
+            for name, state in states.items():
                 set_metric_state(self.metrics[name], state)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(

@@ -102,6 +102,7 @@ SETTINGS: Final = Settings(
         "callbacks.*.monitor": Text(),
         "callbacks.*.mode": _MODE,
         "callbacks.*.patience": Number(0, 1e6, integer=True),
+        "callbacks.*.minutes": Number(0, 1e6, above=True),
         "callbacks.*.strict": Flag(),
         "callbacks.*.verbose": Flag(),
         "callbacks.*.filename": Inside(),
@@ -143,6 +144,7 @@ SETTINGS: Final = Settings(
     builds=(
         "arcvae.training.callbacks.",
         "arcvae.training.loggers.",
+        "arcvae.training.mid_epoch.",
         "arcvae.training.scheduler.",
         "torch.optim.",
         "torchmetrics.",
@@ -152,6 +154,6 @@ SETTINGS: Final = Settings(
         "lightning.pytorch.loggers.",
     ),
     lower_is_better=("loss",),
-    cosmetic=("progress_bar", "model_summary", "step_log", "per_class_recall"),
+    cosmetic=("progress_bar", "model_summary", "step_log", "per_class_recall", "save_in_time"),
 )
 """Settings of training that all tasks share."""

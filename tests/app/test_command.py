@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,9 +19,9 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 
-from arcvae.app.command import CHILD, check_files, run_command
+from arcvae.app.command import CHILD, run_command
 from arcvae.app.hydra_files import write_hydra_files
-from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
+from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.training.run_folder import held_run_folder
 
 Command = Callable[..., int]
@@ -316,6 +317,17 @@ def test_finished_run_is_not_written_over(run: Command, tmp_path: Path, capsys: 
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["metrics.json"]
 
 
+def test_record_of_another_command_does_not_end_an_interrupted_run(
+    run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "old" / "checkpoints" / "last.ckpt").touch()
+    assert run("hydra.run.dir=old") == 7
+    assert "old is the folder of a training run; choose another hydra.run.dir" in capsys.readouterr().err
+    assert run("hydra.run.dir=old", name="train") == 0
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("flag", ["--config-name=evaluate", "--config-path=/tmp", "--experimental-rerun=x"])
 def test_flags_that_would_go_round_the_check_are_refused(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str], flag: str
@@ -330,6 +342,18 @@ def test_sweep_of_jobs_with_processes_of_their_own_is_refused(run: Command, call
     assert run("hydra.mode=MULTIRUN", "trainer=ddp", name="train") == 2
     assert calls == []
     assert run("trainer=ddp", name="train") == 0
+
+
+def test_sweep_that_is_interrupted_says_how_it_goes_on(
+    run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("-m", "seed=1,2")
+    assert run(*words, name="train", result=lambda _: os.kill(os.getpid(), signal.SIGTERM)) == 143
+    found = re.search(r"the same command with (\S+) goes on with what is not finished", capsys.readouterr().err)
+    assert found is not None
+    (made,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    assert run(*words, found[1], name="train") == 0
+    assert [call.folder for call in calls] == [made / "0", made / "0", made / "1"]
 
 
 def test_process_of_a_further_device_does_not_check_again(
@@ -389,28 +413,6 @@ def test_folder_of_a_running_run_is_refused_before_the_job_and_stays_as_it_is(
         assert [(path, path.stat().st_mtime_ns) for path in (tmp_path / "one").rglob("*")] == before
     assert calls == []
     assert run("hydra.run.dir=one", name="train") == 0
-
-
-@pytest.mark.parametrize(
-    ("config", "error", "message"),
-    [
-        ({"ckpt_path": None, "data": {"path": None}}, ConfigError, "ckpt_path=null: name the checkpoint"),
-        ({"ckpt_path": "no.ckpt"}, CheckpointError, "ckpt_path=no.ckpt: there is no such checkpoint"),
-        ({"ckpt_path": __file__, "prior": {"path": "no.safetensors"}}, CheckpointError, "there is no such prior"),
-        ({"ckpt_path": None, "task": {}, "data": {"path": "no.npz"}}, DataError, r"there is no file /.*/no\.npz"),
-        ({"ckpt_path": "."}, CheckpointError, r"ckpt_path=\.: there is no /.*/checkpoints/best\.ckpt; train first"),
-        ({"ckpt_path": None, "task": {}}, None, ""),
-        ({"ckpt_path": __file__, "prior": {"path": __file__}, "data": {"path": __file__}}, None, ""),
-    ],
-)
-def test_files_that_are_not_there_are_found_before_a_run(
-    config: dict[str, Any], error: type[ArcvaeError] | None, message: str
-) -> None:
-    if error is None:
-        check_files(config)
-    else:
-        with pytest.raises(error, match=message):
-            check_files(config)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from arcvae.app.command import run_command
-from arcvae.app.sweep import FILE
-from arcvae.errors import DataError
+from arcvae.app.sweep import FILE, held_sweep, settled_folder
+from arcvae.errors import BusyError, DataError
 
 Job = Callable[[dict[str, Any]], None]
 
@@ -69,3 +69,46 @@ def test_job_that_is_interrupted_is_marked_and_those_after_it_were_not_begun(
 ) -> None:
     assert sweep(lambda config: os.kill(os.getpid(), signal.SIGTERM) if config["seed"] == 2 else None) == 143
     assert {number: state for number, (state, *_) in states(tmp_path).items()} == {"0": "finished", "1": "interrupted"}
+
+
+def test_job_that_was_running_when_its_process_was_killed_is_an_interrupted_one(tmp_path: Path) -> None:
+    def entry(state: str) -> dict[str, Any]:
+        return {"state": state, "folder": "2", "overrides": ["seed=3"], "error": None}
+
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / FILE).write_text(json.dumps({"0": entry("finished"), "2": entry("running")}))
+    with held_sweep(tmp_path / "all"):
+        found = states(tmp_path)
+        assert found["0"][0] == "finished"
+        assert found["2"] == ("interrupted", "2", ["seed=3"], "the process ended without a word")
+
+
+def test_second_sweep_in_a_folder_is_refused_before_it_writes_anything(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with held_sweep(tmp_path / "all"):
+        before = [(path, path.read_bytes()) for path in (tmp_path / "all").iterdir()]
+        assert sweep(lambda _: None) == 7
+        assert "another sweep is going on in" in capsys.readouterr().err
+        assert [(path, path.read_bytes()) for path in (tmp_path / "all").iterdir()] == before
+    assert sweep(lambda _: None) == 0
+
+
+def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "seed=1,2", "-m", "output_dir='o u'"])
+    folders: list[Path] = []
+
+    def job(_: dict[str, Any], __: dict[str, Any], folder: Path, command: list[str]) -> None:
+        with pytest.raises(BusyError, match="another sweep is going on"), held_sweep(folder.parent):
+            pass
+        assert command == ["python", "-m", "arcvae.evaluate", "seed=1,2", "-m", "output_dir='o u'"]
+        folders.append(folder)
+
+    assert run_command("evaluate", job, lambda _: None) == 0
+    (made,) = (tmp_path / "o u" / "sweeps").iterdir()
+    assert folders == [made / "0", made / "1"]
+    monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "-m", "seed=1,2", "--cfg", "job"])
+    assert settled_folder("evaluate") is None

@@ -17,43 +17,7 @@ from arcvae.errors import FileSystemError
 from arcvae.io.files import sweep_parts, to_json, write_atomic, write_json
 from arcvae.io.npz import write_npz
 from arcvae.io.tensors import save_safetensors, save_torch
-
-OPERATIONS = ("open", "write", "fsync", "replace", "unlink")
-
-
-def interrupted(writer: Callable[[], None], at: int, mode: str) -> int:
-    """Run ``writer`` in a child whose ``at``-th file operation kills it or fails; its wait status."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1]
-    calls = itertools.count(1)
-
-    def faulty(operation: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            if next(calls) == at:
-                if mode == "kill":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return operation(*args, **kwargs)
-
-        return call
-
-    for name in OPERATIONS:
-        setattr(os, name, faulty(getattr(os, name)))
-    try:
-        writer()
-    except FileSystemError:
-        os._exit(5)
-    except BaseException:
-        os._exit(99)
-    os._exit(0)
-
-
-def naive(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.write(descriptor, content[: len(content) // 2])
-    os.write(descriptor, content[len(content) // 2 :])
-    os.close(descriptor)
+from tests.io.crashes import interrupted, naive
 
 
 @pytest.mark.parametrize("mode", ["kill", "full disk"])
@@ -61,11 +25,11 @@ def test_old_or_new_file_survives_an_interruption_at_every_operation(tmp_path: P
     path, old, new = tmp_path / "f", b"old" * 100, b"new!" * 100
     for at in itertools.count(1):
         path.write_bytes(old)
-        status = interrupted(lambda: write_atomic(path, new), at, mode)
+        code = interrupted(lambda: write_atomic(path, new), at, mode)
         assert path.read_bytes() in (old, new)
-        if mode == "full disk" and os.waitstatus_to_exitcode(status) == 5:
+        if mode == "full disk" and code == 5:
             assert list(tmp_path.iterdir()) == [path]
-        if status == 0:
+        if code == 0:
             assert path.read_bytes() == new
             break
     assert at > 4
@@ -161,9 +125,9 @@ def test_old_file_stays_where_the_new_one_never_read_back(tmp_path: Path, monkey
 
 
 def test_parts_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) -> None:
-    for at in (2, 3, 4):  # after the temporary file is there
+    for at in (3, 4, 5):  # after the temporary file is there
         interrupted(lambda: write_atomic(tmp_path / "a.json", b"x"), at, "kill")
-    interrupted(lambda: write_atomic(tmp_path / "b", b"x"), 3, "kill")
+    interrupted(lambda: write_atomic(tmp_path / "b", b"x"), 4, "kill")
     stays = {"a.json", ".b.part", "b.1-00000000.part", ".hidden", ".c.1-xyz.part"}
     for name in stays:
         (tmp_path / name).touch()

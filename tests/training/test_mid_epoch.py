@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 from arcvae.errors import CheckpointError
 from arcvae.io.tensors import load_torch
+from arcvae.training import mid_epoch
 from arcvae.training.callbacks import Checkpoint, EpochRecord
 from arcvae.training.checkpoint import AtomicCheckpointIO
-from arcvae.training.mid_epoch import ExactResume, SaveOnSignal
+from arcvae.training.mid_epoch import ExactResume, SaveInTime, SaveOnSignal
 from tests.conftest import same
 from tests.training.tiny import TinyData, build, trainer
 
@@ -49,6 +53,8 @@ def fit(
     start: Path | None = None,
     *,
     exact: bool = True,
+    data: TinyData | None = None,
+    callbacks: Sequence[Callback] = (),
     **more: Any,
 ) -> tuple[dict[str, Any], list[torch.Tensor]]:
     """The last checkpoint of a run, and the batches that it took."""
@@ -57,15 +63,19 @@ def fit(
         enable_version_counter=False,
     )  # fmt: skip
     moments = At(act)
-    callbacks = [*([ExactResume()] if exact else []), EpochRecord(), kept, moments, SaveOnSignal()]
+    callbacks = [*([ExactResume()] if exact else []), EpochRecord(), kept, *callbacks, moments, SaveOnSignal()]
     options: dict[str, Any] = {"max_epochs": EPOCHS, "enable_checkpointing": True, "plugins": [AtomicCheckpointIO()]}
     run = trainer(folder, *callbacks, **(options | more))
     module = build(
         scheduler=lambda optimizer, steps, _: torch.optim.lr_scheduler.LinearLR(optimizer, total_iters=steps)
     )
     module.make_optimizer = partial(torch.optim.Adam, lr=0.05)
-    run.fit(module, TinyData(), ckpt_path=start)
+    run.fit(module, data or TinyData(), ckpt_path=start)
     return load_torch(folder / "last.ckpt"), moments.drawn
+
+
+def nothing(*_: Any) -> None:
+    """Act at no moment."""
 
 
 def result(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +105,6 @@ def test_run_that_goes_on_from_any_moment_equals_the_uninterrupted_one(tmp_path:
             if (best := tmp_path / "whole" / "best.ckpt").exists():  # a later epoch replaces it
                 shutil.copy(best, path.parent)
 
-    nothing: Callable[..., None] = lambda *_: None  # noqa: E731
     options: dict[str, Any] = {"accumulate_grad_batches": accumulated}
     whole, drawn = fit(tmp_path / "whole", save, **options)
     assert len(files) == {1: 9, 2: 6}[accumulated] + EPOCHS * 2
@@ -148,7 +157,6 @@ def test_signal_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, number: signal
         if now == moment:
             os.kill(os.getpid(), number)
 
-    nothing: Callable[..., None] = lambda *_: None  # noqa: E731
     whole, _ = fit(tmp_path / "whole", nothing)
     former = signal.signal(number, stop)
     try:
@@ -179,3 +187,93 @@ def test_weights_that_are_not_finite_are_not_saved_on_a_signal(tmp_path: Path) -
     finally:
         signal.signal(signal.SIGTERM, former)
     assert load_torch(tmp_path / "last.ckpt")["global_step"] == BATCHES
+
+
+@pytest.mark.parametrize(
+    ("minutes_of_a_batch", "saved"),
+    [
+        (0.5, 1),  # after 10 of 12 batches
+        (2, 4),  # after 3, 6 and 9 batches, and before the validation
+        (7, 12),  # after every batch
+    ],
+)
+def test_work_of_no_more_than_the_minutes_given_is_ever_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, minutes_of_a_batch: float,
+    saved: int,
+) -> None:  # fmt: skip
+    now, last = [0.0], [0.0]
+    monkeypatch.setattr(mid_epoch, "time", SimpleNamespace(monotonic=lambda: 60 * now[0]))
+    write = AtomicCheckpointIO.save_checkpoint
+
+    def note(self: AtomicCheckpointIO, content: dict[str, Any], path: Path, storage_options: Any = None) -> None:
+        write(self, content, path, storage_options)
+        last[0] = now[0] if Path(path).name == "last.ckpt" else last[0]
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", note)
+
+    class Slow(Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            assert now[0] - last[0] < 5
+            now[0] += minutes_of_a_batch
+
+    with caplog.at_level(logging.INFO):
+        fit(tmp_path / "one", nothing, data=TinyData(batch_size=2), callbacks=[Slow(), SaveInTime(5)])
+    assert now[0] == EPOCHS * 12 * minutes_of_a_batch
+    assert caplog.text.count("Saved the state after step") == EPOCHS * saved
+
+
+def test_checkpoint_in_time_is_gone_on_from_and_leaves_no_trace(tmp_path: Path) -> None:
+    def die(_: Trainer, now: Moment) -> None:
+        if now == ("train", 5):
+            raise Stopped
+
+    whole, _ = fit(tmp_path / "whole", nothing)
+    often = [SaveInTime(1e-9)]
+    with pytest.raises(Stopped):
+        fit(tmp_path / "one", die, callbacks=often)
+    last = tmp_path / "one" / "last.ckpt"
+    assert load_torch(last)["global_step"] == 5
+    resumed, _ = fit(tmp_path / "one", nothing, last, callbacks=often)
+    assert all(same(value, result(resumed)[part]) for part, value in result(whole).items())
+
+
+@pytest.mark.parametrize("moment", [("train", 1), ("train", 5), ("train", 6), ("val 1", 6)])
+def test_run_with_worker_processes_goes_on_within_an_epoch(tmp_path: Path, moment: Moment) -> None:
+    def save(run: Trainer, now: Moment) -> None:
+        if now == moment:
+            run.save_checkpoint(tmp_path / "within.ckpt")
+
+    def workers() -> TinyData:
+        return TinyData(num_workers=2)
+
+    whole, drawn = fit(tmp_path / "whole", save, data=workers())
+    alone, _ = fit(tmp_path / "alone", nothing)
+    resumed, rest = fit(tmp_path / "resumed", nothing, tmp_path / "within.ckpt", data=workers())
+    assert same(drawn[moment[1] :], rest)
+    for part, value in result(whole).items():
+        assert same(value, result(resumed)[part]), part
+        assert part == "loops" or same(value, result(alone)[part]), part  # the workers are of no matter
+
+
+def shared_fit(folder: Path, moments: Sequence[Moment], start: Path | None = None) -> dict[str, Any]:
+    """As :func:`fit`, by two processes, with a checkpoint of each of the moments."""
+
+    def save(run: Trainer, now: Moment) -> None:
+        if now in moments:
+            run.save_checkpoint(folder / f"{'-'.join(map(str, now))}.ckpt")
+
+    trainer_of_two: dict[str, Any] = {"devices": 2, "strategy": "ddp_fork", "use_distributed_sampler": False}
+    checkpoint, _ = fit(folder, save, start, data=TinyData(batch_size=4), **trainer_of_two)
+    return checkpoint
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed")
+def test_two_processes_go_on_within_an_epoch_each_with_its_own(tmp_path: Path) -> None:
+    moments = [("train", 1), ("train", 5), ("val 1", 6)]
+    whole = shared_fit(tmp_path / "whole", moments)
+    for number, (kind, step) in enumerate(moments):
+        resumed = shared_fit(tmp_path / str(number), (), tmp_path / "whole" / f"{kind}-{step}.ckpt")
+        for part, value in result(whole).items():
+            assert same(value, result(resumed)[part]), (kind, step, part)
+    with pytest.raises(CheckpointError, match="is from within an epoch of 2 processes, these are 1; continue with as"):
+        fit(tmp_path / "alone", nothing, tmp_path / "whole" / "train-5.ckpt")

@@ -43,9 +43,9 @@ class TinyData(ImbalanceDataModule):
 
     num_classes = CLASSES
 
-    def __init__(self, *, padded: bool = False, batch_size: int = 8) -> None:
+    def __init__(self, *, padded: bool = False, batch_size: int = 8, num_workers: int = 0) -> None:
         super().__init__()
-        self.batch_size = batch_size
+        self.batch_size, self.num_workers = batch_size, num_workers
         self._targets = {s: targets(n, index, padded) for index, (s, n) in enumerate(SIZES.items())}
         self.features = {}
         for index, (split, target) in enumerate(self._targets.items()):
@@ -66,7 +66,11 @@ class TinyData(ImbalanceDataModule):
 
     def _loader(self, split: str, seed: int | None, limit: int | None = None) -> DataLoader[Any]:
         batches = TensorBatches(self.features[split][:limit], targets=self._targets[split][:limit])
-        return batch_loader(batches, BatchIndices(len(batches), self.batch_size, seed=seed))
+        share = (
+            {} if self.trainer is None else {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+        )
+        indices = BatchIndices(len(batches), self.batch_size, seed=seed, **share)
+        return batch_loader(batches, indices, num_workers=self.num_workers)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader("train", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from arcvae.errors import DataError, FileSystemError
 from arcvae.grid.tasks.collection import SPLITS, Collection
 from arcvae.grid.tasks.folder import INDEX, arc_bytes, read_tasks, replay_folder, write_tasks
+from tests.io.crashes import MODES, WENT_ON, at_every_operation
 
 
 @pytest.fixture
@@ -101,3 +103,27 @@ def test_bytes_of_a_task_are_json_on_one_line(collection: Collection) -> None:
     content = arc_bytes(collection.tasks[0])
     assert content.count(b"\n") == 1
     assert json.loads(content) == collection.tasks[0].to_arc()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_folder_holds_all_tasks_or_none_after_an_interruption_at_every_operation(
+    tmp_path: Path, collection: Collection, mode: str
+) -> None:
+    tasks = [task for name in SPLITS for task in collection.tasks if task.split == name][::9]
+
+    def clear() -> None:
+        shutil.rmtree(tmp_path / "set", ignore_errors=True)
+        (tmp_path / "set").mkdir()
+
+    codes = []
+    for at, code in at_every_operation(clear, lambda: write_tasks(tmp_path / "set", tasks), mode):
+        codes.append(code)
+        if code == 0:
+            assert [task.id for task in read_tasks(tmp_path / "set")] == [task.id for task in tasks]
+        elif (tmp_path / "set" / INDEX).exists():
+            assert replay_folder(tmp_path / "set") == len(tasks)
+        else:
+            with pytest.raises(DataError, match="holds no tasks"):
+                list(read_tasks(tmp_path / "set"))
+        assert mode == "kill" or list((tmp_path / "set").glob(".*")) == [], at
+    assert set(codes) == ({0, -9} if mode == "kill" else {0, WENT_ON, 5})
