@@ -19,6 +19,7 @@ from arcvae.errors import CheckpointError, DataError
 from arcvae.io.exports import model_state
 from arcvae.io.settings import leaves
 from arcvae.io.tensors import fill, require_fit
+from arcvae.training.course import Course
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
@@ -41,6 +42,8 @@ class Restored:
     """Elements of each class in the train split that it was trained on."""
     same_corpus: bool
     """Whether ``data`` serves the corpus that it was trained on."""
+    course: Course
+    """How it was trained, as far as the checkpoint tells."""
 
 
 def restore(
@@ -94,7 +97,11 @@ def restore(
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.corpus_path, ckpt_path)
-    return Restored(config, task, data, module, counts, same)
+    course = Course.of(
+        stamp["config"], steps=checkpoint["global_step"], epochs=checkpoint["epoch"] + 1,
+        class_names=data.class_names, class_counts=counts,
+    )  # fmt: skip
+    return Restored(config, task, data, module, counts, same, course)
 
 
 def _task_of(config: Mapping[str, Any], plugins: Sequence[str], ckpt_path: str) -> Task[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,9 +15,10 @@ from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
-from arcvae.training.findings import Finding
+from arcvae.training.course import Course
+from arcvae.training.findings import Finding, merged, too_short
 from arcvae.training.module import ImbalanceModule, StepOutput
-from arcvae.training.task import Results, Value
+from arcvae.training.task import Results
 
 
 def tune_adjustment(module: ImbalanceModule, loader: Iterable[Any], counts: Iterable[int]) -> dict[str, Any]:
@@ -114,19 +115,23 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], taus: Iterable[float]
 
 
 def assess(
-    module: ImbalanceModule, results: Mapping[str, Value], tau: float | None
+    module: ImbalanceModule, results: Mapping[str, Any], course: Course | None = None
 ) -> tuple[dict[str, Any], list[Finding]]:
     """The verdict of the task on results at the plain argmax, and its findings.
 
     Args:
         module: With the loss that it was trained with.
         results: Results of a split.
-        tau: Tuned strength of logit adjustment, if known.
+        course: How the model was trained; what the module knows of it is filled in.
     """
     weights, task = module.loss.class_weights, module.task
     ratio = None if weights is None else float(weights.max() / weights.min())
+    course = replace(course or Course(), weight_ratio=ratio, fitted=next(iter(module.part_names), "loss"))
     verdict = task.verdict(results, module)
-    return verdict, task.findings(results, module, verdict, weight_ratio=ratio, tau=tau)
+    found = merged(task.findings(results, module, verdict, course))
+    if not any(one.cause.startswith("too short") for one in found):
+        found += too_short(course)
+    return verdict, found
 
 
 @torch.no_grad()
