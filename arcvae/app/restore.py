@@ -25,6 +25,7 @@ from arcvae.io.door import read_json
 from arcvae.io.exports import model_state, read_export
 from arcvae.io.settings import leaves
 from arcvae.io.tensors import fill, require_fit
+from arcvae.training.course import Course
 from arcvae.training.data import ImbalanceDataModule
 from arcvae.training.hardware import pick_device
 from arcvae.training.module import ImbalanceModule
@@ -47,6 +48,8 @@ class Restored:
     """Elements of each class in the train split that it was trained on."""
     same_corpus: bool
     """Whether ``data`` serves the corpus that it was trained on."""
+    course: Course
+    """How it was trained, as far as the checkpoint tells."""
 
 
 def restore(
@@ -104,7 +107,11 @@ def restore(
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.shown_path, ckpt_path)
-    return Restored(config, task, data, module, counts, same)
+    course = Course.of(
+        stamp["config"], steps=checkpoint.get("global_step"), epochs=checkpoint["epoch"] + 1,
+        class_names=data.class_names, class_counts=counts,
+    )  # fmt: skip
+    return Restored(config, task, data, module, counts, same, course)
 
 
 def _as_checkpoint(path: Path) -> dict[str, Any]:
@@ -123,6 +130,7 @@ def _as_checkpoint(path: Path) -> dict[str, Any]:
     counts = np.asarray(export["logit_adjustment"]["class_counts"])
     weights = ClassWeighting.of(config["loss"])[0].weights(counts)
     return {
+        "epoch": facts["epochs"] - 1,
         "state_dict": {f"model.{name}": tensor for name, tensor in export["state_dict"].items()},
         "arcvae": {
             "config": {**config, "model": export["model"]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from arcvae.training.course import Course
 from arcvae.training.findings import Finding
 
 ACTIVE_NATS = 0.05
@@ -15,6 +16,10 @@ LOPSIDED = 1.5
 """Recall and precision of objects this far apart, with the lower one below one half, are a finding."""
 HARDLY_LEARNED = 0.2
 """With recall and precision of objects below this, a model has not learned to paint at all."""
+COLLAPSED = 25.6
+"""Beta against nats per grid (0.1 on a mean over 256 cells) at which weighted losses collapsed."""
+COLLAPSED_UNWEIGHTED = 1.0
+"""The same for unweighted losses, to which objects mean little."""
 
 
 def active_entries(results: Mapping[str, Any]) -> list[bool] | None:
@@ -28,70 +33,107 @@ def active_entries(results: Mapping[str, Any]) -> list[bool] | None:
     return None if values is None else [value > (ACTIVE_VARIANCE if packed else ACTIVE_NATS) for value in values]
 
 
-def painting(recall: float, precision: float, weight_ratio: float | None, tau: float | None) -> list[Finding]:
+def painting(recall: float, precision: float, course: Course) -> list[Finding]:
     """Whether objects are painted too large, left out, or not learned at all.
 
     Args:
         recall: Of the cells of objects.
         precision: Of the cells of objects.
-        weight_ratio: Largest class weight over the smallest, or None for a loss without weights.
-        tau: Tuned strength of logit adjustment, if known.
+        course: How the model was trained.
     """
-    tuned = "" if not tau else f"; logit adjustment (tau {tau:g}) undoes part of it at no cost"
+    tuned = "" if not course.tau else f"; logit adjustment (tau {course.tau:g}) undoes part of it at no cost"
     if max(recall, precision) < HARDLY_LEARNED:
+        evidence = f"object recall {recall:.3f} and precision {precision:.3f} are both low"
+        if found := course.cause():
+            return [Finding("little learned", evidence, found.text, found.remedy)]
         return [
             Finding(
-                "little learned",
-                f"object recall {recall:.3f} and precision {precision:.3f} are both low",
+                "little learned", evidence,
                 "too few steps, too high or too low a learning rate, or a model that cannot place objects",
                 "train longer; if trainer.max_epochs is ample, see whether trainer=overfit_batch reaches its target",
             )
-        ]
+        ]  # fmt: skip
+    found = course.cause(unfinished=False)
     if recall >= LOPSIDED * precision and precision < 0.5:
         cause, smaller = "a decoder that cannot place edges yet", ""
-        if weight_ratio is not None:
-            cause = f"class weights of ratio {weight_ratio:.0f} : 1 make a missed cell cost more than a painted one"
+        if course.weight_ratio is not None:
+            ratio = f"{course.weight_ratio:.0f} : 1"
+            cause = f"class weights of ratio {ratio} make a missed cell cost more than a painted one"
             smaller = ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
         return [
             Finding(
                 "over-painting",
                 f"object recall {recall:.3f} is high, precision {precision:.3f} low: objects are painted too large",
-                cause,
-                f"train longer{smaller}{tuned}",
+                found.text if found else cause,
+                (found.remedy if found else f"{course.longer()}{smaller}") + tuned,
             )
         ]
     if precision >= LOPSIDED * recall and recall < 0.5:
+        cause = "a cell is painted only when it is more likely coloured than not, and the code is not sure enough"
+        remedy = f"{course.longer()}, enlarge the code (model.latent_dim), or weight the classes (loss=option_b)"
         return [
             Finding(
                 "omission",
                 f"object precision {precision:.3f} is high, recall {recall:.3f} low: objects are left out",
-                "a cell is painted only when it is more likely coloured than not, and the code is not sure enough",
-                "train longer, enlarge the code (model.latent_dim), or weight the classes (loss=option_b)" + tuned,
+                found.text if found else cause,
+                (found.remedy if found else remedy) + tuned,
             )
         ]
     return []
 
 
-def posterior_collapse(evidence: str, largest_beta: float, ramp_epochs: float, *, mean_reduction: bool) -> Finding:
+def posterior_collapse(
+    evidence: str, course: Course, *, beta: float, largest_beta: float, ramp_epochs: float, mean_reduction: bool
+) -> Finding:
     """The finding that a code says nothing.
+
+    A beta with which models collapsed before is to blame, and any other one only where the run was long enough.
 
     Args:
         evidence: What shows it.
-        largest_beta: Beta at the top of its schedule, against a reconstruction in nats per grid.
-        ramp_epochs: Epochs after which it is reached.
+        course: How the model was trained.
+        beta: That of the last epoch, against a reconstruction in nats per grid.
+        largest_beta: The same at the top of its schedule.
+        ramp_epochs: Epochs after which that is reached.
         mean_reduction: Whether the loss is a mean over cells.
     """
-    if not largest_beta:
-        return Finding(
-            "posterior collapse", evidence,
-            "the code costs nothing, so the decoder has not learned to read it yet", "train longer",
-        )  # fmt: skip
+    strong = beta >= (COLLAPSED_UNWEIGHTED if course.weight_ratio is None else COLLAPSED)
+    if found := course.unusual_rate() or (None if strong else course.cause()):
+        later = ", and let beta rise later (beta.hold, beta.ramp)" if beta and course.few_steps() else ""
+        return Finding("posterior collapse", evidence, found.text, found.remedy + later)
+    if not beta:
+        cause = "the code costs nothing, so the decoder has not learned to read it yet"
+        return Finding("posterior collapse", evidence, cause, course.longer())
+    when = f"reached after {ramp_epochs:g} epochs"
+    if beta < largest_beta:
+        when = f"on its way to {largest_beta:g}"
     scale = "use loss.reduction=sum, " if mean_reduction else ""
     return Finding(
         "posterior collapse",
         evidence,
-        f"a beta of {largest_beta:g} against nats per grid, reached after {ramp_epochs:g} epochs, costs more than the "
-        "code has saved by then",
+        f"a beta of {beta:g} against nats per grid, {when}, costs more than the code has saved by then"
+        + (" (a mean over cells makes beta as many times stronger)" if mean_reduction else ""),
         f"{scale}lower beta.maximum, raise beta.free_nats, or give objects time to be learned first (beta.hold, "
         "beta.ramp)",
     )
+
+
+def worse_than_cells(likelihood: Mapping[str, Any]) -> list[Finding]:
+    """Whether a grid costs more bits under the model than cell by cell, without any code.
+
+    Args:
+        likelihood: See :func:`arcvae.grid.analysis.study.study`; empty if it was not computed.
+    """
+    if not likelihood:
+        return []
+    ours, alone = likelihood["bits_per_cell"], likelihood["bits_per_cell_of_independent_cells"]
+    if not ours - 2 * likelihood["bits_per_cell_standard_error"] > alone:
+        return []
+    return [
+        Finding(
+            "no density",
+            f"{ours:.3f} bits per cell are more than the {alone:.3f} of independent cells",
+            "the codes of grids do not follow the prior of the model, or say more than they save",
+            "draw from a prior that was fitted to them (prior=aggregate of arcvae.sample), or raise beta.maximum",
+        )
+    ]

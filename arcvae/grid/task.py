@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from arcvae.errors import ConfigError
-from arcvae.grid.findings import ACTIVE_NATS, ACTIVE_VARIANCE, active_entries, painting, posterior_collapse
+from arcvae.grid.findings import (
+    ACTIVE_NATS,
+    ACTIVE_VARIANCE,
+    COLLAPSED,
+    COLLAPSED_UNWEIGHTED,
+    active_entries,
+    painting,
+    posterior_collapse,
+    worse_than_cells,
+)
 from arcvae.grid.settings import WHOLE_MODEL, model_problems
+from arcvae.training.course import Course
 from arcvae.training.findings import Finding
 from arcvae.training.measurement import Measurement
 from arcvae.training.page.parts import PagePart
@@ -18,11 +29,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a config is checked befo
     from arcvae.grid.codec import Codec
     from arcvae.grid.corpus.data import GridDataModule
     from arcvae.grid.module import GridModule
-
-COLLAPSED = 25.6
-"""Beta against nats per grid (0.1 on a mean over 256 cells) at which weighted losses collapsed."""
-COLLAPSED_UNWEIGHTED = 1.0
-"""The same for unweighted losses, to which objects mean little."""
 
 
 class GridTask(Task["GridModule", "GridDataModule"]):
@@ -125,38 +131,41 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         }
 
     def findings(
-        self, results: Mapping[str, Value], module: GridModule, verdict: Mapping[str, Any], *,
-        weight_ratio: float | None, tau: float | None,
-    ) -> list[Finding]:  # fmt: skip
-        """Mode collapse, or else objects painted too large or left out; and posterior collapse."""
-        found = super().findings(results, module, verdict, weight_ratio=weight_ratio, tau=tau)
-        recall, precision = results["object_recall"], results["object_precision"]
-        if not found:
-            assert isinstance(recall, float)
-            assert isinstance(precision, float)
-            found = painting(recall, precision, weight_ratio, tau)
+        self, results: Mapping[str, Any], module: GridModule, verdict: Mapping[str, Any], course: Course
+    ) -> list[Finding]:
+        """Those of any task; objects painted too large or left out; posterior collapse; codes that save no bits."""
+        found = super().findings(results, module, verdict, course)
+        if not verdict["mode_collapse"]:
+            found = painting(results["object_recall"], results["object_precision"], course) + found
         if verdict["posterior_collapse"]:
-            evidence = (
-                f"carry more than {ACTIVE_NATS} nats ({results['kl']:.2f} nats per grid in all): "
-                "the decoder ignores the code"
+            beta = module.beta_per_grid_in(course.last("val/beta"), course.epochs)
+            empty = posterior_collapse(
+                self._evidence_of_collapse(results, module, verdict),
+                course,
+                beta=beta,
+                largest_beta=module.largest_beta_per_grid,
+                ramp_epochs=module.schedule.ramp_epochs,
+                mean_reduction=module.loss.reduction == "mean",
             )
-            dimensions = "dimensions"
-            if module.model.slots is not None:
-                dimensions = "numbers of a shape"
-                evidence = (
-                    f"carry more than {ACTIVE_NATS} nats: objects are where they belong, and their shapes are lost"
-                )
-            if "code_variance" in results:
-                evidence = f"vary over grids (variance above {ACTIVE_VARIANCE}): the code says nothing"
-            found.append(
-                posterior_collapse(
-                    f"{verdict['active_dims']} of {verdict['latent_dim']} {dimensions} {evidence}",
-                    module.largest_beta_per_grid,
-                    module.schedule.ramp_epochs,
-                    mean_reduction=module.loss.reduction == "mean",
-                )
-            )
-        return found
+            if beta >= COLLAPSED:  # an empty code explains everything else
+                found = [replace(one, cause=empty.cause, remedy=empty.remedy) for one in found]
+            found.append(empty)
+        return found + worse_than_cells(results.get("likelihood", {}))
+
+    @staticmethod
+    def _evidence_of_collapse(results: Mapping[str, Any], module: GridModule, verdict: Mapping[str, Any]) -> str:
+        """What shows that a code says nothing."""
+        dimensions = "dimensions"
+        evidence = (
+            f"carry more than {ACTIVE_NATS} nats ({results['kl']:.2f} nats per grid in all): "
+            "the decoder ignores the code"
+        )
+        if module.model.slots is not None:
+            dimensions = "numbers of a shape"
+            evidence = f"carry more than {ACTIVE_NATS} nats: objects are where they belong, and their shapes are lost"
+        if "code_variance" in results:
+            evidence = f"vary over grids (variance above {ACTIVE_VARIANCE}): the code says nothing"
+        return f"{verdict['active_dims']} of {verdict['latent_dim']} {dimensions} {evidence}"
 
     def study(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Likelihood, codes, traversals and interpolations; see :func:`arcvae.grid.analysis.study.study`."""

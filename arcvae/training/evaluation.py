@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -16,9 +16,10 @@ from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
 from arcvae.imbalance.temperature import fit_temperature, spread
-from arcvae.training.findings import Finding
+from arcvae.training.course import Course
+from arcvae.training.findings import Finding, merged, too_short
 from arcvae.training.module import ImbalanceModule, StepOutput
-from arcvae.training.task import Results, Value
+from arcvae.training.task import Results
 
 _ELEMENTS: Final = 20_000
 """Elements of each batch that a temperature is fitted to, at most."""
@@ -151,19 +152,23 @@ def decide(module: ImbalanceModule, loader: Iterable[Any], rules: Iterable[Rule]
 
 
 def assess(
-    module: ImbalanceModule, results: Mapping[str, Value], tau: float | None
+    module: ImbalanceModule, results: Mapping[str, Any], course: Course | None = None
 ) -> tuple[dict[str, Any], list[Finding]]:
     """The verdict of the task on results at the plain argmax, and its findings.
 
     Args:
         module: With the loss that it was trained with.
         results: Results of a split.
-        tau: Tuned strength of logit adjustment, if known.
+        course: How the model was trained; what the module knows of it is filled in.
     """
     weights, task = module.loss.class_weights, module.task
     ratio = None if weights is None else float(weights.max() / weights.min())
+    course = replace(course or Course(), weight_ratio=ratio, fitted=next(iter(module.part_names), "loss"))
     verdict = task.verdict(results, module)
-    return verdict, task.findings(results, module, verdict, weight_ratio=ratio, tau=tau)
+    found = merged(task.findings(results, module, verdict, course))
+    if not any(one.cause.startswith("too short") for one in found):
+        found += too_short(course)
+    return verdict, found
 
 
 @torch.no_grad()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from arcvae.errors import CheckpointError, ConfigError
-from arcvae.training.findings import Finding, mode_collapse
+from arcvae.training.course import Course
+from arcvae.training.findings import Finding, lost_classes, miscalibration, mode_collapse
 from arcvae.training.measurement import Measurement
 from arcvae.training.page.parts import PagePart
 from arcvae.training.predictions import LeftOut, Prediction
@@ -135,24 +136,22 @@ class Task(Generic[M, D]):
         return {"mode_collapse": collapsed} | dict(zip(self.collapse_metrics, (share, recall), strict=True))
 
     def findings(
-        self, results: Mapping[str, Value], module: M, verdict: Mapping[str, Any], *,
-        weight_ratio: float | None, tau: float | None,
-    ) -> list[Finding]:  # fmt: skip
+        self, results: Mapping[str, Any], module: M, verdict: Mapping[str, Any], course: Course
+    ) -> list[Finding]:
         """Faults of a model, each with evidence, likely cause and remedy.
 
         Args:
-            results: Results of a split at the plain argmax.
+            results: Results of a split at the plain argmax, and what :meth:`study` has returned, if it was asked.
             module: The model with its loss.
             verdict: See :meth:`verdict`.
-            weight_ratio: Largest class weight over the smallest, or None for a loss without weights.
-            tau: Tuned strength of logit adjustment, if known.
+            course: How it was trained.
         """
-        if not verdict["mode_collapse"]:
-            return []
-        share, recall = (float(verdict[name]) for name in self.collapse_metrics)
-        accuracy = results[self.renamed.get("accuracy", "accuracy")]
-        assert isinstance(accuracy, float)
-        return [mode_collapse(share, recall, accuracy, weight_ratio)]
+        if verdict["mode_collapse"]:
+            share, recall = (float(verdict[name]) for name in self.collapse_metrics)
+            found = [mode_collapse(share, recall, results[self.renamed.get("accuracy", "accuracy")], course)]
+        else:
+            found = lost_classes(results.get("per_class_recall", ()), course)
+        return found + miscalibration(results.get("calibration_error"), course)
 
     def study(
         self, module: M, data: D, split: str, results: Mapping[str, Value], *,

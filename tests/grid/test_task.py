@@ -77,7 +77,7 @@ def test_verdict_names_both_collapses() -> None:
 
 def named(results: dict[str, Any], **settings: Any) -> list[str]:
     """Names of the findings on some results."""
-    _, findings = assess(make(**settings), ALIVE | results, 0.0)
+    _, findings = assess(make(**settings), ALIVE | results)
     return [finding.name for finding in findings]
 
 
@@ -102,7 +102,7 @@ def test_collapse_of_packed_codes_is_found_although_their_rate_never_changes(
     results: dict[str, Any] = module.results["test"]
     assert results["kl"] == pytest.approx(8 * (4 * math.log(8) - 0.176), abs=0.01)
     assert (results["active_dims"] == 0) if collapsed else (results["active_dims"] > 4)
-    verdict, findings = assess(module, results, None)
+    verdict, findings = assess(module, results)
     assert verdict["posterior_collapse"] is collapsed
     assert ("posterior collapse" in [finding.name for finding in findings]) is collapsed
     assert not collapsed or "vary over grids" in findings[-1].evidence
@@ -122,7 +122,7 @@ def test_collapse_of_shapes_is_found_although_places_and_colours_always_say_some
     trainer_for(tmp_path).test(module, GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path)), verbose=False)
     results: dict[str, Any] = module.results["test"]
     assert results["active_dims"] == (3 if collapsed else 11)
-    verdict, findings = assess(module, results, None)
+    verdict, findings = assess(module, results)
     assert verdict["posterior_collapse"] is collapsed
     assert (verdict["active_dims"], verdict["latent_dim"]) == (0 if collapsed else 8, 8)
     evidence = [finding.evidence for finding in findings if finding.name == "posterior collapse"]

@@ -166,7 +166,7 @@ def test_evaluation_leaves_the_mode_of_the_module_as_it_was() -> None:
 def test_verdict_and_findings_know_the_loss(weights: list[float] | None, words: str) -> None:
     module = build(class_weights=None if weights is None else torch.tensor(weights))
     results: Any = {"predicted_majority_share": 1.0, "balanced_accuracy": 0.01, "accuracy": 0.9}
-    verdict, (finding,) = assess(module, results, tau=0.2)
+    verdict, (finding,) = assess(module, results)
     assert verdict["mode_collapse"] is True
     assert words in finding.cause
-    assert assess(module, results | {"balanced_accuracy": math.nan}, tau=None)[1] == []
+    assert assess(module, results | {"balanced_accuracy": math.nan})[1] == []

@@ -15,6 +15,7 @@ from arcvae.audio.task import AudioTask
 from arcvae.errors import CheckpointError
 from arcvae.grid.task import GridTask
 from arcvae.imbalance.logit_adjustment import log_prior
+from arcvae.training.course import Course
 from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.report import baseline
 from arcvae.training.task import Results, Task
@@ -29,7 +30,7 @@ def test_task_with_nothing_but_a_module_trains_and_is_judged(tmp_path: Path) -> 
     results, trivial = module.results["test"], baseline(module, data.targets("test"), data.class_counts)
     assert results["balanced_accuracy"] > trivial["balanced_accuracy"] == pytest.approx(1 / 3)  # type: ignore[operator]
     assert set(module.task.headline) <= results.keys() & trivial.keys()
-    verdict, findings = assess(module, results, tau=None)
+    verdict, findings = assess(module, results)
     assert verdict["mode_collapse"] is False
     assert findings == []
     adjustment = tune_adjustment(module, data.val_dataloader(), data.class_counts)
@@ -68,7 +69,7 @@ def test_verdict_reads_the_figures_that_the_task_names() -> None:
     }  # fmt: skip
     verdict = module.task.verdict(results, module)
     assert verdict == {"mode_collapse": True, "predicted_background_share": 1.0, "object_recall": 0.0}
-    (finding,) = module.task.findings(results, module, verdict, weight_ratio=None, tau=None)
+    (finding,) = module.task.findings(results, module, verdict, Course())
     assert finding.name == "mode collapse"
     assert "accuracy of 0.600" in finding.evidence
 

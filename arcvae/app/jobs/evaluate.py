@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from arcvae.app.console import quiet
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.restore import Restored, restore
 from arcvae.app.shipped import model_at
-from arcvae.errors import ConfigError, DataError
+from arcvae.errors import ArcvaeError, ConfigError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.io.exports import write_exports
 from arcvae.io.files import write_atomic, write_json
 from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment, tune_temperature
+from arcvae.training.findings import diagnosis
 from arcvae.training.plots import calibration_figure, confusion_figure, draw_picture, recall_figure
+from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
 from arcvae.training.run_folder import held_run_folder
 from arcvae.training.software import software
@@ -80,6 +83,7 @@ def evaluate(config: dict[str, Any], shown: dict[str, Any], folder: Path, comman
             "tuning_samples": model.data.size("val"),
             **figures,
             **study,
+            **_judged(model, figures[split] | study, figures["logit_adjustment"]["tau"], checkpoint),
             "wall_seconds": time.time() - started,
         }
         _draw(model, figures, split, folder)
@@ -144,7 +148,6 @@ def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str,
     temperature = tune_temperature(module, data.evaluation_loader("val"))
     rules = Rule(), Rule(tau), Rule(temperature=temperature)
     plain, adjusted, scaled = decide(module, data.evaluation_loader(split, limit), rules, log_prior(model.counts))
-    verdict, findings = assess(module, results, tau)
     return {
         split: results | plain.calibration_errors,
         "adjusted": adjusted.results(module),
@@ -157,6 +160,17 @@ def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str,
             for which, decided in (("argmax", plain), ("adjusted", adjusted), ("temperature", scaled))
             for name, found in decided.calibrations.items()
         },
+    }
+
+
+def _judged(model: Restored, results: Mapping[str, Any], tau: float, checkpoint: Path) -> dict[str, Any]:
+    """Verdict and findings; how the run went is known from its record, if that lies beside the checkpoint."""
+    course = replace(model.course, tau=tau, ramp_epochs=model.module.ramp_epochs)
+    with contextlib.suppress(ArcvaeError):
+        record = RunRecord.read(checkpoint.parent.parent)
+        course = replace(course, history=record.history, steps=record.steps, epochs=record.epochs)
+    verdict, findings = assess(model.module, results, course)
+    return {
         "verdict": verdict,
         "findings": [{**asdict(finding), "text": str(finding)} for finding in findings],
     }
@@ -218,8 +232,5 @@ def _summarise(model: Restored, record: Mapping[str, Any], split: str, folder: P
     )  # fmt: skip
     for name, value in record.get("likelihood", {}).items():
         log.info("%s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
-    for finding in record["findings"]:
-        log.info("%s", finding["text"])
-    if not record["findings"]:
-        log.info("Diagnosis: nothing stands out")
+    log.info("%s", diagnosis(record["findings"]))
     log.info("Pictures and figures  %s", folder)

@@ -36,7 +36,9 @@ from arcvae.io.stamp import require_resumable
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.checkpoint import model_checkpoint, require_scored
+from arcvae.training.course import Course
 from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
+from arcvae.training.findings import diagnosis
 from arcvae.training.loggers import log_run_files
 from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
@@ -178,14 +180,19 @@ def _finish(
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
-    (adjusted,) = decide(module, data.evaluation_loader(split), [Rule(adjustment["tau"])], log_prior(run.counts))
+    rules = Rule(), Rule(adjustment["tau"])
+    plain, adjusted = decide(module, data.evaluation_loader(split), rules, log_prior(run.counts))
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
             "class_names": list(data.class_names), "preprocessing": data.preprocessing, "version": arcvae.__version__,
         }  # fmt: skip
         write_exports(folder, task.exports(module), facts, task.main_export)
-    verdict, findings = assess(module, module.results[split], adjustment["tau"])
+    course = Course.of(
+        config, history=timing.get("history", ()), steps=steps, epochs=epochs, ramp_epochs=module.ramp_epochs,
+        tau=adjustment["tau"], class_names=data.class_names, class_counts=run.counts.tolist(),
+    )  # fmt: skip
+    verdict, findings = assess(module, module.results[split] | plain.calibration_errors, course)
     return RunRecord(
         run_id=folder.name,
         command=list(command),
@@ -264,6 +271,7 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     log.info("\n%s", table(columns, run.task.headline))
     numbers = {name: value for name, value in record.verdict.items() if not isinstance(value, bool)}
     log.info("Verdict: %s (%s)", record.collapses, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+    log.info("%s", diagnosis(record.findings))
     # A resumed run has trained longer than this command has run.
     log.info("Training took %.0f s, this command %.0f s", record.train_seconds or 0, record.wall_seconds or 0)
     pictures = any((folder / "checkpoints").glob("*.png"))
