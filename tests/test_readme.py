@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
@@ -89,7 +90,8 @@ def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 @pytest.mark.parametrize("command", DOCUMENTED, ids=" ".join)
 def test_commands_compose(command: tuple[str, ...]) -> None:
     jobs = compose(command)
-    assert len(jobs) == (4 if "-m" in command else 1)
+    swept = [word for word in command if "," in word and "[" not in word] if "-m" in command else []
+    assert len(jobs) == math.prod(word.count(",") + 1 for word in swept)
 
 
 @pytest.mark.usefixtures("own_modules")
@@ -180,6 +182,19 @@ def test_example_with_codes_of_objects_runs(
     assert names["new"].shape == (5, 16, 16)
     assert len(names["task"].program) == 2
     assert (tmp_path / "task.png").stat().st_size > 5_000
+
+
+@pytest.mark.slow
+def test_example_from_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = block(TEXTS["outputs/examples/RESULTS.md"], "import arcvae\n\nrecord, codec, folder")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    fewer = code.replace("num_grids=20000", "num_grids=2000")
+    assert fewer != code
+    exec(fewer, names)
+    assert names["record"].epochs == 2
+    assert names["folder"].is_dir()
+    assert (tmp_path / "grids.png").stat().st_size > 5_000
 
 
 def test_example_of_a_loss_over_batches_is_dice() -> None:
