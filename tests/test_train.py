@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import FAST, Command, fault, metrics, runs, save_arrays
+from tests.conftest import FAST, FAST_CLIPS, Command, fault, metrics, runs, save_arrays
 
 Capture = pytest.CaptureFixture[str]
 BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none", "callbacks.snapshots=null")
@@ -134,6 +134,19 @@ def test_latest_points_to_the_newest_run(train: Command, tmp_path: Path) -> None
         assert len(runs(tmp_path)) == expected
         newest = max(runs(tmp_path), key=lambda folder: (folder / "metrics.json").stat().st_mtime_ns)
         assert (tmp_path / "outputs" / "latest").resolve() == newest.resolve()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["grids", "clips"])
+def test_losses_for_long_tails_are_swept_on_both_tasks(
+    train: Command, tmp_path: Path, tiny_corpus: Path, tiny_clips: Path, task: str
+) -> None:
+    fast, corpus = (FAST, tiny_corpus) if task == "grids" else (FAST_CLIPS, tiny_clips)
+    names = ["logit_adjusted", "balanced_softmax", "ldam", "vs", "focal"]
+    assert train("-m", f"loss={','.join(names)}", "model.head=cosine", *fast, corpus=corpus) == 0
+    found = {metrics(run)["config"]["loss"]["name"]: metrics(run)["val"]["loss"] for run in runs(tmp_path)}
+    assert sorted(found) == sorted(names)
+    assert len({round(loss, 3) for loss in found.values()}) >= 4  # the first two differ by a constant in all logits
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from arcvae.audio.corpus.data import AudioDataModule
 from arcvae.audio.model import AudioCNN
 from arcvae.audio.module import AudioModule
 from arcvae.audio.task import AudioTask
-from arcvae.imbalance.losses import make_loss
+from arcvae.imbalance.losses import make_loss, registered_losses
+from arcvae.imbalance.settings import DENSE
 from tests.training.tiny import trainer
 
 
@@ -87,3 +88,27 @@ def test_dropout_draws_by_seed_and_batch(tmp_path: Path, tiny_clips: Path) -> No
 
     assert torch.equal(losses(1), losses(1))
     assert not torch.equal(losses(1), losses(2))
+
+
+@pytest.mark.parametrize("name", sorted({*registered_losses()} - {*DENSE}))
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+def test_every_loss_of_single_labels_learns_clips(name: str, head: str) -> None:
+    torch.manual_seed(1)
+    model = AudioCNN(4, widths=[4, 4], head=head, scale=5.0)
+    assert model.cosine_scale == (5.0 if head == "cosine" else None)
+    if name == "ldam" and head == "linear":
+        with pytest.raises(ValueError, match="needs the logits of a cosine head"):
+            make_loss(name, class_counts=[40, 9, 3, 1], cosine_scale=model.cosine_scale)
+        return
+    loss = make_loss(name, class_counts=[40, 9, 3, 1], cosine_scale=model.cosine_scale)
+    module = AudioModule(AudioTask(), model, loss, partial(torch.optim.AdamW, lr=1e-2))
+    labels = torch.tensor([0, 0, 0, 1, 2, 3])
+    clips = torch.randn(6, 20, 64) + 2 * labels[:, None, None]
+    optimizer, costs = torch.optim.AdamW(module.parameters(), lr=1e-2), []
+    for _ in range(15):
+        cost = module.step((clips, labels), "train").loss
+        optimizer.zero_grad()
+        cost.backward()
+        optimizer.step()
+        costs.append(cost.item())
+    assert costs[-1] < costs[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ def test_loss_fades_with_the_clock(tmp_path: Path) -> None:
 
     trainer(tmp_path, Emphasis()).fit(module, TinyData())
     assert weights == pytest.approx([1 - step / 6 for step in range(6)])
+    assert module.ramp_epochs == 2.0
+
+
+def test_class_weights_are_deferred_by_the_clock_and_the_sampler_is_part_of_the_schedule(tmp_path: Path) -> None:
+    module, losses = build(class_weights=torch.tensor([1.0, 4.0, 9.0]), defer=0.5), []
+
+    class Weighted(Callback):
+        def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+            logits, target = torch.zeros(1, 3), torch.tensor([2])
+            losses.append(module.loss(logits, target).item() / math.log(3))
+
+    data = TinyData()
+    fit = trainer(tmp_path, Weighted())
+    fit.fit(module, data)
+    assert losses == pytest.approx([1, 1, 1, 9, 9, 9])
+    assert module.ramp_epochs == 1.0
+    data.sampler = "progressive"  # moves until the end: no run is stopped before
     assert module.ramp_epochs == 2.0
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from torch import Tensor, nn
 
 from arcvae.errors import NonFiniteError
-from arcvae.imbalance.losses import make_loss
+from arcvae.imbalance.losses import make_loss, registered_losses
 from arcvae.training.module import RunningMean, StepOutput, metric_state, set_metric_state
 from arcvae.training.scheduler import warmup_then_decay
 from tests.training.tiny import PADDING, BackgroundTask, PaddedTask, TinyData, TinyModule, TinyTask, build, trainer
@@ -215,3 +215,17 @@ def test_metric_goes_on_from_its_state() -> None:
     for state in (metric_state(RunningMean(2)) | {"total": torch.zeros(3)}, {"other": torch.zeros(2)}):
         with pytest.raises(ValueError, match="the metrics of the epoch do not fit"):
             set_metric_state(second, state)
+
+
+@pytest.mark.parametrize("name", sorted(registered_losses()))
+def test_every_loss_can_be_trained_with(tmp_path: Path, name: str) -> None:
+    data = TinyData()
+    module = build(name=name, class_counts=data.class_counts.tolist(), cosine_scale=1.0)
+
+    def cost() -> float:
+        with torch.no_grad():
+            return module.loss(module.model(data.features["val"]), data.targets("val")).item()
+
+    before = cost()
+    trainer(tmp_path, max_epochs=8).fit(module, data)
+    assert cost() < before
