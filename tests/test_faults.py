@@ -155,6 +155,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     ]),
     "K01": ("killed, or disk full, at every operation of a save", [
         "io/test_files.py::test_old_or_new_file_survives_an_interruption_at_every_operation",
+        "test_crash_points.py::test_old_or_new_content_is_read_after_an_interruption_at_every_operation",
     ]),
     "K02": ("the disk is full at any operation of a save", [
         "io/test_files.py::test_old_or_new_file_survives_an_interruption_at_every_operation",
@@ -162,6 +163,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     ]),
     "K03": ("a file that the system cuts off", [
         "io/test_files.py::test_file_that_the_system_cuts_off_leaves_the_old_one",
+        "test_crash_points.py::test_disk_that_is_full_at_any_file_ends_a_run_in_one_line_and_the_same_command_goes_on",
     ]),
     "K04": ("a folder that cannot be written", [
         "test_train.py::test_output_folder_that_cannot_be_written_ends_in_one_line",
@@ -171,11 +173,14 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         "io/test_files.py::test_writing_does_not_depend_on_the_folder_for_temporary_files",
     ]),
     "K06": ("power loss", ["io/test_files.py::test_content_is_on_disk_before_it_takes_the_name"]),
-    "K09": ("temporary files of killed runs", [
-        "training/test_run_folder.py::test_parts_of_a_killed_run_are_swept_once_the_folder_is_held",
+    "K07": ("exports of which some are new", [
+        "test_crash_points.py::test_exports_of_which_some_are_new_are_refused_until_they_are_written_again",
     ]),
     "K08": ("killed between the new best checkpoint and the old", [
         "training/test_callbacks.py::test_killed_between_the_new_best_and_the_old_one_a_run_has_one_that_loads",
+    ]),
+    "K09": ("temporary files of killed runs", [
+        "training/test_run_folder.py::test_parts_of_a_killed_run_are_swept_once_the_folder_is_held",
     ]),
     "K10": ("metrics that are not numbers", [
         "io/test_files.py::test_json_is_strict",
@@ -194,6 +199,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     ]),
     "R03": ("a signal in validation, a save, an export, before the fit", [
         "training/test_mid_epoch.py::test_signal_leaves_a_checkpoint_to_go_on_from",
+        "app/jobs/test_train_moments.py::test_run_that_goes_on_from_any_kind_of_moment_equals_the_uninterrupted_one",
     ]),
     "R04": ("resuming at any moment", [
         "training/test_mid_epoch.py::test_run_that_goes_on_from_any_moment_equals_the_uninterrupted_one",
@@ -203,6 +209,9 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "R05": ("the control: resuming without our callback", [
         "training/test_mid_epoch.py::test_run_that_goes_on_from_any_moment_equals_the_uninterrupted_one",
         "app/jobs/test_train_moments.py::test_the_comparison_would_catch_a_run_whose_noise_goes_on_elsewhere",
+    ]),
+    "R06": ("kill -9 at random moments", [
+        "test_killed.py::test_run_that_is_killed_again_and_again_ends_in_the_bytes_of_the_uninterrupted_one",
     ]),
     "R07": ("a damaged newest checkpoint", [
         "training/test_resuming.py::test_damaged_one_is_passed_over_and_both_are_named",
@@ -226,6 +235,15 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     ]),
     "R16": ("an optimizer without its state", [
         "io/test_stamp.py::test_entry_that_continuing_needs_is_refused_by_name",
+    ]),
+    "R17": ("hours of an epoch lost", [
+        "training/test_mid_epoch.py::test_work_of_no_more_than_the_minutes_given_is_ever_lost",
+    ]),
+    "R18": ("continued within an epoch by several processes", [
+        "training/test_mid_epoch.py::test_two_processes_go_on_within_an_epoch_each_with_its_own",
+    ]),
+    "R19": ("another command in the folder of an interrupted run", [
+        "app/test_command.py::test_record_of_another_command_does_not_end_an_interrupted_run",
     ]),
     "N01": ("a loss that is not finite", [
         "training/test_module.py::test_loss_that_is_not_finite_ends_training_with_step_parts_and_remedy",
@@ -306,7 +324,10 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         "app/test_command.py::test_folder_of_a_running_run_is_refused_before_the_job_and_stays_as_it_is",
         "app/jobs/test_train_again.py::test_second_resume_of_a_run_is_refused_at_once_and_the_first_goes_on",
     ]),
-    "E06": ("two sweeps in the same second", ["app/test_identity.py::test_run_folders_of_the_same_second_differ"]),
+    "E06": ("two sweeps in the same second", [
+        "app/test_identity.py::test_run_folders_of_the_same_second_differ",
+        "app/test_sweep.py::test_folder_that_hydra_would_make_up_is_settled_once_and_held",
+    ]),
     "E07": ("a folder of a finished run", [
         "test_train.py::test_faults_of_the_job_end_in_one_line_with_their_code",
         "app/jobs/test_train_again.py::test_same_command_goes_on_in_its_folder_until_it_says_that_it_is_finished",
@@ -324,27 +345,13 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         "app/test_sweep.py::test_job_that_is_interrupted_is_marked_and_those_after_it_were_not_begun",
     ]),
     "E14": ("a job of a sweep alone", ["test_train.py::test_job_of_a_sweep_is_the_job_alone"]),
+    "E17": ("two sweeps in one folder", [
+        "app/test_sweep.py::test_second_sweep_in_a_folder_is_refused_before_it_writes_anything",
+    ]),
     "E18": ("a named pipe in place of a lock or a log", [
         "io/test_locks.py::test_lock_that_is_no_file_is_refused_at_once",
         "training/test_run_folder.py::test_pipe_among_what_a_run_writes_is_refused_at_once",
-    ]),
-    "K07": ("exports of which some are new", [
-        "test_crash_points.py::test_exports_of_which_some_are_new_are_refused_until_they_are_written_again",
-    ]),
-    "R06": ("kill -9 at random moments", [
-        "test_killed.py::test_run_that_is_killed_again_and_again_ends_in_the_bytes_of_the_uninterrupted_one",
-    ]),
-    "R17": ("hours of an epoch lost", [
-        "training/test_mid_epoch.py::test_work_of_no_more_than_the_minutes_given_is_ever_lost",
-    ]),
-    "R18": ("continued within an epoch by several processes", [
-        "training/test_mid_epoch.py::test_two_processes_go_on_within_an_epoch_each_with_its_own",
-    ]),
-    "R19": ("another command in the folder of an interrupted run", [
-        "app/test_command.py::test_record_of_another_command_does_not_end_an_interrupted_run",
-    ]),
-    "E17": ("two sweeps in one folder", [
-        "app/test_sweep.py::test_second_sweep_in_a_folder_is_refused_before_it_writes_anything",
+        "app/test_sweep.py::test_states_that_cannot_be_read_cost_no_job",
     ]),
 }  # fmt: skip
 """What happens, and the tests, by the name of the fault."""

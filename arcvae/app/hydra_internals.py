@@ -63,7 +63,7 @@ def bounded_yaml() -> Iterator[None]:
             raise ConfigError(f"{file.name} is not a config; write keys with values")
         return found
 
-    OmegaConf.load = bounded  # type: ignore[method-assign]
+    OmegaConf.load = bounded  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

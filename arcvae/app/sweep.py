@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,8 @@ from hydra.types import RunMode
 from arcvae.app.compose import REFUSALS, composing, search_path
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import parse_overrides, quoted
-from arcvae.errors import FileSystemError
+from arcvae.errors import DataError, FileSystemError
+from arcvae.io.door import read_json
 from arcvae.io.files import write_json
 from arcvae.io.locks import lock_folder, lock_or_warn
 
@@ -115,7 +115,7 @@ def _write(sweep: Path, number: str, entry: dict[str, Any]) -> None:
 
 def _jobs(sweep: Path) -> dict[str, Any]:
     try:
-        known = json.loads((sweep / FILE).read_bytes())
-    except (OSError, ValueError):
+        known = read_json(sweep / FILE, DataError, "none")
+    except (DataError, FileSystemError):
         return {}
     return {key: value for key, value in known.items() if key.isdecimal()} if isinstance(known, dict) else {}

@@ -115,7 +115,7 @@ def require_bounded_yaml(content: bytes) -> None:
     """
     if len(content) > MAX_YAML:
         raise ValueError(f"it has more than {MAX_YAML:,} bytes")
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     begun: list[tuple[str | None, int]] = []
     total = 0
     for event in yaml.parse(content, Loader=yaml.SafeLoader):

@@ -282,6 +282,14 @@ class EpochRecord(LightningCheckpoint):
         if trainer.is_global_zero:
             write_atomic(Path(trainer.default_root_dir) / "metrics.csv", self._as_csv().encode())
 
+    def timing(self) -> dict[str, Any]:
+        """What is known of the epochs, as fields of :class:`~arcvae.training.record.RunRecord`."""
+        return {
+            "train_seconds": self.seconds,
+            "samples_per_second": self.samples_per_second,
+            "history": list(self.rows),
+        }
+
     def _as_csv(self) -> str:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()

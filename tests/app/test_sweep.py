@@ -112,3 +112,11 @@ def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
     assert folders == [made / "0", made / "1"]
     monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "-m", "seed=1,2", "--cfg", "job"])
     assert settled_folder("evaluate") is None
+
+
+def test_states_that_cannot_be_read_cost_no_job(sweep: Callable[..., int], tmp_path: Path) -> None:
+    # To open a named pipe would wait for a writer for ever.
+    (tmp_path / "all").mkdir()
+    os.mkfifo(tmp_path / "all" / FILE)
+    assert sweep(lambda _: None) == 0
+    assert {state for state, *_ in states(tmp_path).values()} == {"finished"}

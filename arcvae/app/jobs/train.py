@@ -173,7 +173,7 @@ def _finish(
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     # Now: the evaluation below restores the callbacks as they were at the best checkpoint.
     epoch_record = next((callback for callback in callbacks if isinstance(callback, EpochRecord)), None)
-    timing = _timing(epoch_record)
+    timing = {} if epoch_record is None else epoch_record.timing()
     checkpoint = model_checkpoint(trainer)
     monitor = config["monitor"] if checkpoint is None or checkpoint.monitor is None else checkpoint.monitor
     require_scored(monitor, timing.get("history", ()))
@@ -226,17 +226,6 @@ def _finish(
         findings=[asdict(finding) for finding in findings],
         pictures_not_saved=[name for callback in callbacks for name in getattr(callback, "failed", ())],
     )
-
-
-def _timing(record: EpochRecord | None) -> dict[str, Any]:
-    """What the callback knows about the epochs, as fields of the record."""
-    if record is None:
-        return {}
-    return {
-        "train_seconds": record.seconds,
-        "samples_per_second": record.samples_per_second,
-        "history": list(record.rows),
-    }
 
 
 def _best(callback: ModelCheckpoint | None) -> tuple[str | None, float | None]:
