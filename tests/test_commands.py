@@ -146,6 +146,7 @@ def test_installed_package_brings_its_config_and_works_anywhere(tmp_path: Path) 
     site, here = tmp_path / "site", tmp_path / "here"
     here.mkdir()
     with zipfile.ZipFile(wheel) as archive:
+        assert {"arcvae/grid/page/explorer.js", "arcvae/training/page/page.html"} <= set(archive.namelist())
         archive.extractall(site)
     code = "import arcvae.app.compose, sys; assert 'site' in arcvae.app.compose.CONF_DIR.parts; sys.argv[0] = 'arcvae-train'; from arcvae.train import main; sys.exit(main())"
     done = python("-c", code, "loss=option_b", "--cfg", "job", cwd=here, PYTHONPATH=str(site))

@@ -22,6 +22,7 @@ from hydra.core.config_store import ConfigStore
 
 import arcvae
 from arcvae.app.compose import plan
+from arcvae.app.overrides import words_as_list
 from arcvae.errors import ArcvaeError, ConfigError
 from arcvae.imbalance.losses import make_loss, register_loss, temporary_losses
 from tests.conftest import FAST, Command, metrics, runs
@@ -52,6 +53,7 @@ def compose(command: tuple[str, ...]) -> list[dict[str, Any]]:
     """The configs of the jobs that a command asks for."""
     name, *words = command
     multirun = "-m" in words
+    words = words_as_list("runs", words) if name == "report" else words
     return plan(name, [word for word in words if word not in ("-m", "--cfg", "job")], multirun=multirun)
 
 

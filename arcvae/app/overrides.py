@@ -66,7 +66,8 @@ def words_as_list(key: str, arguments: Sequence[str]) -> list[str]:
         >>> words_as_list("runs", ["a", "seed=1", "b b", "--config-dir", "conf"])
         ['seed=1', '--config-dir', 'conf', "runs=['a','b b']"]
     """
-    items, others = [], []
+    items: list[str] = []
+    others: list[str] = []
     for before, word in zip(("", *arguments), arguments, strict=False):
         override = word[:1] in ("-", "+") or (word[:1] == "~" and word[:2] != "~/") or "=" in word
         is_item = before not in _WITH_VALUE and (not override or Path(word).exists())

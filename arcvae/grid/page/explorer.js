@@ -78,8 +78,8 @@ function step(name, dy, dx, which) {
   if (!state().code.objects.length) throw new Error("There is no object: paint one, or begin with another grid.");
   if (name === "recolor" && !color) throw new Error("Colour 0 is the background; choose another in the palette.");
   const [code, text] = stepped(name, dy, dx, which), steps = [...state().steps, { name, dy, dx, text, objects: text.match(/objects=[^)]*/)?.[0] }];
-  const [before, last] = steps.slice(-2);
-  if (name === "translate" && before !== last && before?.name === name && before.objects === last.objects) {
+  const [last, before] = [steps.at(-1), steps.at(-2)];
+  if (name === "translate" && before?.name === name && before.objects === last.objects) {
     // Two moves of the same objects are one.
     const [down, right] = [before.dy + dy, before.dx + dx], taken = which === undefined ? scope() : which;
     const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, taken) });

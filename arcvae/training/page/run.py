@@ -123,7 +123,7 @@ def _figures(record: RunRecord, task: Task[Any, Any]) -> str:
 def points(record: RunRecord, column: str) -> list[tuple[float, float]]:
     """A column of the history of a run over epochs."""
     rows = ((row.get("epoch", number), row.get(column)) for number, row in enumerate(record.history, 1))
-    return [(float(x), float(y)) for x, y in rows if _is_figure(y) and x is not None]
+    return [(float(x), float(y)) for x, y in rows if isinstance(x, int | float) and isinstance(y, int | float)]
 
 
 def _curves(record: RunRecord, task: Task[Any, Any]) -> str:
