@@ -176,7 +176,9 @@ def _finish(
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
-    (adjusted,) = decide(module, data.evaluation_loader(split), [Rule(adjustment["tau"])], log_prior(run.counts))
+    rules = (Rule(), Rule(adjustment["tau"]))
+    plain, adjusted = decide(module, data.evaluation_loader(split), rules, log_prior(run.counts))
+    module.results[split] |= plain.calibration_errors
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
@@ -259,7 +261,7 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     """The table at the end: ours beside the trivial predictor, the verdict, and where things are."""
     split = record.split
     columns = {split: record.results(split), run.task.trivial_name: record.baseline}
-    log.info("\n%s", table(columns, run.task.headline))
+    log.info("\n%s", table(columns, (*run.task.headline, "calibration_error")))
     numbers = {name: value for name, value in record.verdict.items() if not isinstance(value, bool)}
     log.info("Verdict: %s (%s)", record.collapses, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     # A resumed run has trained longer than this command has run.
