@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
@@ -37,16 +39,13 @@ def ranking_metrics(scores: Tensor, target: Tensor) -> dict[str, Tensor]:
         {'auroc': 1.0, 'cmap': 1.0}
     """
     target, classes = target.long(), scores.shape[1]
-    shares = scores.double().softmax(1)
+    shares = scores.double().softmax(1).nan_to_num(0.0)  # a model that has failed is told so elsewhere
     counts = torch.bincount(target, minlength=classes)
-    # torchmetrics gives an absent class an area of 0 and a precision of 0 or NaN, and counts the zeros in its means.
     nan = torch.full((classes,), torch.nan, dtype=torch.float64)
-    ap, area = nan.clone(), nan.clone()
-    if len(target):
-        ap = torch.where(counts > 0, multiclass_average_precision(shares, target, classes, average="none"), nan)
-        area = torch.where(
-            (counts > 0) & (counts < len(target)), multiclass_auroc(shares, target, classes, average="none"), nan
-        )
+    ap, area = (_per_class(figure, shares, target) for figure in (multiclass_average_precision, multiclass_auroc))
+    # torchmetrics gives an absent class an area of 0, which its means count.
+    ap = torch.where(counts > 0, ap, nan)
+    area = torch.where((counts > 0) & (counts < len(target)), area, nan)
     # By rank, where equals stand in the middle of their places: constant scores are no hit by chance of sorting.
     own = scores.gather(1, target[:, None])  # (N, 1)
     above, equal = (scores > own).sum(1), (scores == own).sum(1)
@@ -58,6 +57,16 @@ def ranking_metrics(scores: Tensor, target: Tensor) -> dict[str, Tensor]:
         "top5_accuracy": hits.double().mean(),
         "per_class_ap": ap,
     }
+
+
+def _per_class(figure: Callable[..., Tensor], shares: Tensor, target: Tensor) -> Tensor:
+    """A figure of torchmetrics for each class, ``(C,)``, without its warnings of absent classes."""
+    classes = shares.shape[1]
+    if not len(target):
+        return torch.full((classes,), torch.nan, dtype=torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return figure(shares, target, classes, average="none")
 
 
 class RankingMetrics(Metric):
