@@ -27,18 +27,23 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
     Further results are ``minority_recall``, the mean recall over all species but the most frequent one of the train
     split, and ``f1_head``, ``f1_middle`` and ``f1_tail``, the mean F1 over frequent, less frequent and rare species.
     Species are grouped by their number of clips in the train split (:data:`HEAD`, :data:`TAIL`); those without clips
-    in the evaluated split are left out, and a group without any species is NaN.
+    in the evaluated split are left out, and a group without any species is NaN; ``classes_head``, ``classes_middle``
+    and ``classes_tail`` are the numbers of species that these means stand for.
     """
 
     name = "clips"
     sample_unit = "clips"
     element_unit = "clips"
+    ranked = True
     study_settings = ("rebalance",)
-    further_names = ("f1_head", "f1_middle", "f1_tail", "minority_recall")
+    further_names = (
+        "classes_head", "classes_middle", "classes_tail", "f1_head", "f1_middle", "f1_tail", "minority_recall",
+    )  # fmt: skip
     # Not balanced accuracy: with four species, predicting the same one always scores 0.25.
     collapse_metrics = ("predicted_majority_share", "minority_recall")
     headline = (
-        "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "f1_head", "f1_middle", "f1_tail",
+        "accuracy", "top5_accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "f1_head", "classes_head",
+        "f1_middle", "classes_middle", "f1_tail", "classes_tail", "cmap", "cmap5", "auroc",
     )  # fmt: skip
 
     def check_corpus(self, data: Mapping[str, Any], model: Mapping[str, Any]) -> None:
@@ -64,11 +69,14 @@ class AudioTask(Task["AudioModule", "AudioDataModule"]):
         counts = module.train_counts.cpu()
         if not counts.any():
             recall, f1 = recall * math.nan, f1 * math.nan  # without a train split, no species is known to be rare
+        groups = {
+            "head": f1[counts >= HEAD], "middle": f1[(counts >= TAIL) & (counts < HEAD)], "tail": f1[counts < TAIL],
+        }  # fmt: skip
+        minority = recall[torch.arange(len(counts)) != counts.argmax()]
         return {
-            "f1_head": f1[counts >= HEAD].nanmean().item(),
-            "f1_middle": f1[(counts >= TAIL) & (counts < HEAD)].nanmean().item(),
-            "f1_tail": f1[counts < TAIL].nanmean().item(),
-            "minority_recall": recall[torch.arange(len(counts)) != counts.argmax()].nanmean().item(),
+            **{f"f1_{name}": group.nanmean().item() for name, group in groups.items()},
+            **{f"classes_{name}": int((~group.isnan()).sum()) for name, group in groups.items()},
+            "minority_recall": minority.nanmean().item(),
         }
 
     def study(

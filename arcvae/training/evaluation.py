@@ -14,6 +14,7 @@ from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.masking import valid_elements
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.ranking import RankingMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
 from arcvae.imbalance.temperature import fit_temperature, spread
 from arcvae.training.course import Course
@@ -85,7 +86,8 @@ class Decided:
     """Decisions on a split compared with its targets, over all processes of a distributed run."""
 
     found: Results
-    """The metrics of :class:`~arcvae.imbalance.metrics.ClassificationMetrics`, under their general names."""
+    """The metrics of :class:`~arcvae.imbalance.metrics.ClassificationMetrics`, and those of the order of scores if the
+    task is ranked, under their general names."""
     confusion: Tensor
     """``(C, C)`` int64 on the CPU, row = target, column = decision; of this process alone."""
     calibrations: dict[str, Reliability]
@@ -112,13 +114,15 @@ class _Decisions:
         self.log_prior, self.rule = log_prior, rule
         self.metrics = ClassificationMetrics(module.num_classes, task.background, ignore_index=task.ignore_index)
         self.metrics.to(module.device)
+        self.ranking = RankingMetrics().to(module.device) if task.ranked else None
         kinds = ("all",) if task.background is None else ("all", "objects")
         self.calibrations = {kind: Calibration().to(module.device) for kind in kinds}
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        confidence, decision = (
-            (adjust_logits(logits, self.log_prior, self.rule.tau) / self.rule.temperature).softmax(1).max(1)
-        )
+        logits = adjust_logits(logits, self.log_prior, self.rule.tau) / self.rule.temperature
+        if self.ranking is not None:
+            self.ranking.update(logits, target)
+        confidence, decision = logits.softmax(1).max(1)
         hit, valid = decision == target, valid_elements(target, self.ignore_index)
         self.metrics.update(decision, target)
         self.calibrations["all"].update(confidence, hit, valid)
@@ -126,8 +130,9 @@ class _Decisions:
             self.calibrations["objects"].update(confidence, hit, valid & (decision != self.background))
 
     def result(self) -> Decided:
+        ranking = {} if self.ranking is None else self.ranking.compute()
         return Decided(
-            found={name: value.tolist() for name, value in self.metrics.compute().items()},
+            found={name: value.tolist() for name, value in {**self.metrics.compute(), **ranking}.items()},
             confusion=self.metrics.confusion.cpu(),
             calibrations={kind: calibration.compute() for kind, calibration in self.calibrations.items()},
         )

@@ -21,6 +21,7 @@ from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.masking import valid_elements, valid_samples
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.ranking import RANKING, RankingMetrics
 from arcvae.training.clock import Clock
 from arcvae.training.seeding import derive_seed, seed_step
 from arcvae.training.task import Results, Task
@@ -96,9 +97,8 @@ class ImbalanceModule(LightningModule):
     """Base of the modules. A task implements :meth:`step`; everything else is shared.
 
     Metrics are logged as ``train/*``, ``val/*`` and ``test/*`` for each epoch; ``results[stage]`` keeps those of the
-    last epoch of a stage, lists included. The scalars of the last training step are in ``step_scalars``, which the
-    ``StepLog`` callback logs: calling ``self.log`` for each of them in each step would cost a tenth of the training
-    time.
+    last epoch of a stage, lists included. The scalars of the last training step are in ``step_scalars`` for the
+    ``StepLog`` callback: calling ``self.log`` for each of them would cost a tenth of the training time.
 
     Args:
         task: Knows the names of the metrics, and which further results follow from them.
@@ -137,6 +137,8 @@ class ImbalanceModule(LightningModule):
             self.metrics[f"{stage}_classes"] = ClassificationMetrics(
                 num_classes, task.background, ignore_index=task.ignore_index
             )
+            if task.ranked and stage != "train":  # these scores are of one model, those of training of many
+                self.metrics[f"{stage}_ranking"] = RankingMetrics()
             self.metrics[f"{stage}_parts"] = RunningMean(1 + len(self.part_names))
             for name, size in (vector_sizes or {}).items():
                 self.metrics[f"{stage}_{name}"] = RunningMean(size)
@@ -160,7 +162,8 @@ class ImbalanceModule(LightningModule):
         """Names of the scalar results of an epoch: those that ``monitor`` may name, after ``val/``."""
         example = classification_metrics(torch.eye(self.num_classes), self.task.background)
         names = self.task.rename({name: 0.0 for name, value in example.items() if not value.ndim})
-        return sorted(["loss", *self.part_names, *names, "exact_match", *self.task.further_names])
+        ranking = RANKING if self.task.ranked else ()
+        return sorted(["loss", *self.part_names, *names, *ranking, "exact_match", *self.task.further_names])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the clock, without which this epoch's loss could not be computed again, and metrics of each process."""
@@ -215,6 +218,8 @@ class ImbalanceModule(LightningModule):
 
     def _accumulate(self, output: StepOutput, stage: str) -> None:
         self._metric(stage, "classes").update(output.logits.detach().argmax(1), output.target)
+        if f"{stage}_ranking" in self.metrics:
+            self._metric(stage, "ranking").update(output.logits.detach(), output.target)
         parts = torch.stack([output.loss.detach(), *(output.parts[name].detach() for name in self.part_names)])
         samples, loss_size = self._sizes(output.target)
         self._metric(stage, "parts").update(parts, loss_size)
@@ -275,7 +280,8 @@ class ImbalanceModule(LightningModule):
         """Compute, log and keep the results of an epoch."""
         parts = self._metric(stage, "parts").compute().reshape(-1)  # torchmetrics squeezes a single element
         results: Results = dict(zip(("loss", *self.part_names), parts.tolist(), strict=True))
-        classes = self._metric(stage, "classes").compute()
+        kinds = [kind for kind in ("classes", "ranking") if f"{stage}_{kind}" in self.metrics]
+        classes = {name: value for kind in kinds for name, value in self._metric(stage, kind).compute().items()}
         results |= self.task.rename({name: value.tolist() for name, value in classes.items()})
         for name in self.vector_names:
             results[name] = self._metric(stage, name).compute().reshape(-1).tolist()

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.ranking import ranking_metrics
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.task import Results, Value
 
@@ -46,8 +48,15 @@ def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Res
     """
     task = module.task
     always = int(np.argmax(counts)) if task.background is None else task.background
-    found = task.rename(trivial_results(targets, module.num_classes, always, task.background, task.ignore_index))
-    return found | task.further_results(found, module) | task.trivial_results(module)
+    general = trivial_results(targets, module.num_classes, always, task.background, task.ignore_index)
+    if task.ranked:  # scores that are the same for every sample: those of the train split
+        scores = log_prior(counts).expand(len(targets), -1)
+        general |= {name: value.tolist() for name, value in ranking_metrics(scores, targets).items()}
+    found = task.rename(general)
+    further = task.further_results(found, module) | task.trivial_results(module)
+    # It is as confident as the class is frequent in the train split.
+    share, accuracy = float(np.asarray(counts)[always] / np.sum(counts)), general["accuracy"]
+    return found | further | {"calibration_error": abs(share - float(accuracy))}  # type: ignore[arg-type]
 
 
 def table(columns: Mapping[str, Mapping[str, Value]], names: Sequence[str]) -> str:

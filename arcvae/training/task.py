@@ -50,6 +50,8 @@ class Task(Generic[M, D]):
     """The class that stands for "nothing here", or None."""
     ignore_index: ClassVar[int | None] = None
     """Target value of elements to ignore, such as padding, or None."""
+    ranked: ClassVar[bool] = False
+    """Whether a sample has one class, and the scores of all samples are kept for metrics of their order."""
     parts: ClassVar[tuple[str, ...]] = ()
     """Nodes of the config, beside model, loss, optimizer and scheduler, whose objects :meth:`build_module` gets."""
     study_settings: ClassVar[tuple[str, ...]] = ()

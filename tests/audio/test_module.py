@@ -7,14 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
 from sklearn.metrics import accuracy_score, f1_score
 
+from arcvae.audio.corpus.augment import Augmentation
 from arcvae.audio.corpus.data import AudioDataModule
 from arcvae.audio.model import AudioCNN
 from arcvae.audio.module import AudioModule
 from arcvae.audio.task import AudioTask
 from arcvae.imbalance.losses import make_loss, registered_losses
 from arcvae.imbalance.settings import DENSE
+from arcvae.io.tensors import load_torch
+from arcvae.training.checkpoint import AtomicCheckpointIO
+from arcvae.training.mid_epoch import ExactResume
+from tests.conftest import same
 from tests.training.tiny import trainer
 
 
@@ -112,3 +118,53 @@ def test_every_loss_of_single_labels_learns_clips(name: str, head: str) -> None:
         optimizer.step()
         costs.append(cost.item())
     assert costs[-1] < costs[0]
+
+
+EVERY = {"masks": 2, "mixup": 0.2, "shift": 100, "noise": 0.1}
+
+
+def test_mixup_mixes_the_losses_of_both_labels_in_training_alone() -> None:
+    clips, labels = torch.randn(6, 20, 500), torch.tensor([0, 1, 2, 3, 0, 1])
+    module = make(class_weights=[0.5, 1.0, 2.0, 4.0], gamma=2.0).eval()
+    plain = module.step((clips, labels), "train").loss
+    module.augmentation = Augmentation(mixup=20.0)
+    assert torch.equal(module.step((clips, labels), "val").loss, plain)
+    torch.manual_seed(3)
+    found = module.step((clips, labels), "train")
+    torch.manual_seed(3)
+    seed = int(torch.randint(2**62, ()))
+    mixed = module.augmentation(clips, labels, module.model.mean, module.model.deviation, seed)
+    assert mixed.partners is not None
+    assert 0.5 < mixed.share < 0.99
+    logits = module.model(mixed.features)
+    expected = mixed.share * module.loss(logits, labels) + (1 - mixed.share) * module.loss(logits, mixed.partners)
+    assert torch.equal(found.loss, expected)
+    assert torch.equal(found.logits, logits)
+    assert torch.equal(found.target, labels)
+
+
+def test_run_that_goes_on_within_an_epoch_draws_the_same_augmentation(tmp_path: Path, tiny_clips: Path) -> None:
+    def fit(name: str, start: Path | None = None, **augmentation: float) -> dict[str, torch.Tensor]:
+        torch.manual_seed(5)
+        model = AudioCNN(4, widths=[4, 4], dropout=0.5)
+        module = AudioModule(AudioTask(), model, make_loss("cross_entropy"), partial(torch.optim.Adam, lr=0.01), seed=7)
+        data = AudioDataModule(str(tiny_clips), cache_dir=str(tmp_path), batch_size=16, **augmentation)  # type: ignore[arg-type]
+        saved: list[Path] = []
+
+        class Save(Callback):
+            def on_train_batch_end(self, run: Trainer, *_: object) -> None:
+                if run.global_step == 6 and start is None:
+                    run.save_checkpoint(tmp_path / f"{name}.ckpt")
+                    saved.append(tmp_path / f"{name}.ckpt")
+
+        run = trainer(
+            tmp_path, ExactResume(), Save(), max_epochs=3, enable_checkpointing=True, plugins=[AtomicCheckpointIO()]
+        )
+        run.fit(module, data, ckpt_path=start)
+        return {key: value.clone() for key, value in module.state_dict().items()}
+
+    whole = fit("whole", **EVERY)
+    assert load_torch(tmp_path / "whole.ckpt")["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] < 4
+    torch.rand(11)
+    assert same(whole, fit("resumed", tmp_path / "whole.ckpt", **EVERY))
+    assert not same(whole, fit("plain"))  # the control: augmentation does something

@@ -32,7 +32,9 @@ def test_head_middle_and_tail_are_means_over_species_grouped_by_training_clips()
     given: Results = {"per_class_f1": [0.9, 0.7, 0.5, math.nan, 0.25, 0.05], "per_class_recall": recall}
     results = TASK.further_results(given, module(500, 200, 199, 50, 49, 0))
     # The recall of all but the first: (0.8 + 0.6 + 0.2 + 0) / 4.
-    assert results == pytest.approx({"f1_head": 0.8, "f1_middle": 0.5, "f1_tail": 0.15, "minority_recall": 0.4})
+    expected = {"f1_head": 0.8, "f1_middle": 0.5, "f1_tail": 0.15, "minority_recall": 0.4}
+    # The fourth, of the middle, does not occur in the split.
+    assert results == pytest.approx(expected | {"classes_head": 2, "classes_middle": 1, "classes_tail": 2})
     assert tuple(sorted(results)) == TASK.further_names
 
 
@@ -42,6 +44,8 @@ def test_group_without_species_has_no_figure_and_none_has_before_a_fit() -> None
     assert results["f1_head"] == 0.5
     assert math.isnan(results["f1_tail"])  # type: ignore[arg-type]
     unknown = TASK.further_results(flat, module(0, 0, 0, 0, 0, 0))  # no species is known to be rare
+    sizes = {name: unknown.pop(name) for name in list(unknown) if name.startswith("classes_")}
+    assert set(sizes.values()) == {0}
     assert all(math.isnan(value) for value in unknown.values())  # type: ignore[arg-type]
 
 
@@ -53,6 +57,11 @@ def test_baseline_is_the_majority_class_with_all_figures() -> None:
     assert trivial["f1_head"] == pytest.approx(0.75)  # 2 * 6 / (6 + 10)
     assert trivial["f1_macro"] == pytest.approx(0.25)  # over the three that occur
     assert trivial["f1_middle"] == trivial["f1_tail"] == 0.0
+    # Scores that are the same for all clips: precision is prevalence, the five most frequent are all four.
+    assert trivial["cmap"] == pytest.approx((0.6 + 0.3 + 0.1) / 3)
+    assert trivial["cmap5"] == pytest.approx(0.6)
+    assert (trivial["auroc"], trivial["top5_accuracy"]) == (0.5, 1.0)
+    assert trivial["calibration_error"] == pytest.approx(300 / 366 - 0.6)
     assert {*TASK.headline, "minority_recall"} <= set(found.result_names()) <= trivial.keys() | {"loss"}
 
 

@@ -17,6 +17,7 @@ from arcvae.imbalance.calibration import Calibration
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.ranking import RankingMetrics
 from arcvae.imbalance.tau_tuner import TauTuner
 
 COUNTS = [900, 60, 40]
@@ -41,13 +42,15 @@ def _f1_macro(confusion: Tensor) -> float:
 def _figures(logits: Tensor, target: Tensor) -> dict[str, Any]:
     """Everything that the metrics compute, as plain types, from batches of at most 16 samples."""
     metrics, calibration = ClassificationMetrics(3, 0, ignore_index=255), Calibration()
-    tuner = TauTuner(log_prior(COUNTS), _f1_macro, ignore_index=255)
+    tuner, ranking = TauTuner(log_prior(COUNTS), _f1_macro, ignore_index=255), RankingMetrics()
     for part, truth in zip(logits.split(16), target.split(16), strict=True):
         confidence, decision = part.softmax(1).max(1)
         metrics.update(decision, truth)
         calibration.update(confidence, decision == truth, truth != 255)
         tuner.update(part, truth)
-    found = {name: value.tolist() for name, value in metrics.compute().items()}
+        valid = truth[:, 0] != 255
+        ranking.update(part[valid, :, 0], truth[valid, 0])
+    found = {name: value.tolist() for kind in (metrics, ranking) for name, value in kind.compute().items()}
     return found | {"tau": tuner.compute()} | calibration.compute()._asdict()
 
 
@@ -69,6 +72,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
     # A process that does not add up would find one of these.
     assert len({half["tau"] for half in [*halves, one]}) == 3
     assert len({half["error"] for half in [*halves, one]}) == 3
+    assert len({half["cmap"] for half in [*halves, one]}) == 3
 
     # Elsewhere the libraries of the system do not survive a fork; here it saves ten seconds of imports.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")

@@ -211,7 +211,10 @@ def _draw(model: Restored, figures: dict[str, Any], split: str, folder: Path) ->
     columns: dict[str, Sequence[Any]] = {"class": order.tolist(), "name": names, "train": counts[order].tolist()}
     columns["targets"] = confusion.sum(1).tolist()
     for heading, found in (("", ours), ("adjusted_", adjusted), ("trivial_", trivial)):
-        columns |= {f"{heading}{name}": per_class(found, name) for name in ("recall", "f1", "iou")}
+        columns |= {
+            f"{heading}{name}": per_class(found, name) for name in ("recall", "f1", "iou", "ap")
+            if f"per_class_{name}" in found
+        }  # fmt: skip
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -182,6 +182,7 @@ def _finish(
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
     rules = Rule(), Rule(adjustment["tau"])
     plain, adjusted = decide(module, data.evaluation_loader(split), rules, log_prior(run.counts))
+    module.results[split] |= plain.calibration_errors
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
@@ -192,7 +193,7 @@ def _finish(
         config, history=timing.get("history", ()), steps=steps, epochs=epochs, ramp_epochs=module.ramp_epochs,
         tau=adjustment["tau"], class_names=data.class_names, class_counts=run.counts.tolist(),
     )  # fmt: skip
-    verdict, findings = assess(module, module.results[split] | plain.calibration_errors, course)
+    verdict, findings = assess(module, module.results[split], course)
     return RunRecord(
         run_id=folder.name,
         command=list(command),
@@ -257,7 +258,7 @@ def _summarise(record: RunRecord, run: Run, folder: Path) -> None:
     """The table at the end: ours beside the trivial predictor, the verdict, and where things are."""
     split = record.split
     columns = {split: record.results(split), run.task.trivial_name: record.baseline}
-    log.info("\n%s", table(columns, run.task.headline))
+    log.info("\n%s", table(columns, (*run.task.headline, "calibration_error")))
     numbers = {name: value for name, value in record.verdict.items() if not isinstance(value, bool)}
     log.info("Verdict: %s (%s)", record.collapses, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     log.info("%s", diagnosis(record.findings))
