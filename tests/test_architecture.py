@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGE = Path(arcvae.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-COMMANDS = {"train", "evaluate", "sample", "operate", "compare", "corpus", "tasks", "benchmark"}
+COMMANDS = {"runs", "train", "evaluate", "sample", "operate", "compare", "corpus", "tasks", "benchmark"}
 # What a room may import from; `errors` may be imported by all.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),

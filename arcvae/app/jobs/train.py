@@ -192,6 +192,7 @@ def _finish(
         software=software(),
         seed=config["seed"],
         corpus={"path": str(data.corpus_path), "sha256": data.content_hash},
+        samples={name: data.size(name) for name in ("train", "val", "test")},
         class_names=list(data.class_names),
         class_counts=run.counts.tolist(),
         class_weights=None if run.weights is None else run.weights.tolist(),
