@@ -1,8 +1,8 @@
 """Train variants and compare them: ``python -m arcvae.compare [study=options] ['seeds=[1,2,3]']``.
 
-Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``. Studies that measure codes take
-models that come with arcvae as well: ``python -m arcvae.compare study=operations 'runs=[atomic-objects]'``. Leaves a
-report below ``outputs/compare/``; see README.md.
+Or compare runs that are there: ``python -m arcvae.compare 'runs=[FOLDER,FOLDER]'``, or ``runs=last:5`` for the newest.
+Studies that measure codes take models that come with arcvae as well: ``python -m arcvae.compare study=operations
+'runs=[atomic-objects]'``. Leaves a report below ``outputs/compare/``; see README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from arcvae.app.command import require_arguments, run_command
 from arcvae.app.compose import plan
+from arcvae.app.found_runs import named_runs
 from arcvae.app.shipped import comes_with_arcvae
 from arcvae.app.variants import jobs_of
 from arcvae.errors import DataError
@@ -20,13 +21,14 @@ from arcvae.errors import DataError
 
 def check(config: dict[str, Any]) -> None:
     """Compose every run of a study, and look for every folder that is given, before anything is written."""
-    named = [run for run in config["runs"] if comes_with_arcvae(run)]
+    runs = named_runs(config)
+    named = [run for run in runs if comes_with_arcvae(run)]
     if named and not config["study"].get("measure"):
         raise DataError(f"{named[0]} comes with arcvae, without the record of its run; give it to study=operations")
-    for run in config["runs"]:
+    for run in runs:
         if run not in named and not (Path(run) / "metrics.json").is_file():
             raise DataError(f"{run} holds no metrics.json; give the folder of a finished training run")
-    if not config["runs"]:
+    if not runs:
         jobs = [job for overrides in jobs_of(config).values() for job in plan("train", overrides)]
         for prior in config["study"].get("priors") or []:
             plan("sample", [f"prior={prior}"])

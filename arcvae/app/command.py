@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +18,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+import arcvae
 from arcvae.app.checks import argument_problems
 from arcvae.app.compose import CONF_DIR, plan, register_resolvers, require_harmless_hydra, resolved
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
+from arcvae.app.ranking import link_best, sweep_table
 from arcvae.app.signals import Interrupted, interruptible
 from arcvae.app.sweep import held_sweep, noted, settled_folder
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
@@ -64,6 +67,9 @@ def run_command(config_name: str, job: str | Job, check: Check) -> int:
 
 def _run(config_name: str, job: str | Job, check: Check) -> int:
     """As :func:`run_command`, with streams that can be written to."""
+    if "--version" in sys.argv[1:]:
+        sys.stdout.write(f"arcvae {arcvae.__version__}\n")
+        return 0
     failures: list[ArcvaeError] = []
     try:
         with interruptible():
@@ -137,6 +143,8 @@ def _prepare(config_name: str, check: Check) -> bool:
         return sweep
     if arguments.config_name or arguments.config_path or arguments.experimental_rerun:
         raise ConfigError("--config-name, --config-path and --experimental-rerun are not supported; use overrides")
+    if sweep and arguments.cfg:
+        raise ConfigError("--cfg shows the config of one job: leave out -m, and give each key a single value")
     overrides = _with_overrides_of_resumed(arguments.overrides) if config_name == "train" else arguments.overrides
     if not arguments.cfg and config_name != "train":  # whose folder may hold the run that is asked for
         _check_folder(overrides)
@@ -197,6 +205,7 @@ def _run_jobs(
     """
     folders: list[Path] = []
     register_resolvers()
+    swept: dict[Path, Path] = {}
 
     def run_job(config: DictConfig) -> float | None:
         context = HydraConfig.get()
@@ -207,6 +216,7 @@ def _run_jobs(
             with noted(context, folder):
                 plain, shown = resolved(config)
                 if context.mode == RunMode.MULTIRUN:
+                    swept[Path(context.sweep.dir).absolute()] = Path(plain["output_dir"])
                     check(plain)
                 if config_name == "train":
                     if found := _finished(folder, shown):
@@ -236,6 +246,10 @@ def _run_jobs(
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
+    for sweep, output_dir in swept.items() if config_name == "train" else ():
+        if table := sweep_table(sweep, shutil.get_terminal_size((100, 24)).columns):
+            best = link_best(sweep, output_dir)
+            sys.stdout.write(f"\n{table}\n{output_dir / 'latest'} is the best of them, {best}\n")
     return folders
 
 

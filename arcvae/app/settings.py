@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from arcvae.io.settings import Choice, Flag, Inside, ListOf, Number, OneOf, Settings, Text, value_at
+from arcvae.io.settings import Choice, Flag, Inside, ListOf, Number, OneOf, Rule, Settings, Text, value_at
 from arcvae.training.settings import SEED
 
 _NUMBER = Number(-1e9, 1e9)
+
+
+@dataclass(frozen=True)
+class NewestRuns(Rule):
+    """The newest finished runs, by their number: ``last:5``."""
+
+    def problem(self, value: Any) -> str | None:
+        known = isinstance(value, str) and re.fullmatch(r"last:[1-9][0-9]{0,3}", value)
+        return None if known else "must be last: and a number, such as last:5"
 
 
 def check_samples(config: Mapping[str, Any]) -> list[str]:
@@ -49,8 +60,10 @@ SETTINGS: Final = Settings(
         "prior_path": Text(optional=True),
         "replay": Text(optional=True),
         "workers": Number(1, 64, integer=True),
+        # runs
+        "prune": Flag(),
         # compare
-        "runs": ListOf(Text()),
+        "runs": OneOf((ListOf(Text()), NewestRuns())),
         "seeds": ListOf(SEED, shortest=1),
         "overrides": ListOf(Text()),
         "study.variants.*": ListOf(Text()),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from arcvae import errors
 from arcvae.app.compose import plan
@@ -19,6 +19,10 @@ from arcvae.io.settings import leaves, value_at
 from arcvae.training.record import RECORD, RunRecord
 
 log = logging.getLogger("arcvae")
+
+LONGEST: Final = 4
+"""Overrides in the name of a variant: the models of two runs may differ in a dozen keys."""
+_NAMELESS: Final = ("seed=", "output_dir=", "hydra.", "data.path=", "ckpt_path=", "data.seed=")
 
 Variants = dict[str, list[Path]]
 """Run folders, one for each seed, by the name of the variant."""
@@ -55,6 +59,7 @@ def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants
         return {name: [Path(name)] for name in shipped} | (given_variants(others, plugins) if others else {})
     groups: dict[str, dict[str, Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
+    typed: dict[str, list[str]] = {}
     for run in runs:
         record = RunRecord.read(Path(run))
         config = {**with_present_names(record.config), "plugins": list(plugins)}
@@ -62,20 +67,29 @@ def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants
             raise DataError(f"{run}/{RECORD} lacks the config of its run; give the folder of another")
         group = config_hash({**config, "data": {**config["data"], "seed": None}}, but=("seed",))
         configs.setdefault(group, {".".join(path): value for path, value in leaves(config)})
+        typed.setdefault(group, [word for word in record.command if "=" in word and not word.startswith(_NAMELESS)])
         groups.setdefault(group, {})[record.run_id] = Path(run)  # a run that is named twice counts once
-    names = _names(configs)
+    names = _names(configs, typed)
     return {names[group]: list(found.values()) for group, found in groups.items()}
 
 
-def _names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """A name for each config: the values in which they differ, as overrides."""
+def _names(configs: Mapping[str, Mapping[str, Any]], typed: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A name for each config: the values in which they differ, as overrides.
+
+    Where these are many, as of two models, it is what was typed for one and not for all, if that is shorter.
+    """
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     counted = [key for key in keys if not is_free(key) and key.rpartition(".")[2] != "seed"]
     telling = [key for key in counted if len({str(config.get(key)) for config in configs.values()}) > 1]
-    names = {
-        group: " ".join(f"{key}={config[key]}" for key in telling if key in config) or f"run {number}"
-        for number, (group, config) in enumerate(configs.items(), 1)
-    }
+    common = set.intersection(*(set(words) for words in typed.values()))
+    names = {}
+    for number, (group, config) in enumerate(configs.items(), 1):
+        words = [f"{key}={config[key]}" for key in telling if key in config] or [f"run {number}"]
+        own = [word for word in typed[group] if word not in common]
+        if len(words) > LONGEST and 0 < len(own) < len(words):
+            words = own
+        more = len(words) - LONGEST
+        names[group] = " ".join(words[:LONGEST]) + (f" +{more}" if more > 0 else "")
     taken = list(names.values())
     return {g: name if taken.count(name) == 1 else f"{name} ({i})" for i, (g, name) in enumerate(names.items(), 1)}
 

@@ -36,6 +36,7 @@ class GridModule(ImbalanceModule):
     """
 
     part_names = ("reconstruction", "kl")
+    fitted = "reconstruction"
 
     def __init__(
         self,

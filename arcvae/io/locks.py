@@ -94,6 +94,22 @@ def _touch(path: Path) -> None:
         raise OSError(errno.EINVAL, f"{path.name} is not a regular file; remove it")
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a run holds a run folder now; False where there are no locks. Nothing is made."""
+    path = folder / LOCK
+    if not path.is_file():
+        return False
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except OSError:  # no locks here
+        return False
+    lock.release()
+    return False
+
+
 def _lock(path: Path) -> FileLock:
     # Without flock filelock would leave marker files, which outlive a process that is killed: then rather no lock.
     return FileLock(path, poll_interval=0.02, fallback_to_soft=False)

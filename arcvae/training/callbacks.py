@@ -221,7 +221,7 @@ class OverfitTarget(Callback):
 
 
 class EpochRecord(LightningCheckpoint):
-    """Writes ``metrics.csv``: a row for each epoch with all train and validation metrics.
+    """Writes ``metrics.csv``: a row for each epoch with all train and validation metrics, and the trivial predictor's.
 
     The rows are part of the checkpoint, so that the file of a resumed run starts at epoch 1. The class derives from
     Lightning's ``Checkpoint`` because Lightning calls such callbacks last, when the module has logged its epoch.
@@ -274,7 +274,7 @@ class EpochRecord(LightningCheckpoint):
         figures = {
             name: float(value)
             for name, value in sorted(trainer.callback_metrics.items())
-            if name.startswith(("train/", "val/"))
+            if name.startswith(("train/", "val/", "trivial/"))
         }
         self.rows.append(
             {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "seconds": seconds} | figures

@@ -13,7 +13,7 @@ from arcvae.training.record import RunRecord
 from arcvae.training.settings import SETTINGS
 
 ONE_SEED_NOISE: Final = 0.005
-"""With one seed each, differences up to this count as noise."""
+"""With one seed each, differences up to this count as noise, and larger ones where there are few samples."""
 RULE: Final = (
     "among the variants of which no run collapsed, the one with the highest mean {first} on validation; if others are "
     "within noise of it, the one of them with the highest {second}"
@@ -25,6 +25,8 @@ class Summary:
     """Values of a metric over seeds, with their mean and spread; as text ``mean ± spread``."""
 
     values: tuple[float, ...]
+    samples: int = 0
+    """Samples that each value was measured on; 0 if that is not known."""
 
     @property
     def mean(self) -> float:
@@ -51,16 +53,37 @@ def summary(records: Sequence[RunRecord], split: str, metric: str) -> Summary:
         metric: Name of the metric.
     """
     values = (record.results(split).get(metric) for record in records)
-    return Summary(tuple(float(value) for value in values if isinstance(value, int | float)))
+    samples = min((record.samples.get(split) or 0 for record in records), default=0)
+    return Summary(tuple(float(value) for value in values if isinstance(value, int | float)), samples)
+
+
+def noise(one: Summary, other: Summary) -> float:
+    """The largest difference of two means that counts as noise: twice the standard error of their difference.
+
+    With one seed each, the error is that of two shares of so many samples, ``sqrt(p (1 - p) / n)`` each, and the noise
+    at least :data:`ONE_SEED_NOISE`.
+
+    Example:
+        >>> round(noise(Summary((0.2,), samples=45), Summary((0.2,), samples=45)), 3)
+        0.169
+    """
+    if not (math.isnan(one.spread) or math.isnan(other.spread)):
+        errors = (entry.spread / math.sqrt(len(entry.values)) for entry in (one, other))
+        return 2 * math.hypot(*errors)
+    if not (one.samples and other.samples):
+        return ONE_SEED_NOISE
+    shares = ((min(1.0, max(0.0, entry.mean)), entry.samples) for entry in (one, other))
+    return max(ONE_SEED_NOISE, 2 * math.sqrt(sum(share * (1 - share) / count for share, count in shares)))
 
 
 def within_noise(one: Summary, other: Summary) -> bool:
-    """Whether two means differ by less than twice the standard error of their difference."""
-    difference = abs(one.mean - other.mean)
-    if math.isnan(one.spread) or math.isnan(other.spread):
-        return difference <= ONE_SEED_NOISE
-    error = math.hypot(one.spread / math.sqrt(len(one.values)), other.spread / math.sqrt(len(other.values)))
-    return difference <= 2 * error
+    """Whether two means differ by no more than :func:`noise`."""
+    return abs(one.mean - other.mean) <= noise(one, other)
+
+
+def same_corpus(variants: Mapping[str, Sequence[RunRecord]]) -> bool:
+    """Whether all runs were made on the same corpus, without which their figures do not compare."""
+    return len({record.corpus.get("sha256") for found in variants.values() for record in found}) <= 1
 
 
 def collapses(records: Sequence[RunRecord]) -> list[str]:
@@ -96,7 +119,9 @@ def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) 
         reason += f"; {', '.join(close)} are within noise, {second} decides"
     seeds = min(len(records) for records in alive.values())
     if seeds == 1:
-        reason += f" (one seed each: differences up to {ONE_SEED_NOISE} count as noise)"
+        limit, samples = noise(score[best], score[best]), score[best].samples
+        of_samples = f" with {samples} samples" if samples else ""
+        reason += f" (one seed each{of_samples}: differences up to {limit:.3f} count as noise)"
     if dead := sorted(set(variants) - set(alive)):
         reason += f"; collapsed: {', '.join(dead)}"
     return chosen, f"{reason}. {rule}"

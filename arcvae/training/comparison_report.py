@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +13,14 @@ from arcvae.training.comparison import (
     effects,
     goal_lines,
     recommend,
+    same_corpus,
     stabilities,
     summary,
 )
 from arcvae.training.record import RunRecord
 from arcvae.training.settings import SETTINGS
 
+NOT_THE_SAME = "These runs were not all made on the same corpus; their figures do not compare"
 _COSTS = ("training (s)", "per epoch (s)", "memory (MiB)", "parameters")
 
 
@@ -25,6 +29,7 @@ def markdown(
     study: Mapping[str, Any],
     lower_is_better: Collection[str] = SETTINGS.lower_is_better,
     schedules: Collection[str] = (),
+    reused: Collection[str] = (),
 ) -> str:
     """The report: table of metrics, recommendation, goals, findings, stability, and the list of runs.
 
@@ -34,10 +39,12 @@ def markdown(
             ``metrics.csv``) and, if there are any, ``goals``; see :func:`arcvae.training.comparison.goal_lines`.
         lower_is_better: Metrics that improve by falling.
         schedules: Metrics that only follow the schedule of a run.
+        reused: Ids of runs that were there before, beside others that were trained for this comparison.
     """
     rank = study["rank"]
     chosen, reason = recommend(variants, rank)
-    lines = ["# Comparison", "", *_table(variants, study["columns"], rank[0])]
+    lines = ["# Comparison", ""] + ([f"**{NOT_THE_SAME}.**", ""] if not same_corpus(variants) else [])
+    lines += _table(variants, study["columns"], rank[0], reused)
     lines += ["", f"**Recommendation: {chosen or 'none'}.** {reason}"]
     if goals := study.get("goals"):
         lines += ["", "## Go or no-go", "", *(f"- {line}" for line in goal_lines(variants, goals))]
@@ -58,7 +65,58 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
-def _table(variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str], first: str) -> list[str]:
+def terminal(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, Any], width: int) -> str:
+    """The comparison for a terminal: variants with their main figures, best first, and the recommendation.
+
+    Args:
+        variants: Records of the runs of each variant.
+        study: As for :func:`markdown`.
+        width: Columns of the terminal; of the figures as many are shown as fit.
+    """
+    rank, everyone = study["rank"], [record for records in variants.values() for record in records]
+    split = "test" if all(record.test for record in everyone) else "val"
+    columns = list(dict.fromkeys([*rank, *study["columns"]]))
+    rows = [["", *columns, "verdict"]]
+    trivial = [str(summary(everyone[:1], "baseline", column)) for column in columns]
+    ranked = sorted(variants.items(), key=lambda item: _rank(summary(item[1], split, rank[0]).mean))
+    for name, records in ranked:
+        figures = [str(summary(records, split, column)) for column in columns]
+        rows.append([name, *figures, ", ".join(collapses(records)).upper() or "no collapse"])
+    rows.append(["trivial predictor", *trivial, ""])
+    chosen, reason = recommend(variants, rank)
+    lines = [f"Figures of the {split} split, best {rank[0]} first", *fitted(rows, width)]
+    lines += ["", *textwrap.wrap(f"Recommendation: {chosen or 'none'}. {reason}", width)]
+    return "\n".join(lines + ([] if same_corpus(variants) else ["", f"{NOT_THE_SAME}."]))
+
+
+def fitted(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The lines of a table that fits a width: columns are left out before the last one until it does.
+
+    Args:
+        rows: Heading and rows; the first cell, a name, stands last, because names are long.
+        width: Columns of the terminal.
+
+    Example:
+        >>> print("\\n".join(fitted([["", "f1", "loss", "verdict"], ["A", "0.5", "3.0", "fine"]], 18)))
+         f1  verdict
+        0.5     fine  A
+    """
+    table = [[str(cell) for cell in row] for row in rows]
+    spans = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    shown = list(range(1, len(spans)))
+    while len(shown) > 2 and sum(spans[place] + 2 for place in shown) + min(spans[0], width // 3) > width:
+        shown.remove(shown[-2])
+    return ["  ".join([*(row[place].rjust(spans[place]) for place in shown), row[0]]).rstrip() for row in table]
+
+
+def _rank(value: float) -> float:
+    """The highest first, and what is not a number last."""
+    return math.inf if math.isnan(value) else -value
+
+
+def _table(
+    variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str], first: str, reused: Collection[str]
+) -> list[str]:
     everyone = [record for records in variants.values() for record in records]
     split = "test" if all(record.test for record in everyone) else "val"
     spread = ": mean ± standard deviation over seeds." if len(everyone) > len(variants) else "; one seed each."
@@ -70,18 +128,26 @@ def _table(variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str], 
     for name, records in variants.items():
         figures = [summary(records, split, column) for column in columns]
         verdict = ", ".join(collapses(records)).upper() or "no collapse"
-        figures += [summary(records, "adjusted", first), verdict, *_costs(records)]
+        fresh = [record for record in records if record.run_id not in reused]
+        figures += [summary(records, "adjusted", first), verdict, *_costs(fresh, records)]
         lines.append(_row([name, *figures]))
+    if reused:
+        lines += [
+            "",
+            "Times and memory are those of the runs that were trained now, without others.",
+        ]
     return lines
 
 
-def _costs(records: Sequence[RunRecord]) -> list[str]:
+def _costs(fresh: Sequence[RunRecord], every: Sequence[RunRecord]) -> list[str]:
+    """Costs of the runs that were measured together, and parameters."""
+    records = fresh
     seconds = Summary(tuple(r.train_seconds for r in records if r.train_seconds))
     epoch = Summary(tuple(r.train_seconds / r.epochs for r in records if r.train_seconds and r.epochs))
     memory = Summary(tuple(r.peak_memory_mib for r in records if r.peak_memory_mib))
     return [
         *(f"{found.mean:.0f}" if found.values else "—" for found in (seconds, epoch, memory)),
-        str(records[0].parameters or "—"),
+        str(every[0].parameters or "—"),
     ]
 
 

@@ -168,7 +168,7 @@ def assess(
     """
     weights, task = module.loss.class_weights, module.task
     ratio = None if weights is None else float(weights.max() / weights.min())
-    course = replace(course or Course(), weight_ratio=ratio, fitted=next(iter(module.part_names), "loss"))
+    course = replace(course or Course(), weight_ratio=ratio, fitted=module.fitted)
     verdict = task.verdict(results, module)
     found = merged(task.findings(results, module, verdict, course))
     if not any(one.cause.startswith("too short") for one in found):

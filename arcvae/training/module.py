@@ -112,6 +112,8 @@ class ImbalanceModule(LightningModule):
 
     part_names: ClassVar[tuple[str, ...]] = ()
     """Names of the scalars that make up the loss."""
+    fitted: ClassVar[str] = "loss"
+    """The part of it, or all of it, that says how well the targets are met, without penalties."""
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,14 +174,14 @@ def curves_figure(
         for index, (name, runs) in enumerate(histories.items()):
             for number, run in enumerate(runs):
                 _curve(axes, run, column, colors[index % len(colors)], name if number == 0 else None)
+        _trivial_line(axes, histories, column)
         axes.set_title(heading, fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=7)
     handles, labels = cells[0].get_legend_handles_labels()
-    if len(panels) < len(cells):  # there is an empty cell for it
-        cells[-1].legend(handles, labels, fontsize=8, loc="center left", frameon=False)
-    else:
-        cells[0].legend(handles, labels, fontsize=7 if len(histories) <= 4 else 5)
+    if len(histories) > 1 and handles:
+        names = [textwrap.fill(label, 60) for label in labels]
+        figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -205,6 +206,14 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
     axes.set(xlabel=x, ylabel=y)
     axes.margins(0.2, 0.12)  # room for the names to the right of the points
     return figure
+
+
+def _trivial_line(axes: Axes, histories: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], column: str) -> None:
+    """A line at the figure of the trivial predictor, where a run has logged it for a validation metric."""
+    name = f"trivial/{column.removeprefix('val/')}"
+    figures = [row[name] for runs in histories.values() for run in runs for row in run[:1] if row.get(name) is not None]
+    if column.startswith("val/") and figures:
+        axes.axhline(figures[0], color=TRIVIAL, linestyle="--", linewidth=1)
 
 
 def _curve(axes: Axes, run: Sequence[Mapping[str, float]], column: str, color: Any, label: str | None) -> None:

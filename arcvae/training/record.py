@@ -42,6 +42,8 @@ class RunRecord:
     config: dict[str, Any] = field(default_factory=dict)
     software: dict[str, Any] = field(default_factory=dict)
     corpus: dict[str, Any] = field(default_factory=dict)
+    samples: dict[str, Any] = field(default_factory=dict)
+    """Number of samples of "train", "val" and "test"; empty in records of earlier versions."""
     class_names: list[str] = field(default_factory=list)
     class_counts: list[int] = field(default_factory=list)
     class_weights: list[float] | None = None

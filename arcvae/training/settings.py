@@ -136,6 +136,7 @@ SETTINGS: Final = Settings(
         "trainer.num_sanity_val_steps": Number(-1, 1e6, integer=True),
         "trainer.deterministic": Flag(),
         "trainer.overfit_batches": Fixed(0, "trainer=overfit_batch is for that"),
+        "trainer.limit_train_batches": _SHARE,
         "trainer.limit_val_batches": _SHARE,
         "trainer.limit_test_batches": _SHARE,
         "trainer.use_distributed_sampler": Flag(),
@@ -143,6 +144,7 @@ SETTINGS: Final = Settings(
     checks=(check_warmup, check_clipping, check_sub_dir),
     builds=(
         "arcvae.training.callbacks.",
+        "arcvae.training.display.",
         "arcvae.training.loggers.",
         "arcvae.training.mid_epoch.",
         "arcvae.training.scheduler.",
@@ -154,6 +156,6 @@ SETTINGS: Final = Settings(
         "lightning.pytorch.loggers.",
     ),
     lower_is_better=("loss",),
-    cosmetic=("progress_bar", "model_summary", "step_log", "per_class_recall", "save_in_time"),
+    cosmetic=("progress_bar", "model_summary", "step_log", "per_class_recall", "save_in_time", "trivial_predictor"),
 )
 """Settings of training that all tasks share."""

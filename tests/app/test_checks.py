@@ -59,6 +59,7 @@ def test_every_rule_has_a_key() -> None:
     configs += plan("evaluate", [])
     configs += plan("operate", [])
     configs += plan("tasks", [])
+    configs += plan("runs", [])
     trainer = {"overfit_batches": 0, "limit_val_batches": 1.0, "limit_test_batches": 1.0}  # of Lightning, unset
     configs += plan("train", [f"+trainer.{key}={value}" for key, value in trainer.items()])
     configs += plan("corpus", ["kind=atomic,audio"], multirun=True)

@@ -12,6 +12,7 @@ from arcvae.training.comparison import (
     collapses,
     effects,
     goal_lines,
+    noise,
     recommend,
     stabilities,
     stability,
@@ -143,3 +144,18 @@ def test_every_collapse_among_the_runs_is_named_once() -> None:
     ]
     assert collapses(runs) == ["mode collapse", "posterior collapse"]
     assert collapses([record(0.1)]) == []
+
+
+def test_noise_of_one_seed_is_that_of_so_many_samples_and_never_less_than_the_constant() -> None:
+    # Of 45 clips, a share of .2 has a standard error of sqrt(.2 x .8 / 45) = .0596; two of them differ by .0843.
+    few, many = Summary((0.2,), samples=45), Summary((0.2,), samples=10**6)
+    assert noise(few, few) == pytest.approx(2 * 0.0843, abs=1e-4)
+    assert noise(many, many) == noise(Summary((0.2,)), few) == 0.005
+    assert within_noise(few, Summary((0.35,), samples=45))
+    assert not within_noise(many, Summary((0.21,), samples=10**6))
+
+
+def test_number_of_samples_is_that_of_the_split_and_named_in_the_reason() -> None:
+    runs = {name: [record(f1, samples={"val": 45, "test": 90})] for name, f1 in (("A", 0.2), ("B", 0.25))}
+    assert summary(runs["A"], "val", RANK[0]).samples == 45
+    assert "one seed each with 45 samples: differences up to 0.18" in recommend(runs, RANK)[1]

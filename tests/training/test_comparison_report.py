@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arcvae.training.comparison_report import markdown
+from arcvae.training.comparison_report import NOT_THE_SAME, fitted, markdown, terminal
 from tests.training.test_comparison import RANK, record
 
 STUDY: dict[str, Any] = {"columns": ["pixel_accuracy", *RANK], "rank": RANK, "curves": ["val/object_f1"]}
@@ -70,3 +70,45 @@ def test_findings_goals_stability_and_runs_have_their_parts() -> None:
 def test_effects_of_two_choices_are_told_for_names_of_two_parts(names: list[str]) -> None:
     report = markdown({name: [record(0.1 * index)] for index, name in enumerate(names)}, STUDY)
     assert ("the first choice moves it by 0.200" in report) == ("/" in names[0])
+
+
+def test_times_of_runs_that_were_there_before_are_left_out() -> None:
+    costs: dict[str, Any] = {"epochs": 5, "parameters": 7, "peak_memory_mib": 512.4}
+    runs = [record(0.2, train_seconds=100.0, **costs), record(0.3, train_seconds=900.0, seed=2, **costs)]
+    mixed = markdown(
+        {"A": runs, "B": [record(0.4, train_seconds=900.0, **costs)]}, STUDY, reused=["run-0.3", "run-0.4"]
+    )
+    assert table(mixed, 0)["A"][-4:] == ["100", "20", "512", "7"]
+    assert table(mixed, 0)["B"][-4:] == ["—", "—", "—", "7"]
+    assert "of the runs that were trained now" in mixed
+    whole = markdown({"A": runs}, STUDY)
+    assert table(whole, 0)["A"][-4] == "500"
+    assert "trained now" not in whole
+
+
+def test_runs_on_different_corpora_are_said_not_to_compare_in_report_and_terminal() -> None:
+    same = {"A": [record(0.2, corpus={"sha256": "a"})], "B": [record(0.3, corpus={"sha256": "a"})]}
+    other = same | {"B": [record(0.3, corpus={"sha256": "b"})]}
+    for shown in (markdown, lambda variants, study: terminal(variants, study, 100)):
+        assert NOT_THE_SAME in shown(other, STUDY)
+        assert NOT_THE_SAME not in shown(same, STUDY)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_terminal_shows_variants_best_first_and_fits(width: int) -> None:
+    names = [f"loss.gamma={index} model.widths=[8,8,8]" for index in range(3)]
+    runs = {name: [record(0.1 + 0.2 * index)] for index, name in enumerate(names)}
+    lines = terminal(runs, STUDY, width).splitlines()
+    assert [line.rpartition("loss.gamma=")[2][:1] for line in lines[2:5]] == ["2", "1", "0"]
+    assert lines[5].endswith("trivial predictor")
+    assert lines[1].split()[0] == RANK[0]
+    assert "|" not in "".join(lines)
+    assert all(len(line) <= width for line in lines if "loss.gamma" not in line)
+    assert any(line.startswith("Recommendation: loss.gamma=2") for line in lines)
+
+
+def test_columns_that_do_not_fit_are_left_out_before_the_last() -> None:
+    rows = [["", *(f"figure_{index}" for index in range(9)), "verdict"], ["A", *["0.123"] * 9, "no collapse"]]
+    heads = [fitted(rows, width)[0].split() for width in (200, 60)]
+    assert len(heads[0]) == 10
+    assert heads[1] == ["figure_0", "figure_1", "figure_2", "verdict"]

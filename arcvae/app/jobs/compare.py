@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +15,7 @@ import arcvae
 from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
+from arcvae.app.found_runs import named_runs
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.measure import measure
 from arcvae.app.overrides import named_plugins, parse_overrides
@@ -23,10 +26,10 @@ from arcvae.io.door import read_json
 from arcvae.io.files import write_atomic, write_json
 from arcvae.io.renamed import with_present_names
 from arcvae.io.settings import is_number, value_at
-from arcvae.training.comparison import recommend, stabilities, summary
-from arcvae.training.comparison_report import markdown
+from arcvae.training.comparison import recommend, same_corpus, stabilities, summary
+from arcvae.training.comparison_report import NOT_THE_SAME, markdown, terminal
 from arcvae.training.plots import curves_figure, draw_picture, plane_figure
-from arcvae.training.record import RunRecord
+from arcvae.training.record import RECORD, RunRecord
 
 log = logging.getLogger("arcvae")
 
@@ -45,8 +48,10 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     Returns:
         What ``results.json`` holds.
     """
+    started = time.time()
     quiet()
     write_hydra_files(folder, shown)
+    config = {**config, "runs": named_runs(config)}
     variants = given_variants(config["runs"], config["plugins"]) if config["runs"] else trained_variants(config)
     study = config["study"]
     if study.get("measure"):
@@ -54,8 +59,8 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     records = {name: [RunRecord.read(run) for run in runs] for name, runs in variants.items()}
     if study.get("samples"):
         records = _with_validity(records, variants, study, config["output_dir"])
-    if len({record.corpus.get("sha256") for found in records.values() for record in found}) > 1:
-        log.warning("These runs were not all made on the same corpus; their figures do not compare")
+    if not same_corpus(records):
+        log.warning("%s", NOT_THE_SAME)
     plugins = _plugins(config)
     configs = [{**record.config, "plugins": plugins} for found in records.values() for record in found]
     lower = {name for run in configs for name in falling_metrics(run)}
@@ -66,10 +71,17 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         "config": shown,
     }
     write_json(folder / "results.json", results)
-    report = markdown(records, study, lower, schedules)
+    there = [
+        r.run_id
+        for n, found in records.items()
+        for r, run in zip(found, variants[n], strict=True)
+        if (run / RECORD).stat().st_mtime < started
+    ]
+    reused = there if len(there) < sum(map(len, records.values())) else ()
+    report = markdown(records, study, lower, schedules, reused)
     write_atomic(folder / "results.md", report.encode())
     _draw(records, variants, study, folder, plugins)
-    log.info("\n%s", report)
+    log.info("\n%s", terminal(records, study, shutil.get_terminal_size((100, 24)).columns))
     log.info("Report  %s", folder / "results.md")
     return results
 

@@ -203,6 +203,7 @@ def _finish(
         software=software(),
         seed=config["seed"],
         corpus={"path": data.shown_path, "sha256": data.content_hash},
+        samples={name: data.size(name) for name in ("train", "val", "test")},
         class_names=list(data.class_names),
         class_counts=run.counts.tolist(),
         class_weights=None if run.weights is None else run.weights.tolist(),

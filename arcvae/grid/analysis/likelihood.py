@@ -11,6 +11,7 @@ from torch import Tensor
 from arcvae.grid.models.base import GridModel
 from arcvae.imbalance.logit_adjustment import adjust_logits
 from arcvae.imbalance.masking import valid_elements
+from arcvae.io.waiting import shown
 
 LogWeight = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -52,7 +53,8 @@ def log_likelihoods(
     per_batch = max(1, batch_size // samples)
     device = next(model.parameters()).device
     rows = []
-    for start in range(0, len(grids), per_batch):
+    starts = range(0, len(grids), per_batch)
+    for start in shown(starts, "Likelihood", len(starts), "batch"):
         batch = grids[start : start + per_batch]
         target = batch.to(device).long().repeat_interleave(samples, 0)  # (B K, H, W)
         mu, logvar = (part.repeat_interleave(samples, 0) for part in model.encoder(batch.to(device)))  # (B K, D)

@@ -37,6 +37,7 @@ from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.io.files import write_atomic
+from arcvae.io.waiting import shown
 from arcvae.training.plots import draw_picture
 from arcvae.training.report import table
 from arcvae.training.task import Value
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 
 LIKELIHOOD_GRIDS, SCATTERED, WALKS = 2000, 2000, 500
 """Grids of which the likelihood is computed, codes of which the scatter plots are made, grids in which objects walk."""
+REFINED_AT_ONCE = 500
+"""Grids whose codes are refined before a bar moves on."""
 _BY_OBJECTS = ("share", "exact_match", "left_out", "added", "recolored")
 _SPAN = 2.5
 """How far a latent dimension is moved to each side, in standard deviations of the prior."""
@@ -101,7 +104,8 @@ def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict
     started = time.perf_counter()
     metrics = ClassificationMetrics(module.num_classes, module.task.background)
     decoded = []
-    for codes, batch in zip(mu.split(1000), grids.split(1000), strict=True):
+    pairs = zip(mu.split(REFINED_AT_ONCE), grids.split(REFINED_AT_ONCE), strict=True)
+    for codes, batch in shown(pairs, "Refining codes", -(-len(mu) // REFINED_AT_ONCE), "batch"):
         better = _decode(module, refined_codes(module.model, codes.to(module.device), batch, rounds))
         metrics.update(torch.from_numpy(better), batch)
         decoded.append(better)
@@ -139,7 +143,6 @@ def _likelihood(
     """
     model, cells, priors = module.model, module.model.grid_size**2, []
     if isinstance(model, ObjectsVAE):
-        log.info("Fitting a prior to the objects of the train split")
         prior = fitted_object_prior(model, data.splits["train"], seed=seed, device=module.device)
         priors = [partial(prior.log_weight, model)]
     class_log_prior, tau = log_prior(adjustment["class_counts"]), float(adjustment["tau"])

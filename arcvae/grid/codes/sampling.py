@@ -20,6 +20,7 @@ from arcvae.grid.models.dihedral import INVERSE
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.shapes import upright_code
 from arcvae.grid.models.slots import COLOR, PLACE, parity_of
+from arcvae.io.waiting import waiting
 
 MAX_FITTED: Final = 20_000
 """Most training grids that a mixture is fitted to."""
@@ -96,7 +97,9 @@ def mixture_codes(
     mixture = GaussianMixture(
         min(components, len(chosen)), init_params="k-means++", max_iter=50, tol=1e-2, reg_covar=1e-4, random_state=seed
     )
-    mixture.fit(posterior_latents(model, chosen, device=device, generator=generator).double().numpy())
+    points = posterior_latents(model, chosen, device=device, generator=generator).double().numpy()
+    with waiting(f"Fitting a mixture to the codes of {len(chosen)} grids"):
+        mixture.fit(points)
     latents, _ = mixture.sample(count)
     latents = np.random.default_rng(seed).permutation(latents)  # they come sorted by component
     codes: NDArray[np.float32] = model.pack(torch.from_numpy(latents)).numpy().astype(np.float32)
@@ -135,7 +138,7 @@ def fitted_object_prior(
         reg_covar=1e-4, random_state=seed,
     )  # fmt: skip
     points = upright.double().numpy()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), waiting(f"Fitting a prior to {len(points)} objects of the train split"):
         warnings.simplefilter(
             "ignore", ConvergenceWarning
         )  # the last per mille of the likelihood is not worth the wait

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 from numpy.typing import NDArray
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -33,6 +32,7 @@ from arcvae.grid.codes.sampling import (
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
+from arcvae.training.display import EpochProgress
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
 log = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ class AutoregressivePrior(CodeSource):
         trainer = Trainer(
             max_epochs=self.max_epochs, accelerator=device.type, devices=1, precision=precision,
             gradient_clip_val=1.0, logger=False, enable_checkpointing=False, enable_model_summary=False,
-            num_sanity_val_steps=0, callbacks=[TQDMProgressBar(refresh_rate=10)], default_root_dir=folder,
+            num_sanity_val_steps=0, callbacks=[EpochProgress(refresh_rate=10)], default_root_dir=folder,
         )  # fmt: skip
         batches = copy.copy(data)  # shares the grids; the caller's data module keeps its settings
         batches.batch_size = self.batch_size

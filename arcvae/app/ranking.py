@@ -1,0 +1,90 @@
+"""What a sweep has found: its training runs, best first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcvae.app.sweep import FILE
+from arcvae.errors import ArcvaeError
+from arcvae.training.comparison_report import fitted
+from arcvae.training.record import RunRecord
+from arcvae.training.run_folder import link_latest
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A finished job of a sweep."""
+
+    number: str
+    folder: Path
+    overrides: list[str]
+    record: RunRecord
+
+    @property
+    def score(self) -> float:
+        """The monitored figure, the higher the better; NaN-free."""
+        found = self.record.best
+        if found is None or found != found:
+            return float("-inf")
+        return -found if self.record.config.get("monitor_mode") == "min" else found
+
+
+def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
+    """The finished training runs of a sweep, best first, and a line on each job that did not finish.
+
+    Args:
+        sweep: Its folder.
+    """
+    jobs: Any = {}
+    with contextlib.suppress(OSError, ValueError):
+        jobs = json.loads((sweep / FILE).read_bytes())
+    found, lines = [], []
+    for number, job in jobs.items() if isinstance(jobs, Mapping) else ():
+        folder, words = sweep / str(job.get("folder")), [str(word) for word in job.get("overrides") or ()]
+        try:
+            found.append(Ranked(number, folder, words, RunRecord.read(folder)))
+        except ArcvaeError:
+            lines.append(f"job {number} {job.get('state')}: {job.get('error') or 'no record'} ({' '.join(words)})")
+    return sorted(found, key=lambda job: -job.score), lines
+
+
+def sweep_table(sweep: Path, width: int) -> str | None:
+    """The table at the end of a sweep; None without a finished training run.
+
+    Args:
+        sweep: Its folder.
+        width: Columns of the terminal.
+    """
+    jobs, lines = ranked_jobs(sweep)
+    if not jobs:
+        return None
+    monitor = jobs[0].record.monitor or ""
+    name, split = monitor.rpartition("/")[2], jobs[0].record.split
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    rows = [["", "job", monitor, f"{split}/{name}", "trivial", "verdict", "seconds"]]
+    for job in jobs:
+        record = job.record
+        collapses = [kind.replace("_", " ") for kind, value in record.verdict.items() if value is True]
+        figures = (record.best, record.results(split).get(name), record.baseline.get(name))
+        rows.append([
+            " ".join(word for word in job.overrides if word not in common),
+            job.number,
+            *(f"{figure:.4f}" if isinstance(figure, int | float) else "—" for figure in figures),
+            ", ".join(collapses).upper() or "no collapse",
+            f"{record.train_seconds or 0:.0f}",
+        ])  # fmt: skip
+    return "\n".join([f"Jobs of {sweep}, best first", *fitted(rows, width), *lines])
+
+
+def link_best(sweep: Path, output_dir: Path) -> Path | None:
+    """Let ``latest`` point to the best run of a sweep; returns that, or None without one."""
+    jobs, _ = ranked_jobs(sweep)
+    if not jobs:
+        return None
+    link_latest(jobs[0].folder, output_dir)
+    return jobs[0].folder

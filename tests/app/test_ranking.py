@@ -1,0 +1,73 @@
+"""The table at the end of a sweep, and the run that ``latest`` points to after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcvae.app.ranking import link_best, ranked_jobs, sweep_table
+from arcvae.app.sweep import FILE
+from arcvae.io.files import write_json
+from arcvae.training.record import RunRecord
+from tests.conftest import FAST, Command
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, run_folder: Path) -> Path:
+    """A sweep of four jobs: three finished with .2, .5 and no figure, one failed."""
+    record, folder = RunRecord.read(run_folder), tmp_path / "outputs" / "sweeps" / "mine"
+    jobs: dict[str, Any] = {}
+    for number, best in enumerate((0.2, 0.5, None)):
+        (folder / str(number)).mkdir(parents=True)
+        dataclasses.replace(record, best=best).write(folder / str(number))
+        words = [f"loss.gamma={number}", "trainer=quick_test"]
+        jobs[str(number)] = {"state": "finished", "folder": str(number), "overrides": words, "error": None}
+    jobs["3"] = {"state": "failed", "folder": "3", "overrides": ["loss.gamma=3"], "error": "out of memory"}
+    write_json(folder / FILE, jobs)
+    return folder
+
+
+def test_jobs_are_ranked_by_the_monitored_figure_whatever_its_direction(sweep: Path) -> None:
+    ranked, lines = ranked_jobs(sweep)
+    assert [job.number for job in ranked] == ["1", "0", "2"]
+    assert lines == ["job 3 failed: out of memory (loss.gamma=3)"]
+    for number in "012":
+        record = RunRecord.read(sweep / number)
+        dataclasses.replace(record, config=record.config | {"monitor_mode": "min"}).write(sweep / number)
+    assert [job.number for job in ranked_jobs(sweep)[0]] == ["0", "1", "2"]
+
+
+def test_table_names_what_differs_and_fits(sweep: Path) -> None:
+    table = sweep_table(sweep, 100)
+    assert table is not None
+    lines = table.splitlines()
+    assert lines[1].split() == ["job", "val/object_f1", "test/object_f1", "trivial", "verdict", "seconds"]
+    assert [line.split()[0] for line in lines[2:5]] == ["1", "0", "2"]
+    assert lines[2].endswith("loss.gamma=1")  # not what all have in common
+    assert " 0.5000 " in lines[2]
+    assert " — " in lines[4]
+    assert "0.0000" in lines[2]  # the trivial predictor
+    assert max(map(len, lines[1:])) <= 100
+    assert lines[5].startswith("job 3 failed")
+    assert all(len(line) <= 60 for line in sweep_table(sweep, 60).splitlines()[1:5])  # type: ignore[union-attr]
+    assert sweep_table(sweep / "none", 100) is None
+
+
+def test_latest_is_the_best_run(sweep: Path) -> None:
+    output_dir = sweep.parent.parent
+    assert link_best(sweep, output_dir) == sweep / "1"
+    assert (output_dir / "latest").resolve() == (sweep / "1").resolve()
+    assert link_best(sweep / "none", output_dir) is None
+
+
+def test_a_sweep_ends_with_its_table(train: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("-m", *FAST, "trainer.max_epochs=1", "loss.gamma=0,2") == 0
+    shown = capsys.readouterr().out
+    table = shown[shown.index("best first") :]
+    assert all(f"loss.gamma={gamma}" in table for gamma in (0, 2))
+    (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    best = ranked_jobs(folder)[0][0].folder
+    assert (tmp_path / "outputs" / "latest").resolve() == best.resolve()
