@@ -20,7 +20,7 @@ from arcvae.errors import CheckpointError, NonFiniteError
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.masking import valid_elements, valid_samples
-from arcvae.imbalance.metrics import ClassificationMetrics
+from arcvae.imbalance.metrics import ClassificationMetrics, metric_state, set_metric_state
 from arcvae.imbalance.ranking import RANKING, RankingMetrics
 from arcvae.training.clock import Clock
 from arcvae.training.seeding import derive_seed, seed_step
@@ -68,29 +68,6 @@ class RunningMean(Metric):
     def compute(self) -> Tensor:
         """``(K,)`` float32 (an Apple GPU has no float64)."""
         return self.total / self.samples
-
-
-def metric_state(metric: Any) -> dict[str, Tensor]:
-    """What a metric has accumulated, by name; empty before its first update and after a reset."""
-    if not metric.update_called:
-        return {}
-    return {name: getattr(metric, name).detach().cpu().clone() for name in metric._defaults}
-
-
-def set_metric_state(metric: Any, state: Mapping[str, Tensor]) -> None:
-    """Let a metric go on from what :func:`metric_state` said.
-
-    Raises:
-        ValueError: The state is that of another metric.
-    """
-    if not state:
-        return
-    for name, value in state.items():
-        own = getattr(metric, name) if name in metric._defaults else None
-        if own is None or own.shape != value.shape or own.dtype != value.dtype:
-            raise ValueError(f"the metrics of the epoch do not fit: {name}")
-        setattr(metric, name, value.to(own.device))
-    metric._update_count = 1
 
 
 class ImbalanceModule(LightningModule):
