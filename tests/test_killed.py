@@ -149,7 +149,7 @@ def test_sweep_of_which_jobs_fail_and_one_is_killed_is_finished_by_the_same_comm
         assert f"another sweep is going on in {folder}" in fault(capsys)
         assert (folder / "multirun.yaml").stat().st_mtime_ns == before
         (tmp_path / "go").touch()
-        first.communicate(timeout=200)
+        first.communicate(timeout=1500)
     finally:
         first.kill()
     assert first.returncode == -signal.SIGKILL

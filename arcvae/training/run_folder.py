@@ -44,7 +44,7 @@ def held_run_folder(folder: Path) -> Iterator[None]:
         for path in folder.rglob("*"):  # a named pipe in place of a log would hold up whoever writes to it for ever
             if path.exists() and not path.is_file() and not path.is_dir():
                 raise FileSystemError(f"{path} is neither a file nor a folder; remove it")
-        for place in (folder, folder / "checkpoints"):
+        for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
             sweep_parts(place)
         yield
 

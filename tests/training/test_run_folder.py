@@ -81,9 +81,10 @@ def test_latest_that_cannot_be_linked_costs_a_warning(tmp_path: Path, caplog: py
 
 
 def test_parts_of_a_killed_run_are_swept_once_the_folder_is_held(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    parts = [tmp_path / ".metrics.json.123-00c0ffee.part", tmp_path / "checkpoints" / ".last.ckpt.123-00c0ffee.part"]
+    names = (".metrics.json", "checkpoints/.last.ckpt", ".hydra/.overrides.yaml")
+    parts = [tmp_path / f"{name}.123-00c0ffee.part" for name in names]
     for part in parts:
+        part.parent.mkdir(exist_ok=True)
         part.touch()
     with held_run_folder(tmp_path):
         assert not any(part.exists() for part in parts)

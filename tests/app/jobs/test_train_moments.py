@@ -60,6 +60,7 @@ def saving(folder: Path, moments: list[str], *, killed: bool = False) -> Act:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("case", CASES)
 def test_run_that_goes_on_from_any_kind_of_moment_equals_the_uninterrupted_one(
     job: Job, tmp_path: Path, tiny_corpus: Path, tiny_clips: Path, case: str
