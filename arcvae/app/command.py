@@ -10,6 +10,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-import arcvae
 from arcvae.app.checks import argument_problems
 from arcvae.app.compose import CONF_DIR, plan, register_resolvers, require_harmless_hydra, resolved
 from arcvae.app.faults import as_fault
@@ -68,7 +68,7 @@ def run_command(config_name: str, job: str | Job, check: Check) -> int:
 def _run(config_name: str, job: str | Job, check: Check) -> int:
     """As :func:`run_command`, with streams that can be written to."""
     if "--version" in sys.argv[1:]:
-        sys.stdout.write(f"arcvae {arcvae.__version__}\n")
+        sys.stdout.write(f"arcvae {version('arcvae')}\n")
         return 0
     failures: list[ArcvaeError] = []
     try:

@@ -243,21 +243,13 @@ def make_loss(
     loss = find_loss(name)
     if reduction not in REDUCTIONS:
         raise ValueError(f"unknown reduction {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
-    if not 0 <= fade <= 1:
-        raise ValueError(f"fade must lie in [0, 1], got {fade}")
-    if problem := defer_problem(defer, fade):
-        raise ValueError(problem)
     arguments = check_arguments(loss, parameters)
-    if fade and (fixed := [name for name in loss.fades if not isinstance(arguments[name], int | float)]):
-        raise ValueError(f"{fixed[0]}={arguments[fixed[0]]} cannot fade, because it is not a number; set fade=0")
+    _require_schedule(loss, arguments, fade, defer)
     if class_weights is not None and not loss.takes_class_weights:
         raise ValueError(
             f"loss {name!r} is over a whole {loss.over} and takes no class weights; set class_weights=none"
         )
-    if class_counts is None and loss.needs_class_counts:
-        raise ValueError(f"loss {name!r} needs to know how often each class occurs; pass class_counts")
-    if cosine_scale is None and loss.needs_cosines:
-        raise ValueError(f"loss {name!r} needs the logits of a cosine head; pass cosine_scale, by which it multiplies")
+    _require_supplied(loss, class_counts, cosine_scale)
     return ImbalanceLoss(
         loss,
         arguments,
@@ -269,3 +261,23 @@ def make_loss(
         cosine_scale=cosine_scale,
         ignore_index=ignore_index,
     )
+
+
+def _require_supplied(loss: RegisteredLoss, class_counts: object, cosine_scale: float | None) -> None:
+    """Refuse a loss that cannot do without what it is not given."""
+    if class_counts is None and loss.needs_class_counts:
+        raise ValueError(f"loss {loss.name!r} needs to know how often each class occurs; pass class_counts")
+    if cosine_scale is None and loss.needs_cosines:
+        raise ValueError(
+            f"loss {loss.name!r} needs the logits of a cosine head; pass cosine_scale, by which it multiplies"
+        )
+
+
+def _require_schedule(loss: RegisteredLoss, arguments: Mapping[str, object], fade: float, defer: float) -> None:
+    """Refuse shares of a run that are none, that exclude each other, or that a parameter cannot follow."""
+    if not 0 <= fade <= 1:
+        raise ValueError(f"fade must lie in [0, 1], got {fade}")
+    if problem := defer_problem(defer, fade):
+        raise ValueError(problem)
+    if fade and (fixed := [name for name in loss.fades if not isinstance(arguments[name], int | float)]):
+        raise ValueError(f"{fixed[0]}={arguments[fixed[0]]} cannot fade, because it is not a number; set fade=0")

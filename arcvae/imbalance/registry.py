@@ -119,9 +119,8 @@ def register_loss(
     ``valid`` is ``(N, *)`` bool: which elements count. Where it is False, logits and target have been set to 0, so that
     nothing fails there, and the function must leave the result out. ``class_weights`` is ``(C,)``, float32 at least, or
     None. A function of any kind that has a parameter ``class_counts`` gets the counts of the train split, ``(C,)``
-    int64, 0 for a class that never occurs; if that parameter has no default, the loss cannot be built without them. In
-    the same way one that has a parameter ``cosine_scale`` gets that attribute of a model whose logits are cosines times
-    a factor.
+    int64, 0 for a class that never occurs; if that parameter has no default, the loss cannot be built without them. One
+    that has ``cosine_scale`` gets that attribute of a model whose logits are cosines times a factor.
     :class:`~arcvae.imbalance.losses.ImbalanceLoss` says how each kind is reduced.
 
     Args:

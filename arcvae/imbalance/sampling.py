@@ -24,15 +24,12 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.settings import SAMPLERS
-
-if TYPE_CHECKING:
-    from arcvae.imbalance.losses import ImbalanceLoss
 
 Draw = Callable[[int, torch.Generator], Tensor]
 """From the number of an epoch and a generator to the indices of all samples of the epoch, in order."""

@@ -184,11 +184,7 @@ def _finish(
     plain, adjusted = decide(module, data.evaluation_loader(split), rules, log_prior(run.counts))
     module.results[split] |= plain.calibration_errors
     if trainer.is_global_zero:
-        facts = {
-            "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
-            "class_names": list(data.class_names), "preprocessing": data.preprocessing, "version": arcvae.__version__,
-        }  # fmt: skip
-        write_exports(folder, task.exports(module), facts, task.main_export)
+        _export(config, run, folder, adjustment)
     course = Course.of(
         config, history=timing.get("history", ()), steps=steps, epochs=epochs, ramp_epochs=module.ramp_epochs,
         tau=adjustment["tau"], class_names=data.class_names, class_counts=run.counts.tolist(),
@@ -228,6 +224,15 @@ def _finish(
         findings=[asdict(finding) for finding in findings],
         pictures_not_saved=[name for callback in callbacks for name in getattr(callback, "failed", ())],
     )
+
+
+def _export(config: Mapping[str, Any], run: Run, folder: Path, adjustment: Mapping[str, Any]) -> None:
+    facts = {
+        "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
+        "class_names": list(run.data.class_names), "preprocessing": run.data.preprocessing,
+        "version": arcvae.__version__,
+    }  # fmt: skip
+    write_exports(folder, run.task.exports(run.module), facts, run.task.main_export)
 
 
 def _best(callback: ModelCheckpoint | None) -> tuple[str | None, float | None]:
