@@ -7,11 +7,10 @@ import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -21,18 +20,17 @@ import arcvae
 from arcvae.app.assembly import Run, assemble
 from arcvae.app.command import CHILD
 from arcvae.app.console import quiet
+from arcvae.app.continuing import keep_versions, require_same_run, take_over, told_of
 from arcvae.app.hydra_files import write_hydra_files
-from arcvae.app.identity import config_hash, differences, kept_versions
+from arcvae.app.identity import config_hash
 from arcvae.app.jobs.report import page_of_run
 from arcvae.app.reported import PAGE
-from arcvae.errors import ArcvaeError, CheckpointError, DataError
+from arcvae.errors import CheckpointError, DataError
 from arcvae.imbalance.logit_adjustment import log_prior
 from arcvae.imbalance.sampling import corrected_twice
 from arcvae.imbalance.weights import analyse_weights
 from arcvae.io.exports import read_checkpoint, write_exports
 from arcvae.io.files import write_atomic
-from arcvae.io.settings import with_value
-from arcvae.io.stamp import require_resumable
 from arcvae.io.tensors import save_torch
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.checkpoint import model_checkpoint, require_scored
@@ -42,14 +40,11 @@ from arcvae.training.findings import diagnosis
 from arcvae.training.loggers import log_run_files
 from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
-from arcvae.training.resuming import LAST, read_or_name_another, starting_point
+from arcvae.training.resuming import starting_point
 from arcvae.training.run_folder import held_run_folder, link_latest
 from arcvae.training.software import peak_memory, software
 
 log = logging.getLogger("arcvae")
-
-_RESTORING: Final = "connectors.checkpoint_connector"
-"""Module of Lightning that restores a run."""
 
 
 def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: Sequence[str]) -> RunRecord:
@@ -69,20 +64,20 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
     with held_run_folder(folder), logging_redirect_tqdm(), _closing_wandb():
         start = starting_point(folder, config["ckpt_path"])
         if start:
-            _keep_versions(start, config, shown)
+            keep_versions(start, config, shown)
         identity = config_hash(shown)  # before the corpus fills in what the config leaves to it
         run = assemble(config, shown, folder)
         if start:
-            _require_same_run(start, shown, run)
+            require_same_run(start, shown, run)
         if run.trainer.is_global_zero:
             write_hydra_files(folder, shown)
             if start:
-                _take_over(start, folder, Path(config["output_dir"]))
+                take_over(start, folder, Path(config["output_dir"]))
             _announce(run, folder)
             _save_weights(run, folder)
             for logger in run.trainer.loggers:
                 logger.log_hyperparams({**shown, "run_id": folder.name})
-        with _marked_children(), _told_of(start):
+        with _marked_children(), told_of(start):
             run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start)
         if not run.trainer.global_step:
             raise DataError("no training step was taken: the train split gives no batch")
@@ -107,21 +102,6 @@ def _marked_children() -> Iterator[None]:
         yield
     finally:
         del os.environ[CHILD]
-
-
-@contextlib.contextmanager
-def _told_of(ckpt_path: Path | None) -> Iterator[None]:
-    """Tell an error in restoring a checkpoint, whose entries Lightning and callbacks take for granted, as one of it."""
-    try:
-        yield
-    except ArcvaeError:
-        raise
-    except Exception as error:  # what somebody else wrote into a file may lead to any
-        names = ((f.f_globals.get("__name__"), f.f_code.co_name) for f, _ in traceback.walk_tb(error.__traceback__))
-        if any(str(n).endswith(_RESTORING) and word.lstrip("_").startswith(("resume", "restore")) for n, word in names):
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise CheckpointError(f"{ckpt_path} cannot be continued ({said}); use another checkpoint") from error
-        raise
 
 
 @contextlib.contextmanager
@@ -284,39 +264,3 @@ def _write_page(run: Run, config: Mapping[str, Any], folder: Path) -> Path | Non
         log.warning("There is no page of this run (%s: %s)", type(error).__name__, error)
         return None
     return folder / PAGE
-
-
-def _take_over(start: Path, folder: Path, output_dir: Path) -> None:
-    """Begin the folder of a continued run with the checkpoint that it continues from: it is never without one."""
-    last = folder / "checkpoints" / LAST
-    if start.parent.resolve() != last.parent.resolve():
-        write_atomic(last, start.read_bytes())
-        link_latest(folder, output_dir)
-
-
-def _keep_versions(start: Path, config: dict[str, Any], shown: dict[str, Any]) -> None:
-    """Give a run that is continued the versions that it began with, in place."""
-    before = read_or_name_another(start)["arcvae"]["config"]
-    for key, version in kept_versions(before, config).items():
-        log.info("Continuing with %s=%d, as the run began", key, version)
-        for node in (config, shown):
-            node.update(with_value(node, key.split("."), version))
-
-
-def _require_same_run(path: Path, config: Mapping[str, Any], run: Run) -> None:
-    """A checkpoint is continued by the run that wrote it, not by another one.
-
-    Raises:
-        CheckpointError: Not a checkpoint of arcvae, or made with other settings or another corpus.
-    """
-    checkpoint = read_checkpoint(path)
-    require_resumable(checkpoint, Path(path))
-    stamp = checkpoint["arcvae"]
-    other = differences(stamp["config"], config)
-    if stamp["corpus_sha256"] != run.data.content_hash:
-        other.append("the corpus")
-    if other:
-        raise CheckpointError(f"{path} cannot be continued with other settings: {'; '.join(other)}")
-    done = checkpoint["epoch"] + 1
-    if done > config["trainer"]["max_epochs"]:
-        raise CheckpointError(f"{path} has {done} epochs behind it; set trainer.max_epochs to more than that")
