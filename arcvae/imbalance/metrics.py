@@ -5,7 +5,6 @@ All of them come from one confusion matrix, accumulated over a whole epoch: neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -73,26 +72,3 @@ class ClassificationMetrics(Metric):
         metrics = classification_metrics(self.confusion.cpu(), self.background)
         metrics["exact_match"] = self.exact.cpu().double() / self.samples.cpu()
         return metrics
-
-
-def metric_state(metric: Any) -> dict[str, Tensor]:
-    """What a metric has accumulated, by name; empty before its first update and after a reset."""
-    if not metric.update_called:
-        return {}
-    return {name: getattr(metric, name).detach().cpu().clone() for name in metric._defaults}
-
-
-def set_metric_state(metric: Any, state: Mapping[str, Tensor]) -> None:
-    """Let a metric go on from what :func:`metric_state` said.
-
-    Raises:
-        ValueError: The state is that of another metric.
-    """
-    if not state:
-        return
-    for name, value in state.items():
-        own = getattr(metric, name) if name in metric._defaults else None
-        if own is None or own.shape != value.shape or own.dtype != value.dtype:
-            raise ValueError(f"the metrics of the epoch do not fit: {name}")
-        setattr(metric, name, value.to(own.device))
-    metric._update_count = 1

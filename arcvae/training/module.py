@@ -20,8 +20,9 @@ from arcvae.errors import CheckpointError, NonFiniteError
 from arcvae.imbalance.confusion import classification_metrics
 from arcvae.imbalance.losses import ImbalanceLoss
 from arcvae.imbalance.masking import valid_elements, valid_samples
-from arcvae.imbalance.metrics import ClassificationMetrics, metric_state, set_metric_state
+from arcvae.imbalance.metrics import ClassificationMetrics
 from arcvae.imbalance.ranking import RANKING, RankingMetrics
+from arcvae.training.accumulated import RunningMean, metric_state, set_metric_state
 from arcvae.training.clock import Clock
 from arcvae.training.seeding import derive_seed, seed_step
 from arcvae.training.task import Results, Task
@@ -46,28 +47,6 @@ class StepOutput:
     target: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
     vectors: dict[str, Tensor] = field(default_factory=dict)
-
-
-class RunningMean(Metric):
-    """Mean of a vector ``(K,)`` over samples, batches and devices; each batch counts by its size."""
-
-    full_state_update = False
-    total: Tensor
-    samples: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros(size), dist_reduce_fx="sum")
-        self.add_state("samples", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, mean: Tensor, samples: int) -> None:
-        """Add the mean of a batch, ``(K,)``, and its number of samples."""
-        self.total += mean.detach().to(self.total) * samples
-        self.samples += samples
-
-    def compute(self) -> Tensor:
-        """``(K,)`` float32 (an Apple GPU has no float64)."""
-        return self.total / self.samples
 
 
 class ImbalanceModule(LightningModule):

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from arcvae.errors import NonFiniteError
 from arcvae.imbalance.losses import make_loss, registered_losses
-from arcvae.imbalance.metrics import metric_state, set_metric_state
 from arcvae.training.module import RunningMean, StepOutput
 from arcvae.training.scheduler import warmup_then_decay
 from tests.training.tiny import PADDING, BackgroundTask, PaddedTask, TinyData, TinyModule, TinyTask, build, trainer
