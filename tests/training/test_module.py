@@ -202,21 +202,6 @@ def test_gradients_are_clipped_and_their_norm_before_is_noted(tmp_path: Path, al
         assert float(module.step_scalars["gradient_norm"]) == pytest.approx(fit.before.norm().item())  # type: ignore[attr-defined]
 
 
-def test_metric_goes_on_from_its_state() -> None:
-    whole, first, second = RunningMean(2), RunningMean(2), RunningMean(2)
-    assert metric_state(first) == {}
-    set_metric_state(second, {})
-    first.update(torch.tensor([1.0, 2.0]), 3)
-    set_metric_state(second, metric_state(first))
-    second.update(torch.tensor([5.0, 6.0]), 1)
-    whole.update(torch.tensor([1.0, 2.0]), 3)
-    whole.update(torch.tensor([5.0, 6.0]), 1)
-    assert second.compute().tolist() == whole.compute().tolist() == [2.0, 3.0]
-    for state in (metric_state(RunningMean(2)) | {"total": torch.zeros(3)}, {"other": torch.zeros(2)}):
-        with pytest.raises(ValueError, match="the metrics of the epoch do not fit"):
-            set_metric_state(second, state)
-
-
 @pytest.mark.parametrize("name", sorted(registered_losses()))
 def test_every_loss_can_be_trained_with(tmp_path: Path, name: str) -> None:
     data = TinyData()

@@ -309,6 +309,7 @@ $("clear").onclick = () => attempt(() => {
   const [height, width] = [$("rows"), $("columns")].map((input) => Number(input.value));
   const whole = (side) => Number.isInteger(side) && side >= 1 && side <= LARGEST_SIDE;
   if (!whole(height) || !whole(width)) throw new Error(`A grid has 1 to ${LARGEST_SIDE} rows and columns.`);
+  cursor = [0, 0];
   begin(Array.from({ length: height }, () => new Array(width).fill(0)), "Empty grid");
 });
 $("paste").onclick = () => attempt(() => offer(readGrids($("text").value, colors)));

@@ -50,7 +50,7 @@ def curves(title: str, series: Mapping[str, Sequence[Points]], trivial: float | 
     ]
     for tick in ticks:
         y = _line(tick, low, high)
-        parts.append(f'<line class="mark" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{text(f"{tick:.4g}")}</text>')
     base = _HEIGHT - _BOTTOM
     parts.append(f'<path class="axis" d="M{_LEFT},{_TOP}V{base}H{_WIDTH - _RIGHT}"/>')
