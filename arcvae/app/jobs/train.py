@@ -170,8 +170,7 @@ def _finish(
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
     adjustment = tune_adjustment(module, data.evaluation_loader("val"), run.counts)
-    taus = (0.0, adjustment["tau"])
-    plain, adjusted = decide(module, data.evaluation_loader(split), taus, log_prior(run.counts))
+    plain, adjusted = decide(module, data.evaluation_loader(split), (0.0, adjustment["tau"]), log_prior(run.counts))
     if trainer.is_global_zero:
         facts = {
             "task": config["task"], "model": config["model"], "logit_adjustment": adjustment,
@@ -179,9 +178,8 @@ def _finish(
         }  # fmt: skip
         write_exports(folder, task.exports(module), facts, task.main_export)
     course = Course.of(
-        config, history=timing.get("history", ()), steps=steps, epochs=epochs, ramp_epochs=module.ramp_epochs,
-        tau=adjustment["tau"], class_names=data.class_names, class_counts=run.counts.tolist(),
-    )  # fmt: skip
+        config, history=timing.get("history", ()), steps=steps, epochs=epochs, **_known_of(run, adjustment)
+    )
     verdict, findings = assess(module, module.results[split] | plain.calibration_errors, course)
     return RunRecord(
         run_id=folder.name,
@@ -217,6 +215,16 @@ def _finish(
         findings=[asdict(finding) for finding in findings],
         pictures_not_saved=[name for callback in callbacks for name in getattr(callback, "failed", ())],
     )
+
+
+def _known_of(run: Run, adjustment: Mapping[str, Any]) -> dict[str, Any]:
+    """What a diagnosis takes into account beside the config and the history of a run."""
+    return {
+        "ramp_epochs": run.module.ramp_epochs,
+        "tau": adjustment["tau"],
+        "class_names": run.data.class_names,
+        "class_counts": run.counts.tolist(),
+    }
 
 
 def _timing(record: EpochRecord | None) -> dict[str, Any]:
