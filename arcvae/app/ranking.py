@@ -43,7 +43,8 @@ def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
     jobs: Any = {}
     with contextlib.suppress(OSError, ValueError):
         jobs = json.loads((sweep / FILE).read_bytes())
-    found, lines = [], []
+    found: list[Ranked] = []
+    lines: list[str] = []
     for number, job in jobs.items() if isinstance(jobs, Mapping) else ():
         folder, words = sweep / str(job.get("folder")), [str(word) for word in job.get("overrides") or ()]
         try:
@@ -65,7 +66,7 @@ def sweep_table(sweep: Path, width: int) -> str | None:
         return None
     monitor = jobs[0].record.monitor or ""
     name, split = monitor.rpartition("/")[2], jobs[0].record.split
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    common: set[str] = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     rows = [["", "job", monitor, f"{split}/{name}", "trivial", "verdict", "seconds"]]
     for job in jobs:
         record = job.record

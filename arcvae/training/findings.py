@@ -43,7 +43,9 @@ def diagnosis(findings: Sequence[Finding | Mapping[str, Any]]) -> str:
         >>> diagnosis([])
         'Diagnosis: nothing stands out'
     """
-    known = [vars(finding) if isinstance(finding, Finding) else finding for finding in findings]
+    known: list[Mapping[str, Any]] = [
+        vars(finding) if isinstance(finding, Finding) else finding for finding in findings
+    ]
     if not known:
         return "Diagnosis: nothing stands out"
     lines = (
