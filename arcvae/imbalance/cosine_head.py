@@ -71,12 +71,17 @@ class CosineConv2d(nn.Module):
     def __init__(self, channels: int, num_classes: int, *, size: int, scale: float) -> None:
         super().__init__()
         self.scale, self.padding = scale, size // 2
-        self.weight = nn.Parameter(F.normalize(torch.randn(num_classes, channels, size, size), dim=(1, 2, 3)))
+        self.weight = nn.Parameter(_normalized(torch.randn(num_classes, channels, size, size)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features ``(N, F, H, W)`` to logits ``(N, C, H, W)``; those of a patch of zeros are 0."""
-        kernels = F.normalize(self.weight, dim=(1, 2, 3))  # type: ignore[arg-type]
+        kernels = _normalized(self.weight)
         dots = F.conv2d(features, kernels, padding=self.padding)
         ones = torch.ones_like(self.weight[:1, :1])
         squares = F.conv2d(features.square().sum(1, keepdim=True), ones, padding=self.padding)  # (N, 1, H, W)
         return self.scale * dots / squares.clamp_min(1e-12).sqrt()
+
+
+def _normalized(kernels: Tensor) -> Tensor:
+    """Kernels ``(C, F, h, w)``, each of length 1."""
+    return F.normalize(kernels.flatten(1), dim=1).view_as(kernels)

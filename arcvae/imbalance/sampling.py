@@ -74,7 +74,8 @@ class ClassSampler:
         """
         start, end = self.powers
         q = start + (end - start) * torch.as_tensor(progress, dtype=torch.float64)
-        return (q.unsqueeze(-1) * self.counts.double().log()).softmax(-1)
+        shares: Tensor = (q.unsqueeze(-1) * self.counts.double().log()).softmax(-1)
+        return shares
 
     def __call__(self, epoch: int, generator: torch.Generator) -> Tensor:
         """Indices of the samples of an epoch, ``(N,)``, as many as there are."""

@@ -56,7 +56,8 @@ def baseline(module: ImbalanceModule, targets: Tensor, counts: ArrayLike) -> Res
     further = task.further_results(found, module) | task.trivial_results(module)
     # It is as confident as the class is frequent in the train split.
     share, accuracy = float(np.asarray(counts)[always] / np.sum(counts)), general["accuracy"]
-    return found | further | {"calibration_error": abs(share - float(accuracy))}  # type: ignore[arg-type]
+    assert isinstance(accuracy, float)
+    return {**found, **further, "calibration_error": abs(share - accuracy)}
 
 
 def table(columns: Mapping[str, Mapping[str, Value]], names: Sequence[str]) -> str:
