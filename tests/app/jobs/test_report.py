@@ -27,7 +27,7 @@ def test_run_leaves_a_page_that_the_command_writes_again(
 ) -> None:
     page = (run_folder / "report.html").read_text()
     require_offline(page)
-    assert page.count("data:image/png;base64,") >= 2
+    assert page.count("data:image/png;base64,") == 1  # the best reconstructions stand for those of each epoch
     assert [a["id"] for tag, a in elements(page) if tag == "section"] == [
         "figures", "findings", "curves", "pictures", "classes", "changes", "again",
     ]  # fmt: skip
