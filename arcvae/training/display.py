@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from typing import Any
 
@@ -32,18 +33,21 @@ class EpochProgress(TQDMProgressBar):
             self.disable()
 
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
-        """Begin the bar of an epoch."""
-        super().on_train_epoch_start(trainer)
+        """Begin the bar of an epoch; Lightning's own method would write ``Epoch 0`` first."""
+        total = self.total_train_batches
+        self.train_progress_bar.reset(None if math.isinf(total) else int(total))
+        self.train_progress_bar.initial = 0
         self.train_progress_bar.set_description(f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the figures of the epoch, in a line where there is no bar."""
-        super().on_train_epoch_end(trainer, pl_module)
-        if self.is_enabled or not self.refresh_rate or not trainer.is_global_zero:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the figures of an epoch of training in a line, where there is no bar."""
+        super().on_validation_end(trainer, pl_module)
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if not fitting or self.is_enabled or not self.refresh_rate or not trainer.is_global_zero:
             return
         found = trainer.callback_metrics
         watched = getattr(trainer.checkpoint_callback, "monitor", None)
-        names = dict.fromkeys(name for name in (watched, "train/loss", "val/loss") if name in found)
+        names = dict.fromkeys(name for name in (watched, "val/loss") if name in found)
         figures = ", ".join(f"{name} {float(found[name]):.4g}" for name in names)
         log.info("Epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, figures)
 
