@@ -20,7 +20,10 @@ def test_given_runs_are_reported_in_a_folder_below_outputs(
     assert command("compare", f"runs=[{run_folder}]") == 0
     (folder,) = (tmp_path / "outputs" / "compare").iterdir()
     assert {"results.md", "results.json", "curves.png", "compare.log"} <= {path.name for path in folder.iterdir()}
-    assert (folder / "results.md").read_text() in capfd.readouterr().out
+    shown, report = capfd.readouterr().out, (folder / "results.md").read_text()
+    assert "## Runs" in report
+    assert str(folder) in shown
+    assert "|" not in shown  # a table that fits a terminal, and no Markdown
 
 
 def test_bad_requests_end_in_one_line_and_write_nothing(command: NamedCommand, tmp_path: Path, capsys: Capture) -> None:

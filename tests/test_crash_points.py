@@ -215,7 +215,9 @@ def written_in(tree: ast.AST) -> set[str]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         modes = [a.value for a in (*node.args[:2], *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
-        if name == "open" and any(isinstance(mode, str) and mode[:1] in "wax" and len(mode) < 4 for mode in modes):
+        if name == "open" and any(
+            mode[:1] in ("w", "a", "x") and len(mode) < 4 for mode in modes if isinstance(mode, str)
+        ):
             found.add(name)
         if name in {"write_bytes", "write_text", "symlink_to", "touch"} or (owner == "os" and name == "replace"):
             found.add(name)

@@ -50,7 +50,8 @@ def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
         try:
             found.append(Ranked(number, folder, words, RunRecord.read(folder)))
         except ArcvaeError:
-            lines.append(f"job {number} {job.get('state')}: {job.get('error') or 'no record'} ({' '.join(words)})")
+            why = job["error"] if job.get("error") else "no record"
+            lines.append(f"job {number} {job.get('state')}: {why} ({' '.join(words)})")
     return sorted(found, key=lambda job: -job.score), lines
 
 

@@ -20,7 +20,10 @@ RENAMED: Final[Mapping[str, str]] = {
 """Targets of configs, former to present."""
 
 NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "arcvae.audio.corpus.data.AudioDataModule": {"sampler": "instance"},
+    "arcvae.audio.corpus.data.AudioDataModule": {
+        "sampler": "instance", "masks": 0, "mask_frames": 50, "mask_coefficients": 4, "mixup": 0.0, "shift": 0,
+        "noise": 0.0,
+    },
     "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0},
     "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0},
     "arcvae.grid.corpus.data.GridDataModule": {

@@ -178,5 +178,5 @@ class Course:
 
     def _settled(self, column: str) -> list[float]:
         """The same of the epochs in which the objective stood still."""
-        rows = [row for row in self.history if (row.get("epoch") or 0) > self.ramp_epochs]
+        rows = [row for row in self.history if (epoch := row.get("epoch")) is not None and epoch > self.ramp_epochs]
         return [float(value) for row in rows if (value := row.get(column)) is not None]

@@ -167,8 +167,8 @@ def test_exports_rebuild_the_networks() -> None:
     fresh.encoder.load_state_dict(exports["encoder"])
     fresh.decoder.load_state_dict(exports["decoder"])
     whole.load_state_dict(exports["vae_best"])
-    assert torch.equal(fresh(GRIDS), module.model(GRIDS))
-    assert torch.equal(whole(GRIDS), module.model(GRIDS))
+    torch.testing.assert_close(fresh(GRIDS), module.model(GRIDS))  # in another layout, which may round differently
+    torch.testing.assert_close(whole(GRIDS), module.model(GRIDS))
 
 
 def test_comparison_has_a_picture_if_every_run_has_a_whole_model(run_folder: Path, tmp_path: Path) -> None:

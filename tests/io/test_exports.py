@@ -231,7 +231,8 @@ def test_checkpoint_is_read_under_present_names_and_without_what_it_needs_refuse
     config = read_checkpoint(path)["arcvae"]["config"]
     assert config["task"] == {"_target_": GRIDS}
     assert config["data"]["_target_"] == "arcvae.grid.corpus.data.GridDataModule"
-    assert config["model"] == content["arcvae"]["config"]["model"] | {"_target_": "arcvae.grid.models.beta_vae.BetaVAE"}
+    since = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "head": "linear", "scale": 30.0}
+    assert config["model"] == content["arcvae"]["config"]["model"] | since
     stamp = content["arcvae"]
     for changed, message in (
         ({**stamp, "config": {**stamp["config"], "data": 7}}, "lacks data; it cannot be used"),

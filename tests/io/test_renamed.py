@@ -48,7 +48,7 @@ def test_every_name_that_is_read_back_from_a_run_of_0_1_0_is_known(task: str) ->
 
 
 def test_names_are_replaced_wherever_they_are_and_nothing_else_is() -> None:
-    old, new = "arcvae.grid.model.BetaVAE", "arcvae.grid.models.beta_vae.BetaVAE"
+    old, new = "arcvae.grid.model.SpatialVAE", "arcvae.grid.models.spatial.SpatialVAE"
     node = {
         "a": {"_target_": old, "note": old, "parts": [{"_target_": old}, old, 3, None]},
         "_target_": "torch.optim.AdamW",

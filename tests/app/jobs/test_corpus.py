@@ -16,7 +16,7 @@ from arcvae.grid.corpus.generator import generate_grids
 
 def config(out: Path | None, **writer: Any) -> dict[str, Any]:
     node = {"_target_": "arcvae.grid.corpus.files.make_corpus", "kind": "atomic", "num_grids": 30, "seed": 7}
-    node |= {"path": out and str(out), "folder": "corpora"}
+    node |= {"path": out and str(out), "folder": "corpora", "windows": "first"}
     return {"out": out and str(out), "overwrite": False, "seed": 7, "plugins": [], "writer": node | writer}
 
 

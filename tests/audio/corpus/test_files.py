@@ -65,7 +65,7 @@ def features(value: float, dtype: Any = np.float32) -> np.ndarray:
         ("about", np.zeros(3), "about is not JSON"),
         ("about", as_bytes([1]), "about is not JSON"),
         ("about", as_bytes({"species": ["a", "b"]}), "about is not JSON"),
-        ("about", as_bytes(ABOUT | {"mfcc": {"hop": 1}}), "about is not JSON"),
+        ("about", as_bytes(ABOUT | {"mfcc": {"hop": 1}}), "about.mfcc is no mapping of mfcc settings"),
         ("about", as_bytes(ABOUT | {"mfcc": {"n_fft": 0}}), "mfcc has a setting that is not a positive whole number"),
         ("about", as_bytes(ABOUT | {"species": ["a", 3]}), r"about\.species is not a list of names"),
         ("about", as_bytes(ABOUT | {"species": ["a"]}), "1 different names in 1, needs 2 or more"),
