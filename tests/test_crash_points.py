@@ -199,7 +199,6 @@ ALLOWED = {
     "io/files.py": "the writer that all others use",
     "io/streams.py": "the null device",
     "benchmark.py": "the time of a file of its own, for it to be read again",
-    "io/locks.py": "an empty file to lock",
     "grid/tasks/folder.py": "files of a folder that takes its name when it is whole",
     "training/run_folder.py": "a link that takes its name when it is made",
 }
@@ -214,10 +213,9 @@ def written_in(tree: ast.AST) -> set[str]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-        modes = [a.value for a in (*node.args[:2], *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
-        if name == "open" and any(
-            mode[:1] in ("w", "a", "x") and len(mode) < 4 for mode in modes if isinstance(mode, str)
-        ):
+        given = [a.value for a in (*node.args[:2], *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+        modes = [value for value in given if isinstance(value, str) and 0 < len(value) < 4]
+        if name == "open" and any(mode[0] in "wax" for mode in modes):
             found.add(name)
         if name in {"write_bytes", "write_text", "symlink_to", "touch"} or (owner == "os" and name == "replace"):
             found.add(name)

@@ -108,10 +108,15 @@ def restore(
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.shown_path, ckpt_path)
     course = Course.of(
-        stamp["config"], steps=checkpoint.get("global_step"), epochs=checkpoint["epoch"] + 1,
+        stamp["config"], steps=_count(checkpoint.get("global_step")), epochs=_count(checkpoint.get("epoch"), 1),
         class_names=data.class_names, class_counts=counts,
     )  # fmt: skip
     return Restored(config, task, data, module, counts, same, course)
+
+
+def _count(value: object, more: int = 0) -> int | None:
+    """A number of steps or epochs, and so many more, or None for what is none; only a diagnosis depends on it."""
+    return value + more if type(value) is int else None
 
 
 def _as_checkpoint(path: Path) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class Course:
     def improving(self) -> str | None:
         """What says that the monitored figure still became better in the last epoch; None if it did not."""
         values = [] if self.monitor is None else self._values(self.monitor)
-        if len(values) < 2:
+        stopped = self.epochs is not None and self.max_epochs is not None and self.epochs < self.max_epochs
+        if len(values) < 2 or stopped:  # by patience, or by a target that was reached
             return None
         *before, last = values
         gain = (min(before) - last) / abs(min(before) or 1.0) if self.monitor_falls else last - max(before)

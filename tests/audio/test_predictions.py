@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import time
@@ -132,7 +133,10 @@ def test_ten_minutes_take_twelve_seconds_and_the_memory_of_one(tmp_path: Path) -
     model = ClipClassifier(AudioCNN(89), settings=RECORDED, channels=1)
     peaks = []
     for seconds in (60, 600):
-        tone(tmp_path / f"{seconds}.wav", 700, seconds=seconds, rate=44_100, channels=2)
+        if (child := os.fork()) == 0:  # what it takes to make the file is not to be measured
+            tone(tmp_path / f"{seconds}.wav", 700, seconds=seconds, rate=44_100, channels=2)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         started = time.process_time()
         found = list(predict_recordings(model, tmp_path / f"{seconds}.wav", overlap=0.0, decision="argmax"))
         spent = time.process_time() - started

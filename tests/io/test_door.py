@@ -166,7 +166,7 @@ def test_yaml_is_bounded_by_what_it_stands_for(text: str) -> None:
     started = time.process_time()
     with pytest.raises(ValueError, match=r"stands for more than 2,000 values|has more than 65,536 bytes"):
         require_bounded_yaml(text.encode())
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from arcvae.grid.corpus.generator import generate_grids
 
 def config(out: Path | None, **writer: Any) -> dict[str, Any]:
     node = {"_target_": "arcvae.grid.corpus.files.make_corpus", "kind": "atomic", "num_grids": 30, "seed": 7}
-    node |= {"path": out and str(out), "folder": "corpora", "windows": "first"}
+    node |= {"path": out and str(out), "folder": "corpora"}
     return {"out": out and str(out), "overwrite": False, "seed": 7, "plugins": [], "writer": node | writer}
 
 
@@ -44,7 +44,13 @@ def test_faults_of_the_writer_are_faults_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="num_grids must be at least 10"):
         corpus(config(tmp_path / "c.npz", num_grids=3), {}, tmp_path, [])
     node = {"_target_": "arcvae.audio.corpus.make.make_audio_corpus", "source": str(tmp_path / "no"), "seed": 0}
-    node |= {"num_species": 2, "num_clips": 20, "path": str(tmp_path / "c.npz"), "folder": "corpora"}
+    node |= {
+        "num_species": 2,
+        "num_clips": 20,
+        "path": str(tmp_path / "c.npz"),
+        "folder": "corpora",
+        "windows": "first",
+    }
     with pytest.raises(DataError, match="no is not a folder"):
         corpus(config(tmp_path / "c.npz") | {"writer": node}, {}, tmp_path, [])
     with pytest.raises(ConfigError, match="not among what may be built"):
