@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from arcvae.app.assembly import Run
@@ -33,11 +34,17 @@ def told_of(ckpt_path: Path | None) -> Iterator[None]:
     except ArcvaeError:
         raise
     except Exception as error:  # what somebody else wrote into a file may lead to any
-        names = ((f.f_globals.get("__name__"), f.f_code.co_name) for f, _ in traceback.walk_tb(error.__traceback__))
-        if any(str(n).endswith(_RESTORING) and word.lstrip("_").startswith(("resume", "restore")) for n, word in names):
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        if ckpt_path is not None and any(_uses_what_was_restored(frame) for frame in frames):
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise CheckpointError(f"{ckpt_path} cannot be continued ({said}); use another checkpoint") from error
         raise
+
+
+def _uses_what_was_restored(frame: FrameType) -> bool:
+    """Whether a function restores a run, or is of an optimizer, which takes its settings and its state from there."""
+    module, name = str(frame.f_globals.get("__name__")), frame.f_code.co_name.lstrip("_")
+    return module.startswith("torch.optim.") or (module.endswith(_RESTORING) and name.startswith(("resume", "restore")))
 
 
 def take_over(start: Path, folder: Path, output_dir: Path) -> None:
