@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import NamedCommand, fault
+from tests.conftest import NamedCommand, fault, metrics
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,6 +23,10 @@ def test_given_runs_are_reported_in_a_folder_below_outputs(
     shown, report = capfd.readouterr().out, (folder / "results.md").read_text()
     assert "## Runs" in report
     assert str(folder) in shown
+    record = metrics(run_folder)
+    for words in ("best object_f1 first", f"{record['test']['object_f1']:.3f}", "trivial predictor", "Recommendation:"):
+        assert words in shown
+    assert f"{record['test']['pixel_accuracy']:.4f}" in report
     assert "|" not in shown  # a table that fits a terminal, and no Markdown
 
 

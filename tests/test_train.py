@@ -96,9 +96,11 @@ def test_sweep_leaves_a_folder_for_each_job_and_goes_on_after_a_failed_one(
 @pytest.mark.slow
 def test_job_of_a_sweep_is_the_job_alone(train: Command, tmp_path: Path) -> None:
     assert train("-m", "loss=option_a,option_b", "hydra.sweep.dir=all", *BRIEF) == 0
-    threads, handlers = threading.active_count(), list(logging.getLogger().handlers)
     assert train("loss=option_b", "hydra.run.dir=alone", *BRIEF) == 0
-    assert threading.active_count() <= threads + 1  # tqdm starts one for itself, once
+    threads, handlers = set(threading.enumerate()), list(logging.getLogger().handlers)
+    assert train("loss=option_b", "hydra.run.dir=again", *BRIEF) == 0
+    left = {type(thread).__name__ for thread in set(threading.enumerate()) - threads}
+    assert left <= {"TMonitor"}, left  # tqdm starts one for itself, once
     assert len(logging.getLogger().handlers) == len(handlers)
     names = sorted(path.name for path in (tmp_path / "alone").glob("*.safetensors"))
     assert len(names) == 3

@@ -77,7 +77,7 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("loss=optoin_b", "vs (did you mean option_b?)"),
+        ("loss=optoin_b", "loss=optoin_b: choose one of balanced_softmax, cross_entropy, dice, fading, focal, generalized_ce, label_smoothing, ldam, logit_adjusted, lovasz, option_a, option_b, option_c, poly1, tversky, vs (did you mean option_b?)"),
         ("loss.gama=1", "unknown key loss.gama (did you mean loss.gamma?)"),
         ("latent_dim=16", "unknown key latent_dim (did you mean model.latent_dim?)"),
         ("+model.latent_dims=3", "unknown key model.latent_dims: arcvae.grid.models.beta_vae.BetaVAE takes no latent_dims (did you mean latent_dim?)"),

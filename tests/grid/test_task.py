@@ -167,8 +167,8 @@ def test_exports_rebuild_the_networks() -> None:
     fresh.encoder.load_state_dict(exports["encoder"])
     fresh.decoder.load_state_dict(exports["decoder"])
     whole.load_state_dict(exports["vae_best"])
-    torch.testing.assert_close(fresh(GRIDS), module.model(GRIDS))  # in another layout, which may round differently
-    torch.testing.assert_close(whole(GRIDS), module.model(GRIDS))
+    for model in (fresh, whole):  # in the layout of the module: others round differently on some machines
+        assert torch.equal(model.to(memory_format=torch.channels_last)(GRIDS), module.model(GRIDS))  # type: ignore[call-overload]
 
 
 def test_comparison_has_a_picture_if_every_run_has_a_whole_model(run_folder: Path, tmp_path: Path) -> None:

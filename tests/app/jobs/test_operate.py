@@ -85,6 +85,7 @@ def test_command_needs_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "ckpt_path=outputs/latest: there is no such checkpoint; train first" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert run_command("operate", "ckpt_path=empty", folder=tmp_path) == 4
-    assert "empty/checkpoints/best.ckpt; train first, or give another" in capsys.readouterr().err
+    expected = f"ckpt_path=empty: there is no {tmp_path / 'empty' / 'checkpoints' / 'best.ckpt'}; train first, or give"
+    assert expected in capsys.readouterr().err
     assert run_command("operate", "ckpt_path=null", folder=tmp_path) == 2
     assert list(tmp_path.iterdir()) == [tmp_path / "empty"]

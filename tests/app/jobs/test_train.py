@@ -15,7 +15,7 @@ import torch
 
 import arcvae
 from arcvae.app.command import CHILD
-from arcvae.errors import BusyError, CheckpointError, ConfigError, NonFiniteError
+from arcvae.errors import BusyError, CheckpointError, ConfigError, DataError, NonFiniteError
 from arcvae.grid.module import GridModule
 from arcvae.io.tensors import load_torch
 from arcvae.training.record import RunRecord
@@ -300,6 +300,8 @@ def test_values_that_only_the_corpus_proves_wrong_are_refused(job: Job, tmp_path
         job("train", *FAST, "model.grid_size=16", corpus=corpus)
     with pytest.raises(ConfigError, match=r"trainer.limit_train_batches=0 must be a number above 0"):
         job("train", *FAST, "+trainer.limit_train_batches=0")
+    with pytest.raises(DataError, match="no training step was taken"):
+        job("train", *FAST, "+trainer.max_steps=0")
     # A link to a run with nothing to load would hide the one before.
     assert not (tmp_path / "outputs" / "latest").is_symlink()
 
