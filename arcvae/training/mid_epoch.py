@@ -93,7 +93,8 @@ def save_last(trainer: Trainer, module: LightningModule) -> bool:
         return False
     if not all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
         return False
-    trainer.save_checkpoint(Path(os.fspath(callback.dirpath)) / LAST)
+    # Said, because Lightning would log a line on what it chooses where nothing is said.
+    trainer.save_checkpoint(Path(os.fspath(callback.dirpath)) / LAST, weights_only=False)
     return True
 
 

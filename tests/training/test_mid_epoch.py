@@ -220,6 +220,7 @@ def test_work_of_no_more_than_the_minutes_given_is_ever_lost(
         fit(tmp_path / "one", nothing, data=TinyData(batch_size=2), callbacks=[Slow(), SaveInTime(5)])
     assert now[0] == EPOCHS * 12 * minutes_of_a_batch
     assert caplog.text.count("Saved the state after step") == EPOCHS * saved
+    assert "weights_only" not in caplog.text  # Lightning tells of what it was not told
 
 
 def test_checkpoint_in_time_is_gone_on_from_and_leaves_no_trace(tmp_path: Path) -> None:
