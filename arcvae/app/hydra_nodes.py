@@ -28,6 +28,7 @@ _LOGGING: Final = ("job_logging", "hydra_logging")
 _LOG_CLASSES: Final = (
     "logging.StreamHandler", "logging.FileHandler", "logging.NullHandler", "logging.Formatter",
     "logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler", "colorlog.ColoredFormatter",
+    "arcvae.app.highlighting.HighlightingFormatter",
 )  # fmt: skip
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
 _VARIABLES: Final = re.compile(r"(OMP|MKL|OPENBLAS|NUMEXPR)_NUM_THREADS|CUDA_VISIBLE_DEVICES|CUBLAS_WORKSPACE_CONFIG")
