@@ -15,7 +15,8 @@ from arcvae.io.locks import is_held, lock_folder
 from arcvae.training.record import RECORD, RunRecord
 from arcvae.training.run_folder import checkpoint_files
 
-KEPT: Final = ("best.ckpt", "last.ckpt")
+BEST: Final = "best.ckpt"
+KEPT: Final = (BEST, "last.ckpt")
 """Checkpoints that a run keeps when it is pruned."""
 LAST: Final = "last:"
 """What the newest runs are named by, before their number."""
@@ -79,10 +80,13 @@ class FoundRun:
 
     @property
     def superfluous(self) -> list[Path]:
-        """Checkpoints that pruning removes: all but the best and the last; none of a run that lacks both."""
+        """Checkpoints that pruning removes: all but the best and the last.
+
+        None of a run without ``best.ckpt``, whose best one goes by another name.
+        """
         found = [path for path in checkpoint_files(self.folder) if not path.is_symlink()]
-        kept = [path for path in found if path.name in KEPT]
-        return [path for path in found if path not in kept] if kept and self.state != "running" else []
+        safe = any(path.name == BEST for path in found) and self.state != "running"
+        return [path for path in found if path.name not in KEPT] if safe else []
 
     def prune(self) -> int:
         """Remove what is superfluous; returns the bytes that this frees.

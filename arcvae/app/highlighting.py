@@ -30,8 +30,8 @@ class _Highlighter(RegexHighlighter):
     """Which parts of the output of a command have which style."""
 
     highlights = [
-        r"(?m)^Verdict: (?P<good>none)\b",
-        r"(?m)^Verdict: (?P<bad>(?!none\b)[^(]+[^( ])",
+        r"(?m)^Verdict: (?P<good>no collapse)\b",
+        r"(?m)^Verdict: (?P<bad>(?!no collapse\b)[^(]+[^( ])",
         r"(?m)^(?P<bad>[A-Z][A-Z ]+):(?= )",  # a finding of the diagnosis
         r"(?m)^  (?P<label>cause|remedy)  ",
         r"(?m)^(?P<heading> {12,}\S.*)$",  # of a table, whose first column has none

@@ -65,7 +65,8 @@ class ClipClassifier(Predictor):
 
         Raises:
             CheckpointError: The file of the model does not say how its features were computed.
-            DataError: Another type or shape.
+            ConfigError: A waveform of another rate than the features, and librosa is not installed.
+            DataError: Another type or shape, or an overlap that is none.
         """
         return super().predict(self._features(samples, rate, overlap), decision=decision)
 
@@ -109,7 +110,7 @@ class ClipClassifier(Predictor):
         if not RATES[0] <= rate <= RATES[1]:
             raise DataError(f"rate={rate} is that of no recorder, expected {RATES[0]:,} to {RATES[1]:,} Hz")
         if not 0 <= overlap < 1:
-            raise ValueError(f"overlap must lie in [0, 1), got {overlap}")
+            raise DataError(f"overlap={overlap} must lie in [0, 1)")
         mono = mixed(wave, channel_alone(wave.T @ wave, wave.sum(0), len(wave)))
         span = settings.seconds * rate
         starts = window_starts(len(mono), span, overlap)

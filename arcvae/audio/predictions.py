@@ -46,6 +46,7 @@ def predict_recordings(
     if not files:
         raise DataError(f"source={source.absolute()} is empty; give a recording, or a folder of them")
     sizes = [max(1, file.stat().st_size) if file.is_file() else 1 for file in files]
+    whole = sum(sizes)
     for file, size, before in zip(files, sizes, itertools.accumulate(sizes, initial=0), strict=False):
         name = file.name if file == source else file.relative_to(source).as_posix()
         if file != source and is_of_the_system(file.name):
@@ -63,7 +64,7 @@ def predict_recordings(
                     if window.problem:
                         yield LeftOut(f"{name} from {window.start:.1f} to {window.end:.1f} s", window.problem)
                         continue
-                    done = (before + size * window.end / recording.seconds) / sum(sizes)
+                    done = (before + size * window.end / recording.seconds) / whole
                     yield Prediction(name, window.start, window.end, next(found), done)
         except UnusableError as reason:
             expected = file != source and not is_called_sound(file.name)

@@ -45,7 +45,9 @@ def test_a_terminal_gets_colours_and_the_same_words() -> None:
     for part in ("POSTERIOR COLLAPSE, OMISSION", "OMISSION", "cause", "/home/someone/outputs/train/a"):
         assert re.search(rf"\x1b\[[0-9;]+m{part}\x1b\[0m", shown), part
     assert "\x1b[36moutputs/train/a/report.html\x1b[0m  (5.2 MB)" in shown
-    assert highlighted("Verdict: none (active 8)", Terminal()) == "Verdict: \x1b[1;32mnone\x1b[0m (active 8)"
+    assert (
+        highlighted("Verdict: no collapse (active 8)", Terminal()) == "Verdict: \x1b[1;32mno collapse\x1b[0m (active 8)"
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from arcvae.audio.corpus.recordings import write_recorded_corpus
 from arcvae.audio.features.mfcc import RECORDED
 from arcvae.audio.model import AudioCNN
 from arcvae.audio.predictions import predict_recordings
-from arcvae.errors import CheckpointError, DataError
+from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.training.predictions import LeftOut, Prediction
 from tests.audio.corpus.test_recordings import MACOS, tone
 from tests.conftest import FAST_CLIPS, run_command, runs, shared
@@ -126,6 +127,17 @@ def test_every_channel_of_the_features_is_made(tmp_path: Path, channels: int) ->
     wave, rate = soundfile.read(tmp_path / "in" / "a" / "0.wav")
     assert isinstance(found, Prediction)
     np.testing.assert_allclose(model.probabilities(wave, rate)[0], found.probabilities, atol=1e-6)
+
+
+def test_what_a_waveform_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ClipClassifier(AudioCNN(2, 1, widths=[4]), ["a", "b"], settings=RECORDED, channels=1)
+    wave = np.sin(np.arange(44_100) / 10)
+    with pytest.raises(DataError, match=r"overlap=1\.0"):
+        model.predict(wave, RECORDED.sample_rate, overlap=1.0)
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    assert model.predict(wave, RECORDED.sample_rate).shape == (1,)  # nothing to resample
+    with pytest.raises(ConfigError, match=r"pip install 'arcvae\[audio\]'"):
+        model.predict(wave, 44_100)
 
 
 @pytest.mark.slow

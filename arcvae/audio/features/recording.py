@@ -160,8 +160,13 @@ def mixed(block: NDArray[np.float64], channel: int | None) -> NDArray[np.float64
 
 
 def resampled(wave: NDArray[np.float64], rate: float, settings: MfccSettings) -> NDArray[np.float64]:
-    """A wave ``(L,)`` at ``rate`` as ``(M,)`` at ``settings.sample_rate``, M <= ``settings.samples``."""
+    """A wave ``(L,)`` at ``rate`` as ``(M,)`` at ``settings.sample_rate``, M <= ``settings.samples``.
+
+    Raises:
+        ConfigError: Another rate, and librosa is not installed.
+    """
     if rate != settings.sample_rate:
+        require_packages()
         import librosa
 
         wave = librosa.resample(wave, orig_sr=rate, target_sr=settings.sample_rate)

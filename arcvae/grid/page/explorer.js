@@ -324,9 +324,13 @@ $("file").onchange = async () => {
   $("file").value = "";
 };
 
+/** Objects of a walk at most: their partners are found among all sets of them. */
+const WALKED = 12;
 for (const end of ["from", "to"]) {
   $(end).onclick = () => attempt(() => {
-    ends[end] = state().code;
+    const { code } = state();
+    if (code.objects.length > WALKED) throw new Error(`A walk takes at most ${WALKED} objects, and this grid has more.`);
+    ends[end] = code;
     const there = ["from", "to"].map((name) => `${name === "from" ? "start" : "end"}: ${ends[name] ? count(headsOf(ends[name]).length, "object") : "none yet"}`);
     $("ends").textContent = there.join(", ");
     $("walk").disabled = !(ends.from && ends.to);
@@ -341,7 +345,7 @@ let walking = false;
 $("walk").oninput = () => {
   const again = walking;
   walking = true;
-  beginCode(between(ends.from, ends.to, Number($("walk").value), 12), `On the way: ${Math.round(100 * $("walk").value)} %.`, { replace: again });
+  beginCode(between(ends.from, ends.to, Number($("walk").value), WALKED), `On the way: ${Math.round(100 * $("walk").value)} %.`, { replace: again });
 };
 $("walk").onchange = () => { walking = false; };
 
