@@ -22,6 +22,7 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from arcvae.app.compose import plan
 from arcvae.audio.corpus.files import write_synthetic_corpus
 from arcvae.grid.corpus.files import write_corpus
+from arcvae.imbalance.registry import registered_losses, temporary_losses
 from arcvae.io.tensors import load_torch
 
 Command = Callable[..., int]
@@ -82,8 +83,12 @@ def pytest_collection_finish() -> None:
 
 @contextmanager
 def _plugins_forgotten() -> Iterator[None]:
-    options = _options_of_plugins()
-    yield
+    options, losses = _options_of_plugins(), registered_losses().keys()
+    with temporary_losses():
+        yield
+        for module in {loss.function.__module__ for name, loss in registered_losses().items() if name not in losses}:
+            if module.partition(".")[0] not in ("arcvae", "tests"):
+                sys.modules.pop(module, None)  # or it would not register them again
     _forget_plugins(_options_of_plugins() - options)
 
 

@@ -21,7 +21,7 @@ from tests.conftest import FAST, FAST_CLIPS, metrics, run_job, save_arrays
 SMALL = (
     "trainer.accelerator=cpu", "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
     "data.overfit_grids=32", "data.overfit_repeats=250", "data.batch_size=32", "trainer.max_epochs=4",
-    "loss=option_b",
+    "loss=option_b", "callbacks.snapshots=null", "callbacks.code_pictures=null", "report=false",
 )  # fmt: skip
 """A thousand steps on one batch: long enough for a cause other than the length."""
 ZOO = {

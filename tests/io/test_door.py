@@ -143,10 +143,10 @@ BOMB = "\n".join(
 )
 def test_any_other_yaml_is_refused_at_once(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DataError, match=r"is not a list of text.*; give another"):
         read_yaml_list(tmp_path / "f", DataError, "another")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 0.5
     assert not (tmp_path / "canary").exists()
 
 
@@ -166,7 +166,7 @@ def test_yaml_is_bounded_by_what_it_stands_for(text: str) -> None:
     started = time.process_time()
     with pytest.raises(ValueError, match=r"stands for more than 2,000 values|has more than 65,536 bytes"):
         require_bounded_yaml(text.encode())
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

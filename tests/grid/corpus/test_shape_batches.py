@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from arcvae.grid.corpus import shape_batches
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.corpus.shape_batches import ShapeBatches, move_one_cell
 from arcvae.grid.models.dihedral import frame_of
@@ -118,12 +119,15 @@ def test_mutated_share_brings_shapes_that_the_corpus_does_not_have() -> None:
     assert new(1.0) > 0.4
 
 
-def test_changed_share_brings_what_operations_make_and_parts_of_what_is_too_large() -> None:
+def test_changed_share_brings_what_operations_make_and_parts_of_what_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shape_batches, "_LARGE", 100)  # to cut a thousand takes a minute
     some = ShapeBatches(GRIDS, num_colors=10, frame=8, max_cells=15, power=0.5, changes=0.5, seed=1)
-    drawn = some[(0, torch.arange(500))]
+    drawn = some[(0, torch.arange(200))]
     known, found = shapes_of(GRIDS), shapes_of(drawn)
     new = sum(count for shape, count in found.items() if shape not in known) / sum(found.values())
     assert 0.2 < new < 0.6  # some shapes are changed into others that the corpus has, and some into several
-    assert torch.equal(drawn, some[(0, torch.arange(500))])
+    assert torch.equal(drawn, some[(0, torch.arange(200))])
     # Shapes of blocks of 2 x 2 cells or more, which count as cells do, are the only ones with more than fifteen cells.
     assert find_objects(drawn.numpy(), 10, 8, 15).shapes.sum(1).max() > 15
