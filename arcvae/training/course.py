@@ -116,7 +116,7 @@ class Course:
     def still_falling(self) -> Cause | None:
         """A run that ended while its training loss, or the figure that it is judged by, still became better."""
         values = self._settled(f"train/{self.fitted}")
-        if len(values) > 1 and (fall := 1 - values[-1] / values[-2]) > FALLING:
+        if len(values) > 1 and values[-2] > 0 and (fall := 1 - values[-1] / values[-2]) > FALLING:
             return Cause(
                 f"too short: the training {self.fitted} still fell by {100 * fall:.0f} % in the last epoch",
                 self.longer(),
