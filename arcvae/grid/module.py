@@ -91,7 +91,7 @@ class GridModule(ImbalanceModule):
 
     @property
     def _cells_of_a_mean(self) -> int:
-        return self.model.grid_size**2 if self.loss.reduction == "mean" else 1
+        return self.model.grid_size**2 if self.loss.means_over_elements else 1
 
     def step(self, batch: Tensor, stage: str) -> StepOutput:
         """Batch: grids ``(N, S, S)``, any integer type."""

@@ -145,7 +145,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
                 beta=beta,
                 largest_beta=module.largest_beta_per_grid,
                 ramp_epochs=module.schedule.ramp_epochs,
-                mean_reduction=module.loss.reduction == "mean",
+                mean_reduction=module.loss.means_over_elements,
             )
             if beta >= COLLAPSED:  # an empty code explains everything else
                 found = [replace(one, cause=empty.cause, remedy=empty.remedy) for one in found]

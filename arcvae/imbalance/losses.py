@@ -123,6 +123,11 @@ class ImbalanceLoss(nn.Module):
         """Share of the run after which the loss stays as it is, in [0, 1]."""
         return max(self.fade, self.defer)
 
+    @property
+    def means_over_elements(self) -> bool:
+        """Whether it is a mean over elements: of losses over samples and batches ``reduction`` changes nothing."""
+        return self.reduction == "mean" and self.registered.over == "element"
+
     def _weights(self, dtype: torch.dtype) -> Tensor | None:
         """The class weights ``(C,)`` of this moment of a run, or None."""
         if self.class_weights is None or not self.emphasis or self.progress < self.defer:
