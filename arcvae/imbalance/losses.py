@@ -274,7 +274,8 @@ def _require_supplied(loss: RegisteredLoss, class_counts: object, cosine_scale: 
         raise ValueError(f"loss {loss.name!r} needs to know how often each class occurs; pass class_counts")
     if cosine_scale is None and loss.needs_cosines:
         raise ValueError(
-            f"loss {loss.name!r} needs the logits of a cosine head; pass cosine_scale, by which it multiplies"
+            f"loss {loss.name!r} needs the logits of a cosine head; take a model whose logits are cosines "
+            "(model.head=cosine), or from Python pass cosine_scale"
         )
 
 
