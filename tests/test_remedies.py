@@ -47,6 +47,8 @@ TYPED: dict[str, tuple[str, list[str], str]] = {
         "set (loss.class_weights=none)"),
     "loss.defer={} begins with class weights when loss.fade={} has ended them; set loss.fade=0": (
         "train", ["loss=option_b", "loss.defer=0.8", "loss.fade=0.5"], "set (loss.fade=0)"),
+    "loss.fade={}: the loss {} has nothing that fades; set loss.fade=0": (
+        "train", ["loss=cross_entropy", "loss.fade=0.5"], "set (loss.fade=0)"),
     "loss.defer={} defers class weights, but there are none; set loss.class_weights=balanced": (
         "train", ["loss.defer=0.8"], "set (loss.class_weights=balanced)"),
     "loss.name={} compares regions, and a clip has one label; use loss=balanced_softmax": (
