@@ -60,8 +60,8 @@ def tune_temperature(module: ImbalanceModule, loader: Iterable[Any]) -> float:
     logits, targets = [], []
     for output in _outputs(module, loader):
         classes, target = output.logits.movedim(1, -1).flatten(0, -2), output.target.flatten()
-        valid = valid_elements(target, module.task.ignore_index)
-        if valid is not None:
+        if module.task.ignore_index is not None:
+            valid = valid_elements(target, module.task.ignore_index)
             classes, target = classes[valid], target[valid]
         some = spread(len(target), _ELEMENTS).to(target.device)
         logits.append(classes[some].float().cpu())
