@@ -55,7 +55,13 @@ class Course:
     monitor_falls: bool = False
     """Whether it is better low."""
     weight_ratio: float | None = None
-    """Largest class weight over the smallest; None for a loss without weights."""
+    """Largest class weight over the smallest, 1 for weights that have faded; None for a loss without weights."""
+    faded: bool = False
+    """Whether class weights and focusing have ended, if there were any."""
+    by_counts: bool = False
+    """Whether the loss itself corrects for class counts."""
+    sampler: str | None = None
+    """How often samples of each class were drawn."""
     tau: float | None = None
     """Tuned strength of the logit adjustment."""
     class_names: Sequence[str] = ()
@@ -70,7 +76,7 @@ class Course:
             config: Of the run; keys that it lacks, as those of earlier versions may, are not known.
             **facts: Further attributes.
         """
-        loss, optimizer, trainer = (config.get(name) or {} for name in ("loss", "optimizer", "trainer"))
+        data, loss, optimizer, trainer = (config.get(name) or {} for name in ("data", "loss", "optimizer", "trainer"))
         return cls(
             max_epochs=trainer.get("max_epochs"),
             loss=str(loss.get("name", "")),
@@ -78,6 +84,7 @@ class Course:
             learning_rate=optimizer.get("lr"),
             monitor=config.get("monitor"),
             monitor_falls=config.get("monitor_mode") == "min",
+            sampler=data.get("sampler"),
             **facts,
         )
 
@@ -85,6 +92,37 @@ class Course:
     def length(self) -> str:
         """How long it was, in words."""
         return f"{self.steps} steps in {self.epochs or '?'} epoch{'' if self.epochs == 1 else 's'}"
+
+    @property
+    def weights(self) -> str:
+        """The class weights that count at the end, in words; empty if there are none."""
+        weighted = self.weight_ratio is not None and not self.faded
+        return f"class weights of ratio {self.weight_ratio:.0f} : 1" if weighted else ""
+
+    @property
+    def corrected(self) -> str:
+        """What but class weights corrects for the class frequencies, in words; empty if nothing does."""
+        sampled = self.sampler not in (None, "instance")
+        names = [f"loss.name={self.loss}"] * self.by_counts + [f"data.sampler={self.sampler}"] * sampled
+        return " and ".join(names)
+
+    @property
+    def favouring(self) -> str:
+        """All that favours rare classes, in words; empty if nothing does."""
+        return " and ".join(filter(None, (self.weights, self.corrected)))
+
+    @property
+    def unweighted(self) -> str:
+        """That a loss favours no class, in words."""
+        return "the class weights have faded" if self._gone else "the loss has no class weights"
+
+    def weigh(self, how: str) -> str:
+        """How to favour rare classes, as part of a remedy: ``how``, or by weights that were there."""
+        return "keep the class weights (loss.fade=0)" if self._gone else f"weight the classes ({how})"
+
+    @property
+    def _gone(self) -> bool:
+        return self.faded and self.weight_ratio is not None
 
     def cause(self, *, unfinished: bool = True) -> Cause | None:
         """Why a model that was trained so may have any fault; None if nothing speaks against its course.

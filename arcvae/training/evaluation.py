@@ -166,9 +166,13 @@ def assess(
         results: Results of a split.
         course: How the model was trained; what the module knows of it is filled in.
     """
-    weights, task = module.loss.class_weights, module.task
-    ratio = None if weights is None else float(weights.max() / weights.min())
-    course = replace(course or Course(), weight_ratio=ratio, fitted=module.fitted)
+    loss, task = module.loss, module.task
+    weights = loss.class_weights
+    ratio = None if weights is None else float(weights.max() / weights.min()) ** loss.emphasis
+    course = replace(
+        course or Course(), weight_ratio=ratio, faded=not loss.emphasis, loss=loss.registered.name,
+        by_counts="class_counts" in loss.registered.supplied, fitted=module.fitted,
+    )  # fmt: skip
     verdict = task.verdict(results, module)
     found = merged(task.findings(results, module, verdict, course))
     if not any(one.cause.startswith("too short") for one in found):

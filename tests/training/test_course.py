@@ -101,3 +101,6 @@ def test_facts_are_those_of_the_config() -> None:
     assert (found.learning_rate, found.optimizer, found.loss, found.max_epochs) == (0.5, "AdamW", "focal", 7)
     assert (found.monitor, found.monitor_falls, found.steps) == ("val/object_f1", False, 3)
     assert Course.of({}) == Course()
+    (config,) = plan("train", ["data.sampler=balanced"])
+    assert Course.of(config).corrected == "data.sampler=balanced"
+    assert found.corrected == ""  # as they come
