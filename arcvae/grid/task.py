@@ -138,7 +138,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
         if verdict["posterior_collapse"]:
-            beta = module.beta_per_grid_in(course.last("val/beta"), course.epochs)
+            beta = module.beta_per_grid_of(course.last("val/beta"))
             empty = posterior_collapse(
                 self._evidence_of_collapse(results, module, verdict),
                 course,

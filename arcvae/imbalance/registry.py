@@ -236,8 +236,8 @@ def loss_problems(node: Mapping[str, Any]) -> dict[str, str]:
     for key, parameter in loss.parameters.items():
         if key not in keys and parameter.default is inspect.Parameter.empty:
             lines[key] = f"loss.{key} is missing, and the loss {name} has no default for it; add +loss.{key}=VALUE"
-    weighted, fade = node.get("class_weights") not in (None, "none"), node["fade"] if "fade" in node else 0
-    if is_number(fade) and fade > 0 and not weighted and not loss.fades:
+    weighted, fade = node.get("class_weights") not in (None, "none"), node.get("fade")
+    if fade and is_number(fade) and not weighted and not loss.fades:
         lines["fade"] = f"loss.fade={fade:g}: the loss {name} has nothing that fades; set loss.fade=0"
     if weighted and not loss.takes_class_weights:
         weights = shown(node["class_weights"])

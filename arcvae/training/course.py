@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arcvae.io.settings import is_count, is_number
+
 FEW_STEPS = 1000
 """A run of fewer steps is too short before anything else is to blame: the reference model finds its first objects after
 about this many."""
@@ -77,11 +79,12 @@ class Course:
             **facts: Further attributes.
         """
         data, loss, optimizer, trainer = (config.get(name) or {} for name in ("data", "loss", "optimizer", "trainer"))
+        epochs, rate = trainer.get("max_epochs"), optimizer.get("lr")
         return cls(
-            max_epochs=trainer.get("max_epochs"),
+            max_epochs=epochs if is_count(epochs) else None,
             loss=str(loss.get("name", "")),
             optimizer=str(optimizer.get("_target_", "")).rpartition(".")[2],
-            learning_rate=optimizer.get("lr"),
+            learning_rate=rate if is_number(rate) else None,
             monitor=config.get("monitor"),
             monitor_falls=config.get("monitor_mode") == "min",
             sampler=data.get("sampler"),

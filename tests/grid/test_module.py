@@ -104,7 +104,7 @@ def test_reduction_of_a_loss_over_regions_leaves_beta_as_it_is(name: str) -> Non
     total.load_state_dict(mean.state_dict())
     assert mean.step(GRIDS, "val").loss.item() == total.step(GRIDS, "val").loss.item()
     assert mean.beta_per_grid == total.beta_per_grid == 0.5
-    assert mean.largest_beta_per_grid == mean.beta_per_grid_in(0.5, None) == 0.5
+    assert mean.largest_beta_per_grid == mean.beta_per_grid_of(0.5) == 0.5
 
 
 def test_beta_is_that_of_the_clock_and_of_the_end_without_one() -> None:

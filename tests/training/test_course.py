@@ -104,3 +104,5 @@ def test_facts_are_those_of_the_config() -> None:
     (config,) = plan("train", ["data.sampler=balanced"])
     assert Course.of(config).corrected == "data.sampler=balanced"
     assert found.corrected == ""  # as they come
+    wrong = {"trainer": {"max_epochs": "many"}, "optimizer": {"lr": [1]}}  # a config out of a file
+    assert Course.of(wrong) == Course()
