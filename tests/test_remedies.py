@@ -75,7 +75,7 @@ CALLED = {
         "app/test_command.py", "out of memory; lower data.batch_size"),
     "{}={}: {} is a model for {}; set {}=null": ("test_evaluate.py", "is a model for clips; set refine=null"),
     "{} has {} epochs behind it; set trainer.max_epochs to more than that": ("app/jobs/test_train.py", "behind it"),
-    "{} holds only the encoder and has no use for a prior; load {}.pth": (
+    "{} holds only the encoder and has no use for {}; load {}.pth": (
         "grid/test_opening.py", "has no use for a prior"),
     "{} has codes without objects; use encode, or a model=objects": ("grid/test_codec.py", "has codes without objects"),
     "{} has no tuned logit adjustment; use decision='argmax'": (

@@ -180,7 +180,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         return {"encoder": encoder, "decoder": decoder, WHOLE_MODEL: model.state_dict()}
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Codec:
-        """A codec; takes ``model`` and ``prior`` as :func:`arcvae.load` does."""
+        """A codec; takes ``model``, ``prior`` and ``operators`` as :func:`arcvae.load` does."""
         from arcvae.grid.opening import load_codec
 
         return load_codec(export, path, device=device, **options)
