@@ -47,6 +47,8 @@ TYPED: dict[str, tuple[str, list[str], str]] = {
         "set (loss.class_weights=none)"),
     "loss.defer={} begins with class weights when loss.fade={} has ended them; set loss.fade=0": (
         "train", ["loss=option_b", "loss.defer=0.8", "loss.fade=0.5"], "set (loss.fade=0)"),
+    "loss.fade={}: the loss {} has nothing that fades; set loss.fade=0": (
+        "train", ["loss=cross_entropy", "loss.fade=0.5"], "set (loss.fade=0)"),
     "loss.defer={} defers class weights, but there are none; set loss.class_weights=balanced": (
         "train", ["loss.defer=0.8"], "set (loss.class_weights=balanced)"),
     "loss.name={} compares regions, and a clip has one label; use loss=balanced_softmax": (
@@ -73,7 +75,7 @@ CALLED = {
         "app/test_command.py", "out of memory; lower data.batch_size"),
     "{}={}: {} is a model for {}; set {}=null": ("test_evaluate.py", "is a model for clips; set refine=null"),
     "{} has {} epochs behind it; set trainer.max_epochs to more than that": ("app/jobs/test_train.py", "behind it"),
-    "{} holds only the encoder and has no use for a prior; load {}.pth": (
+    "{} holds only the encoder and has no use for {}; load {}.pth": (
         "grid/test_opening.py", "has no use for a prior"),
     "{} has codes without objects; use encode, or a model=objects": ("grid/test_codec.py", "has codes without objects"),
     "{} has no tuned logit adjustment; use decision='argmax'": (

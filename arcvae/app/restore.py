@@ -107,16 +107,9 @@ def restore(
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
         log.warning("%s is not the corpus that %s was trained on", data.shown_path, ckpt_path)
-    course = Course.of(
-        stamp["config"], steps=_count(checkpoint.get("global_step")), epochs=_count(checkpoint.get("epoch"), 1),
-        class_names=data.class_names, class_counts=counts,
-    )  # fmt: skip
+    # How long the run was is not known from a checkpoint, which may be that of an early epoch.
+    course = Course.of(stamp["config"], class_names=data.class_names, class_counts=counts)
     return Restored(config, task, data, module, counts, same, course)
-
-
-def _count(value: object, more: int = 0) -> int | None:
-    """A number of steps or epochs, and so many more, or None for what is none; only a diagnosis depends on it."""
-    return value + more if type(value) is int else None
 
 
 def _as_checkpoint(path: Path) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from arcvae.imbalance.settings import DENSE, HEADS, REBALANCINGS, alpha_problem
-from arcvae.io.settings import Choice, ListOf, Number, Settings, Text, is_count, value_at
+from arcvae.io.settings import Choice, Fixed, ListOf, Number, OneOf, Settings, Text, is_count, value_at
 
 _CLIPS = Number(20, 1e7, integer=True)
 _SPECIES = Number(2, 10_000, integer=True)
 _WINDOWS = Choice(("all", "loudest", "first"))
+_CHANNELS = (Fixed(1, "the MFCCs alone"), Fixed(3, "the MFCCs with both deltas"))
 _WIDTH = Number(1, 65536, integer=True)
 
 
@@ -71,7 +72,7 @@ SETTINGS: Final = Settings(
         "writer.num_species": _SPECIES,
         "data.num_clips": _CLIPS,
         "data.num_species": _SPECIES,
-        "data.channels": Number(1, 3, integer=True),
+        "data.channels": OneOf(_CHANNELS),
         "data.masks": Number(0, 20, integer=True),
         "data.mask_frames": Number(1, 500, integer=True),
         "data.mask_coefficients": Number(1, 20, integer=True),
@@ -79,7 +80,7 @@ SETTINGS: Final = Settings(
         "data.shift": Number(0, 499, integer=True),
         "data.noise": Number(0, 10),
         "model.num_classes": Number(2, 65536, integer=True, optional=True),
-        "model.channels": Number(1, 3, integer=True, optional=True),
+        "model.channels": OneOf(_CHANNELS, optional=True),
         "model.widths": ListOf(_WIDTH, shortest=1, longest=32),
         "model.hidden": _WIDTH,
         "model.dropout": Number(0, 0.99),

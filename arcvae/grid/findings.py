@@ -56,10 +56,11 @@ def painting(recall: float, precision: float, course: Course) -> list[Finding]:
     found = course.cause(unfinished=False)
     if recall >= LOPSIDED * precision and precision < 0.5:
         cause, smaller = "a decoder that cannot place edges yet", ""
-        if course.weight_ratio is not None:
-            ratio = f"{course.weight_ratio:.0f} : 1"
-            cause = f"class weights of ratio {ratio} make a missed cell cost more than a painted one"
+        if course.weights:
+            cause = f"{course.weights} make a missed cell cost more than a painted one"
             smaller = ", or weight less (loss.class_weights=none, or sqrt_inverse for inverse)"
+        elif course.by_counts:
+            cause = f"loss.name={course.loss} makes a missed cell cost more than a painted one"
         return [
             Finding(
                 "over-painting",
@@ -70,7 +71,8 @@ def painting(recall: float, precision: float, course: Course) -> list[Finding]:
         ]
     if precision >= LOPSIDED * recall and recall < 0.5:
         cause = "a cell is painted only when it is more likely coloured than not, and the code is not sure enough"
-        remedy = f"{course.longer()}, enlarge the code (model.latent_dim), or weight the classes (loss=option_b)"
+        weigh = "" if course.by_counts else f", or {course.weigh('loss=option_b')}"
+        remedy = f"{course.longer()}, enlarge the code (model.latent_dim){weigh}"
         return [
             Finding(
                 "omission",

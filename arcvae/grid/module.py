@@ -83,15 +83,13 @@ class GridModule(ImbalanceModule):
         """:attr:`beta_per_grid` at the top of the schedule."""
         return self.schedule.maximum * self._cells_of_a_mean
 
-    def beta_per_grid_in(self, beta: float | None, epochs: float | None) -> float:
-        """:attr:`beta_per_grid` of a ``beta``; if that is None, of the one after ``epochs``, or at the top."""
-        if beta is None:
-            beta = self.schedule.maximum if epochs is None else self.schedule(epochs)
-        return beta * self._cells_of_a_mean
+    def beta_per_grid_of(self, beta: float | None) -> float:
+        """:attr:`beta_per_grid` of a ``beta``; if that is None, of the present time."""
+        return self.beta_per_grid if beta is None else beta * self._cells_of_a_mean
 
     @property
     def _cells_of_a_mean(self) -> int:
-        return self.model.grid_size**2 if self.loss.reduction == "mean" else 1
+        return self.model.grid_size**2 if self.loss.means_over_elements else 1
 
     def step(self, batch: Tensor, stage: str) -> StepOutput:
         """Batch: grids ``(N, S, S)``, any integer type."""

@@ -50,10 +50,11 @@ def load_codec(
     half = None if part == WHOLE_MODEL else part
     network = build_model(export["model"], path, model, state=export["state_dict"], part=half)
     fill(network if half is None else getattr(network, half), export["state_dict"], path)
-    if prior is not None and part == "encoder":
-        raise CheckpointError(f"{path} holds only the encoder and has no use for a prior; load {WHOLE_MODEL}.pth")
+    beside = [name for name, given in (("a prior", prior), ("operators", operators)) if given is not None]
+    if beside and part == "encoder":
+        raise CheckpointError(f"{path} holds only the encoder and has no use for {beside[0]}; load {WHOLE_MODEL}.pth")
     code_prior = None if prior is None else load_prior(prior, network).to(device)
-    shape_operators = None if operators is None or part == "encoder" else load_operators(operators, network).to(device)
+    shape_operators = None if operators is None else load_operators(operators, network).to(device)
     return Codec(
         network.to(device),
         part=part,

@@ -138,14 +138,14 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
         if verdict["posterior_collapse"]:
-            beta = module.beta_per_grid_in(course.last("val/beta"), course.epochs)
+            beta = module.beta_per_grid_of(course.last("val/beta"))
             empty = posterior_collapse(
                 self._evidence_of_collapse(results, module, verdict),
                 course,
                 beta=beta,
                 largest_beta=module.largest_beta_per_grid,
                 ramp_epochs=module.schedule.ramp_epochs,
-                mean_reduction=module.loss.reduction == "mean",
+                mean_reduction=module.loss.means_over_elements,
             )
             if beta >= COLLAPSED:  # an empty code explains everything else
                 found = [replace(one, cause=empty.cause, remedy=empty.remedy) for one in found]
@@ -180,7 +180,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         return {"encoder": encoder, "decoder": decoder, WHOLE_MODEL: model.state_dict()}
 
     def load(self, export: Mapping[str, Any], path: Path, *, device: str = "cpu", **options: Any) -> Codec:
-        """A codec; takes ``model`` and ``prior`` as :func:`arcvae.load` does."""
+        """A codec; takes ``model``, ``prior`` and ``operators`` as :func:`arcvae.load` does."""
         from arcvae.grid.opening import load_codec
 
         return load_codec(export, path, device=device, **options)

@@ -123,6 +123,11 @@ class ImbalanceLoss(nn.Module):
         """Share of the run after which the loss stays as it is, in [0, 1]."""
         return max(self.fade, self.defer)
 
+    @property
+    def means_over_elements(self) -> bool:
+        """Whether it is a mean over elements: of losses over samples and batches ``reduction`` changes nothing."""
+        return self.reduction == "mean" and self.registered.over == "element"
+
     def _weights(self, dtype: torch.dtype) -> Tensor | None:
         """The class weights ``(C,)`` of this moment of a run, or None."""
         if self.class_weights is None or not self.emphasis or self.progress < self.defer:
@@ -269,7 +274,8 @@ def _require_supplied(loss: RegisteredLoss, class_counts: object, cosine_scale: 
         raise ValueError(f"loss {loss.name!r} needs to know how often each class occurs; pass class_counts")
     if cosine_scale is None and loss.needs_cosines:
         raise ValueError(
-            f"loss {loss.name!r} needs the logits of a cosine head; pass cosine_scale, by which it multiplies"
+            f"loss {loss.name!r} needs the logits of a cosine head; take a model whose logits are cosines "
+            "(model.head=cosine), or from Python pass cosine_scale"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 from torch import Tensor
 
 from arcvae.imbalance.weights import ClassWeighting
-from arcvae.io.settings import Rule, nearest, problem_line, shown
+from arcvae.io.settings import Rule, is_number, nearest, problem_line, shown
 from arcvae.io.signatures import rule_of_parameter
 
 Over = Literal["element", "sample", "batch"]
@@ -236,7 +236,10 @@ def loss_problems(node: Mapping[str, Any]) -> dict[str, str]:
     for key, parameter in loss.parameters.items():
         if key not in keys and parameter.default is inspect.Parameter.empty:
             lines[key] = f"loss.{key} is missing, and the loss {name} has no default for it; add +loss.{key}=VALUE"
-    if not loss.takes_class_weights and node.get("class_weights") not in (None, "none"):
+    weighted, fade = node.get("class_weights") not in (None, "none"), node.get("fade")
+    if fade and is_number(fade) and not weighted and not loss.fades:
+        lines["fade"] = f"loss.fade={fade:g}: the loss {name} has nothing that fades; set loss.fade=0"
+    if weighted and not loss.takes_class_weights:
         weights = shown(node["class_weights"])
         lines["class_weights"] = (
             f"loss.class_weights={weights}: the loss {name} is over a whole {loss.over} and takes no class weights; "

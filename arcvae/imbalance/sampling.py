@@ -115,9 +115,16 @@ def rarest_classes(targets: Tensor, class_counts: Tensor) -> Tensor:
 
 
 def corrected_twice(sampler: str, loss: ImbalanceLoss) -> str | None:
-    """A warning if both the sampler and the loss favour rare classes, or None."""
-    by_counts = "class_counts" in loss.registered.supplied
-    if sampler == "instance" or (loss.class_weights is None and not by_counts):
+    """A warning if two of sampler, loss and class weights favour rare classes, or None.
+
+    Class weights beside a loss of margins are none of that: it is made for them (``loss.defer``).
+    """
+    registered = loss.registered
+    found = [] if sampler == "instance" else [f"data.sampler={sampler}"]
+    if "class_counts" in registered.supplied:
+        found.append(f"loss.name={registered.name}")
+    if loss.class_weights is not None and not registered.needs_cosines:
+        found.append("loss.class_weights")
+    if len(found) < 2:
         return None
-    what = f"loss.name={loss.registered.name}" if by_counts else "loss.class_weights"
-    return f"data.sampler={sampler} and {what} both correct for the class frequencies, so that it is done twice"
+    return f"{found[0]} and {found[1]} both correct for the class frequencies, so that it is done twice"

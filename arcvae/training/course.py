@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arcvae.io.settings import is_count, is_number
+
 FEW_STEPS = 1000
 """A run of fewer steps is too short before anything else is to blame: the reference model finds its first objects after
 about this many."""
@@ -55,7 +57,13 @@ class Course:
     monitor_falls: bool = False
     """Whether it is better low."""
     weight_ratio: float | None = None
-    """Largest class weight over the smallest; None for a loss without weights."""
+    """Largest class weight over the smallest, 1 for weights that have faded; None for a loss without weights."""
+    faded: bool = False
+    """Whether class weights and focusing have ended, if there were any."""
+    by_counts: bool = False
+    """Whether the loss itself corrects for class counts."""
+    sampler: str | None = None
+    """How often samples of each class were drawn."""
     tau: float | None = None
     """Tuned strength of the logit adjustment."""
     class_names: Sequence[str] = ()
@@ -70,14 +78,16 @@ class Course:
             config: Of the run; keys that it lacks, as those of earlier versions may, are not known.
             **facts: Further attributes.
         """
-        loss, optimizer, trainer = (config.get(name) or {} for name in ("loss", "optimizer", "trainer"))
+        data, loss, optimizer, trainer = (config.get(name) or {} for name in ("data", "loss", "optimizer", "trainer"))
+        epochs, rate = trainer.get("max_epochs"), optimizer.get("lr")
         return cls(
-            max_epochs=trainer.get("max_epochs"),
+            max_epochs=epochs if is_count(epochs) else None,
             loss=str(loss.get("name", "")),
             optimizer=str(optimizer.get("_target_", "")).rpartition(".")[2],
-            learning_rate=optimizer.get("lr"),
+            learning_rate=rate if is_number(rate) else None,
             monitor=config.get("monitor"),
             monitor_falls=config.get("monitor_mode") == "min",
+            sampler=data.get("sampler"),
             **facts,
         )
 
@@ -85,6 +95,37 @@ class Course:
     def length(self) -> str:
         """How long it was, in words."""
         return f"{self.steps} steps in {self.epochs or '?'} epoch{'' if self.epochs == 1 else 's'}"
+
+    @property
+    def weights(self) -> str:
+        """The class weights that count at the end, in words; empty if there are none."""
+        weighted = self.weight_ratio is not None and not self.faded
+        return f"class weights of ratio {self.weight_ratio:.0f} : 1" if weighted else ""
+
+    @property
+    def corrected(self) -> str:
+        """What but class weights corrects for the class frequencies, in words; empty if nothing does."""
+        sampled = self.sampler not in (None, "instance")
+        names = [f"loss.name={self.loss}"] * self.by_counts + [f"data.sampler={self.sampler}"] * sampled
+        return " and ".join(names)
+
+    @property
+    def favouring(self) -> str:
+        """All that favours rare classes, in words; empty if nothing does."""
+        return " and ".join(filter(None, (self.weights, self.corrected)))
+
+    @property
+    def unweighted(self) -> str:
+        """That a loss favours no class, in words."""
+        return "the class weights have faded" if self._gone else "the loss has no class weights"
+
+    def weigh(self, how: str) -> str:
+        """How to favour rare classes, as part of a remedy: ``how``, or by weights that were there."""
+        return "keep the class weights (loss.fade=0)" if self._gone else f"weight the classes ({how})"
+
+    @property
+    def _gone(self) -> bool:
+        return self.faded and self.weight_ratio is not None
 
     def cause(self, *, unfinished: bool = True) -> Cause | None:
         """Why a model that was trained so may have any fault; None if nothing speaks against its course.
@@ -116,7 +157,7 @@ class Course:
     def still_falling(self) -> Cause | None:
         """A run that ended while its training loss, or the figure that it is judged by, still became better."""
         values = self._settled(f"train/{self.fitted}")
-        if len(values) > 1 and (fall := 1 - values[-1] / values[-2]) > FALLING:
+        if len(values) > 1 and values[-2] > 0 and (fall := 1 - values[-1] / values[-2]) > FALLING:
             return Cause(
                 f"too short: the training {self.fitted} still fell by {100 * fall:.0f} % in the last epoch",
                 self.longer(),

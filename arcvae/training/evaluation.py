@@ -60,8 +60,8 @@ def tune_temperature(module: ImbalanceModule, loader: Iterable[Any]) -> float:
     logits, targets = [], []
     for output in _outputs(module, loader):
         classes, target = output.logits.movedim(1, -1).flatten(0, -2), output.target.flatten()
-        valid = valid_elements(target, module.task.ignore_index)
-        if valid is not None:
+        if module.task.ignore_index is not None:
+            valid = valid_elements(target, module.task.ignore_index)
             classes, target = classes[valid], target[valid]
         some = spread(len(target), _ELEMENTS).to(target.device)
         logits.append(classes[some].float().cpu())
@@ -166,9 +166,13 @@ def assess(
         results: Results of a split.
         course: How the model was trained; what the module knows of it is filled in.
     """
-    weights, task = module.loss.class_weights, module.task
-    ratio = None if weights is None else float(weights.max() / weights.min())
-    course = replace(course or Course(), weight_ratio=ratio, fitted=module.fitted)
+    loss, task = module.loss, module.task
+    weights = loss.class_weights
+    ratio = None if weights is None else float(weights.max() / weights.min()) ** loss.emphasis
+    course = replace(
+        course or Course(), weight_ratio=ratio, faded=not loss.emphasis, loss=loss.registered.name,
+        by_counts="class_counts" in loss.registered.supplied, fitted=module.fitted,
+    )  # fmt: skip
     verdict = task.verdict(results, module)
     found = merged(task.findings(results, module, verdict, course))
     if not any(one.cause.startswith("too short") for one in found):

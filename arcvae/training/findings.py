@@ -75,11 +75,11 @@ def mode_collapse(share: float, recall: float, accuracy: float, course: Course) 
         accuracy: Share of correct predictions, in [0, 1].
         course: How it was trained.
     """
-    cause = "the loss has no class weights, so the majority class outvotes all others"
-    remedy = "weight the classes (loss=option_b)"
-    if course.weight_ratio is not None:
-        cause = f"class weights are on (ratio {course.weight_ratio:.0f} : 1), so the objective or the step is at fault"
-        remedy = "lower optimizer.lr, train longer, or raise the weight ratio (loss.class_weights=inverse)"
+    cause = f"{course.unweighted}, so the majority class outvotes all others"
+    remedy = course.weigh("loss=option_b")
+    if course.favouring:
+        cause = f"rare classes are favoured by {course.favouring}, so the objective or the step is at fault"
+        remedy = f"lower optimizer.lr, {_more(course)}train longer"
     if found := course.cause():
         cause, remedy = found.text, found.remedy
     return Finding(
@@ -111,11 +111,11 @@ def lost_classes(recalls: Sequence[float], course: Course) -> list[Finding]:
         for index in lost[:NAMED]
     ]
     more = f" and {len(lost) - NAMED} rarer ones" if len(lost) > NAMED else ""
-    cause = "the loss has no class weights, so rare classes hardly count"
-    remedy = "weight the classes (loss.class_weights=sqrt_inverse), or decide with logit adjustment"
-    if course.weight_ratio is not None:
-        cause = f"too few examples of them, in spite of class weights of ratio {course.weight_ratio:.0f} : 1"
-        remedy = "gather more of them, raise the weight ratio (loss.class_weights=inverse), or train longer"
+    cause = f"{course.unweighted}, so rare classes hardly count"
+    remedy = f"{course.weigh('loss.class_weights=sqrt_inverse')}, or decide with logit adjustment"
+    if course.favouring:
+        cause = f"too few examples of them, in spite of {course.favouring}"
+        remedy = f"gather more of them, {_more(course)}train longer"
     if found := course.cause():
         cause, remedy = found.text, found.remedy
     evidence = f"{len(lost)} of {len(there)} classes are never found: {', '.join(shown)}{more}"
@@ -135,17 +135,22 @@ def miscalibration(error: float | None, course: Course) -> list[Finding]:
         return []
     cause = "the model has learned the train split by heart, or its classes are other ones in this split"
     remedy = "train for fewer epochs or on more data, and read its probabilities as scores only"
-    if course.loss == "focal":
+    if course.loss == "focal" and not course.faded:
         cause = "the focal loss flattens probabilities"
         remedy = "train with loss=cross_entropy, or read its probabilities as scores only"
-    if course.weight_ratio is not None:
-        cause = f"class weights (ratio {course.weight_ratio:.0f} : 1) raise the probabilities of rare classes"
+    if course.favouring:
+        cause = f"the probabilities of rare classes are raised by {course.favouring}"
         remedy = "decide with logit adjustment" + (f" (tuned: tau {course.tau:g})" if course.tau else "")
-        remedy += ", or weight less (loss.class_weights=none)"
+        remedy += ", or weight less (loss.class_weights=none)" if course.weights else ""
     if found := course.cause():
         cause, remedy = found.text, found.remedy
     evidence = f"confidence and accuracy differ by {error:.3f} on average (expected calibration error)"
     return [Finding("miscalibration", evidence, cause, remedy)]
+
+
+def _more(course: Course) -> str:
+    """How to favour rare classes still more, between other remedies: class weights that are all that does so."""
+    return "or " if course.corrected else "raise the weight ratio (loss.class_weights=inverse), or "
 
 
 def too_short(course: Course) -> list[Finding]:

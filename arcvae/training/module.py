@@ -194,8 +194,7 @@ class ImbalanceModule(LightningModule):
             return len(target), len(target)
         valid = valid_elements(target, self.task.ignore_index)
         samples = int(valid_samples(valid).sum())
-        over_elements = self.loss.reduction == "mean" and self.loss.registered.over == "element"
-        return samples, int(valid.sum()) if over_elements else samples
+        return samples, int(valid.sum()) if self.loss.means_over_elements else samples
 
     def _metric(self, stage: str, name: str) -> Metric:
         metric = self.metrics[f"{stage}_{name}"]

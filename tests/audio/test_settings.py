@@ -40,3 +40,13 @@ def test_one_wrong_value_is_reported_once() -> None:
     assert SETTINGS.problems({"num_clips": 100, "num_species": 1}) == [
         "num_species=1 must be a whole number at least 2 and at most 10,000"
     ]
+
+
+@pytest.mark.parametrize("key", ["data.channels", "model.channels"])
+def test_channels_are_those_that_the_data_can_have(key: str) -> None:
+    room, name = key.split(".")
+    assert [n for n in range(5) if not SETTINGS.problems({room: {name: n}})] == [1, 3]
+    assert SETTINGS.problems({room: {name: 2}}) == [
+        f"{key}=2 must be 1: the MFCCs alone or must be 3: the MFCCs with both deltas"
+    ]
+    assert (SETTINGS.problems({room: {name: None}}) == []) is (room == "model")  # the corpus knows

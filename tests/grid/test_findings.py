@@ -58,11 +58,19 @@ def test_remedy_speaks_of_weights_only_if_there_are_some_and_of_tau_only_if_it_i
     assert "ratio 30 : 1" in weighted.cause
     assert "loss.class_weights=none" in weighted.remedy
     assert "tau 0.5" in weighted.remedy
+    (counted,) = painting(0.9, 0.2, Course(loss="vs", by_counts=True))
+    assert counted.cause == "loss.name=vs makes a missed cell cost more than a painted one"
+    (faded,) = painting(0.9, 0.2, Course(weight_ratio=1.0, faded=True))
     (plain,) = painting(0.9, 0.2, Course(tau=0.0))
     assert "weight" not in plain.cause + plain.remedy
     assert "tau" not in plain.remedy
     (omitting,) = painting(0.2, 0.9, Course())
     assert "loss=option_b" in omitting.remedy
+    assert faded.cause == plain.cause
+    (omitting,) = painting(0.2, 0.9, Course(weight_ratio=1.0, faded=True))
+    assert "or keep the class weights (loss.fade=0)" in omitting.remedy
+    (omitting,) = painting(0.2, 0.9, Course(loss="vs", by_counts=True))
+    assert "weight" not in omitting.remedy
 
 
 def collapse(course: Course, beta: float, **changes: Any) -> Finding:

@@ -97,6 +97,16 @@ def test_mean_reduction_makes_beta_256_times_as_strong() -> None:
     assert 256 * mean.step(GRIDS, "val").loss.item() == pytest.approx(total.step(GRIDS, "val").loss.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["dice", "tversky", "lovasz"])
+def test_reduction_of_a_loss_over_regions_leaves_beta_as_it_is(name: str) -> None:
+    mean, total = make(beta=0.5), make(beta=0.5)
+    mean.loss, total.loss = make_loss(name, reduction="mean"), make_loss(name)
+    total.load_state_dict(mean.state_dict())
+    assert mean.step(GRIDS, "val").loss.item() == total.step(GRIDS, "val").loss.item()
+    assert mean.beta_per_grid == total.beta_per_grid == 0.5
+    assert mean.largest_beta_per_grid == mean.beta_per_grid_of(0.5) == 0.5
+
+
 def test_beta_is_that_of_the_clock_and_of_the_end_without_one() -> None:
     module = make()
     module.schedule = LinearWarmup(hold=0, ramp=4, maximum=0.8)

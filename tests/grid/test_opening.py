@@ -43,5 +43,7 @@ def test_export_that_holds_no_codes_is_refused() -> None:
         load_codec(export_of(model) | {"part": "classifier"}, Path("x.pth"))
     with pytest.raises(CheckpointError, match=r"holds only the encoder and has no use for a prior; load vae_best\.pth"):
         load_codec(export_of(model, "encoder"), Path("x.pth"), prior="prior.safetensors")
+    with pytest.raises(CheckpointError, match="holds only the encoder and has no use for operators; load vae_best"):
+        load_codec(export_of(model, "encoder"), Path("x.pth"), operators="operators.safetensors")
     with pytest.raises(CheckpointError, match="does not fit its architecture"):
         load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))

@@ -16,6 +16,7 @@ from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.spatial import SpatialVAE
 from arcvae.grid.task import GridTask
+from arcvae.imbalance.losses import make_loss
 from arcvae.training.evaluation import assess
 from tests.conftest import save_arrays
 from tests.grid.test_module import GRIDS, make, trainer_for
@@ -88,6 +89,15 @@ def test_findings_name_what_is_wrong_and_only_that() -> None:
     assert named({"object_recall": 0.9, "object_precision": 0.3}) == ["over-painting"]
     both = {"object_recall": 0.3, "object_precision": 0.9, "kl_per_dim": [0.0, 0.0, 0.0, 0.0]}
     assert named(both) == ["omission", "posterior collapse"]
+
+
+def test_code_that_says_nothing_is_not_blamed_on_a_reduction_that_changes_nothing() -> None:
+    module = make(0.5)
+    module.loss = make_loss("dice", reduction="mean")
+    _, (finding,) = assess(module, ALIVE | {"kl_per_dim": [0.0] * 4, "kl": 0.0})
+    assert finding.cause.startswith("a beta of 0.5 against nats per grid, ")
+    assert "mean over cells" not in finding.cause
+    assert "loss.reduction" not in finding.remedy
 
 
 @pytest.mark.parametrize("collapsed", [True, False])

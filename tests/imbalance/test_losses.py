@@ -160,7 +160,10 @@ def test_weights_are_not_part_of_the_state_dict() -> None:
         ({"name": "focal", "fade": 1.5}, r"fade must lie in \[0, 1\], got 1.5"),
         ({"name": "focal", "defer": 1.5}, r"defer must lie in \[0, 1\], got 1.5"),
         ({"name": "focal", "defer": 0.8, "fade": 0.5}, "loss.fade=0.5 has ended them; set loss.fade=0"),
-        ({"name": "ldam", "class_counts": [2, 1]}, "'ldam' needs the logits of a cosine head; pass cosine_scale"),
+        (
+            {"name": "ldam", "class_counts": [2, 1]},
+            r"'ldam' needs the logits of a cosine head; take a model whose logits are cosines \(model\.head=cosine\)",
+        ),
         (
             {"name": "focal", "fade": 0.5, "gamma": None},
             "gamma=None cannot fade, because it is not a number; set fade=0",

@@ -120,6 +120,9 @@ def gce(
     [
         ({}, []),
         ({"q": 0.5, "steps": 2, "exact": True, "parts": [1], "fade": 0.5, "class_weights": "inverse"}, []),
+        ({"fade": 0.5}, ["loss.fade=0.5: the loss gce has nothing that fades; set loss.fade=0"]),
+        ({"name": "focal", "fade": 0.5, "class_weights": "none"}, []),  # its gamma does
+        ({"fade": 0, "class_weights": "none"}, []),
         ({"q": "abc"}, ["loss.q=abc must be a number"]),
         ({"q": None}, ["loss.q=null must be a number"]),
         ({"steps": 1.5, "exact": 1}, ["loss.steps=1.5 must be a whole number", "loss.exact=1 must be true or false"]),

@@ -88,12 +88,17 @@ def test_class_of_a_sample_is_the_rarest_that_occurs_in_it() -> None:
         ("progressive", {"name": "focal", "class_weights": [1.0, 2.0], "defer": 0.8}, "loss.class_weights"),
         ("square_root", {"name": "vs"}, "loss.name=vs"),
         ("square_root", {"name": "focal"}, None),
-        ("instance", {"name": "vs", "class_weights": [1.0, 2.0]}, None),
+        ("instance", {"name": "focal", "class_weights": [1.0, 2.0]}, None),
+        ("instance", {"name": "balanced_softmax"}, None),
+        ("instance", {"name": "vs", "class_weights": [1.0, 2.0]}, "loss.class_weights"),
+        ("instance", {"name": "ldam", "class_weights": [1.0, 2.0]}, None),  # margins, for which weights are deferred
+        ("balanced", {"name": "ldam"}, "loss.name=ldam"),
     ],
 )
 def test_correcting_twice_is_said(sampler: str, loss: dict, named: str | None) -> None:
-    line = corrected_twice(sampler, make_loss(**loss, class_counts=[2, 1]))
-    expected = f"data.sampler={sampler} and {named} both correct for the class frequencies, so that it is done twice"
+    line = corrected_twice(sampler, make_loss(**loss, class_counts=[2, 1], cosine_scale=30.0))
+    first = f"loss.name={loss['name']}" if sampler == "instance" else f"data.sampler={sampler}"
+    expected = f"{first} and {named} both correct for the class frequencies, so that it is done twice"
     assert line == (expected if named else None)
 
 

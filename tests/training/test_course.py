@@ -26,6 +26,12 @@ def test_nothing_is_said_of_what_is_not_known_and_of_a_run_that_converged() -> N
     assert Course().cause() is None
     assert Course().longer() == "train longer (trainer.max_epochs)"
     assert cause([9.0, 4.0, 3.0, 2.95, 2.94]) is None
+    assert cause([9.0, 0.5, 0.0, 0.0]) is None  # of nothing no share can fall, and no division by it may fail
+
+
+@pytest.mark.parametrize("losses", [[0.0, 0.0], [0.0, 0.1], [-1.0, -3.0]])
+def test_loss_of_zero_or_less_has_no_share_that_falls(losses: list[float]) -> None:
+    assert cause(losses) is None
 
 
 @pytest.mark.parametrize(
@@ -95,3 +101,8 @@ def test_facts_are_those_of_the_config() -> None:
     assert (found.learning_rate, found.optimizer, found.loss, found.max_epochs) == (0.5, "AdamW", "focal", 7)
     assert (found.monitor, found.monitor_falls, found.steps) == ("val/object_f1", False, 3)
     assert Course.of({}) == Course()
+    (config,) = plan("train", ["data.sampler=balanced"])
+    assert Course.of(config).corrected == "data.sampler=balanced"
+    assert found.corrected == ""  # as they come
+    wrong = {"trainer": {"max_epochs": "many"}, "optimizer": {"lr": [1]}}  # a config out of a file
+    assert Course.of(wrong) == Course()

@@ -170,3 +170,19 @@ def test_verdict_and_findings_know_the_loss(weights: list[float] | None, words: 
     assert verdict["mode_collapse"] is True
     assert words in finding.cause
     assert assess(module, results | {"balanced_accuracy": math.nan})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "progress", "words"),
+    [
+        ({"name": "balanced_softmax", "class_counts": [90, 9, 1]}, 1.0, "favoured by loss.name=balanced_softmax"),
+        ({"class_weights": torch.tensor([0.1, 1.6, 1.0]), "fade": 0.5}, 1.0, "the class weights have faded"),
+        ({"class_weights": torch.tensor([0.1, 1.6, 1.0]), "fade": 0.5}, 0.25, "of ratio 4 : 1"),  # 16 ** (1/2)
+    ],
+)
+def test_findings_know_what_the_loss_is_when_it_is_judged(loss: dict[str, Any], progress: float, words: str) -> None:
+    module = build(**loss)
+    module.loss.progress = progress
+    results: Any = {"predicted_majority_share": 1.0, "balanced_accuracy": 0.01, "accuracy": 0.9}
+    _, (finding,) = assess(module, results)
+    assert words in finding.cause

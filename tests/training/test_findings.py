@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -34,14 +35,17 @@ def test_finding_reads_as_one_line_and_as_three() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "cause", "remedy"),
+    ("course", "cause", "remedy"),
     [
-        (None, "no class weights", "loss=option_b"),
-        (11.4, "class weights are on (ratio 11 : 1)", "raise the weight ratio"),
+        (Course(), "the loss has no class weights", "weight the classes (loss=option_b)"),
+        (Course(weight_ratio=1.0, faded=True), "the class weights have faded", "keep the class weights (loss.fade=0)"),
+        (Course(weight_ratio=11.4), "favoured by class weights of ratio 11 : 1", "raise the weight ratio"),
+        (Course(sampler="balanced"), "favoured by data.sampler=balanced", "lower optimizer.lr, or train longer"),
+        (Course(loss="vs", by_counts=True), "favoured by loss.name=vs, so", "lower optimizer.lr, or train longer"),
     ],
 )
-def test_cause_of_a_mode_collapse_depends_on_the_weights(ratio: float | None, cause: str, remedy: str) -> None:
-    found = mode_collapse(0.995, 0.0123, 0.93, Course(weight_ratio=ratio))
+def test_cause_of_a_mode_collapse_depends_on_the_weights(course: Course, cause: str, remedy: str) -> None:
+    found = mode_collapse(0.995, 0.0123, 0.93, course)
     assert found.name == "mode collapse"
     assert all(figure in found.evidence for figure in ("99.5 %", "0.012", "0.930"))
     assert cause in found.cause
@@ -80,6 +84,30 @@ def test_lost_classes_are_counted_among_those_of_the_split_and_the_most_frequent
     assert "in spite of class weights of ratio 30 : 1" in weighted.cause
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [{"by_counts": True, "loss": "balanced_softmax"}, {"sampler": "balanced"},
+     {"by_counts": True, "loss": "vs", "weight_ratio": 30.0}],
+)  # fmt: skip
+def test_what_corrects_for_frequencies_already_is_named_and_not_recommended_again(facts: dict[str, Any]) -> None:
+    course = Course(steps=5000, tau=0.9, **facts)
+    (lost,), (wrong,) = lost_classes([0.0] * 9, course), miscalibration(0.3, course)
+    named = "data.sampler=balanced" if "sampler" in facts else f"loss.name={facts['loss']}"
+    assert named in lost.cause
+    assert named in wrong.cause
+    assert "loss.class_weights" not in lost.remedy
+    assert wrong.remedy.startswith("decide with logit adjustment (tuned: tau 0.9)")
+    assert ("30 : 1" in wrong.cause) is ("30 : 1" in lost.cause) is ("weight_ratio" in facts)
+
+
+def test_weights_and_focusing_that_have_faded_are_not_to_blame() -> None:
+    course = Course(steps=5000, loss="focal", weight_ratio=1.0, faded=True)
+    (lost,), (wrong,) = lost_classes([0.0] * 9, course), miscalibration(0.3, course)
+    assert lost.cause == "the class weights have faded, so rare classes hardly count"
+    assert lost.remedy == "keep the class weights (loss.fade=0), or decide with logit adjustment"
+    assert "by heart" in wrong.cause
+
+
 def test_a_lost_class_among_many_is_no_finding() -> None:
     most = int(LOST_SHARE * 100)
     assert lost_classes([0.0] * most + [0.9] * (100 - most), LONG) == []
@@ -91,7 +119,7 @@ def test_calibration_is_a_finding_above_its_threshold_and_the_loss_says_why() ->
     assert miscalibration(None, LONG) == miscalibration(MISCALIBRATED, LONG) == []
     assert miscalibration(math.nan, LONG) == []
     cases = {
-        "class weights (ratio 30 : 1)": Course(steps=5000, weight_ratio=30, tau=0.4),
+        "class weights of ratio 30 : 1": Course(steps=5000, weight_ratio=30, tau=0.4),
         "focal loss": Course(steps=5000, loss="focal"),
         "by heart": Course(steps=5000, loss="cross_entropy"),
     }

@@ -135,6 +135,7 @@ def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str,
     """All metrics of a split, at the plain argmax and after the logit adjustment tuned on the validation split."""
     module, data = model.module, model.data
     trainer = Trainer(
+        max_epochs=model.course.max_epochs,  # what changes over a run by plan does so over these
         accelerator=module.device.type, devices=1, logger=False, enable_checkpointing=False,
         enable_model_summary=False, enable_progress_bar=False, plugins=[LightningEnvironment()],
         default_root_dir=folder,  # under Slurm it takes checkpoints of a certain name from here, not from anywhere else
@@ -165,7 +166,8 @@ def _measure(model: Restored, split: str, limit: int, folder: Path) -> dict[str,
 
 def _judged(model: Restored, results: Mapping[str, Any], tau: float, checkpoint: Path) -> dict[str, Any]:
     """Verdict and findings; how the run went is known from its record, if that lies beside the checkpoint."""
-    course = replace(model.course, tau=tau, ramp_epochs=model.module.ramp_epochs)
+    sampling = model.data.changes_until * (model.course.max_epochs or 0)
+    course = replace(model.course, tau=tau, ramp_epochs=max(model.module.ramp_epochs, sampling))
     with contextlib.suppress(ArcvaeError):
         record = RunRecord.read(checkpoint.parent.parent)
         course = replace(course, history=record.history, steps=record.steps, epochs=record.epochs)

@@ -11,7 +11,7 @@ from scipy import stats
 from arcvae.training.comparison import Summary, collapses, recommend, summary
 from arcvae.training.page.curves import curves, legend
 from arcvae.training.page.parts import page, shown, table, text, words
-from arcvae.training.page.run import findings, headline, points
+from arcvae.training.page.run import drawn_trivial, findings, headline, points, trivial_level
 from arcvae.training.record import RunRecord
 from arcvae.training.task import Task
 
@@ -143,18 +143,13 @@ def _findings(variants: Mapping[str, Sequence[RunRecord]]) -> str:
 
 
 def _curves(variants: Mapping[str, Sequence[RunRecord]], task: Task[Any, Any], columns: Sequence[str]) -> str:
-    trivial = next(iter(variants.values()))[0].baseline
+    first = next(iter(variants.values()))[0]
     panels = []
     for name in dict.fromkeys(("loss", *columns)):
         series = {variant: [points(record, f"val/{name}") for record in every] for variant, every in variants.items()}
-        level = trivial.get(name) if name != "loss" else None
-        panels.append(
-            curves(f"{name.replace('_', ' ')} (val)", series, level if isinstance(level, int | float) else None)
-        )
+        panels.append(curves(f"{name.replace('_', ' ')} (val)", series, trivial_level(first, name)))
     drawn = "".join(panels)
-    return (
-        f'{legend(list(variants), f"{task.trivial_name} predictor")}<div class="curves">{drawn}</div>' if drawn else ""
-    )
+    return f'{legend(list(variants), drawn_trivial(drawn, task))}<div class="curves">{drawn}</div>' if drawn else ""
 
 
 def _runs(variants: Mapping[str, Sequence[RunRecord]], metric: str) -> str:

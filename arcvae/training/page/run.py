@@ -126,16 +126,27 @@ def points(record: RunRecord, column: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in rows if isinstance(x, int | float) and isinstance(y, int | float)]
 
 
+def trivial_level(record: RunRecord, name: str) -> float | None:
+    """What the trivial predictor scores on the validation split, of which curves are, if it is known."""
+    if logged := points(record, f"trivial/{name}"):
+        return logged[0][1]
+    level = record.baseline.get(name) if record.baseline_split == "val" else None
+    return level if _is_figure(level) else None
+
+
 def _curves(record: RunRecord, task: Task[Any, Any]) -> str:
     names = dict.fromkeys(("loss", *headline(record, task)))
     panels = []
     for name in names:
         series = {split: [line] for split in ("train", "val") if (line := points(record, f"{split}/{name}"))}
-        level = record.baseline.get(name) if name != "loss" else None
-        panels.append(curves(name.replace("_", " "), series, level if _is_figure(level) else None))
+        panels.append(curves(name.replace("_", " "), series, trivial_level(record, name)))
     drawn = "".join(panels)
-    names_of = legend(["train", "val"], f"{task.trivial_name} predictor")
-    return f'{names_of}<div class="curves">{drawn}</div>' if drawn else ""
+    return f'{legend(["train", "val"], drawn_trivial(drawn, task))}<div class="curves">{drawn}</div>' if drawn else ""
+
+
+def drawn_trivial(panels: str, task: Task[Any, Any]) -> str | None:
+    """The dashed line in the words of a legend, if panels have one."""
+    return f"{task.trivial_name} predictor" if 'class="trivial"' in panels else None
 
 
 def _pictures(pictures: Mapping[str, bytes], room: int) -> str:

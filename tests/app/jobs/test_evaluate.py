@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 import arcvae
 from arcvae.errors import BusyError, ConfigError, DataError
+from arcvae.io.tensors import load_torch, save_torch
 from tests.conftest import FAST, Job, NamedCommand, metrics, save_arrays
 
 ANY_TASK = {"recall_per_class.png", "confusion.png", "calibration.png"}
@@ -83,6 +85,42 @@ def test_findings_say_evidence_cause_and_remedy_in_one_text(evaluated: Path) -> 
     assert findings  # after two epochs
     for finding in findings:
         assert re.match(rf"{finding['name'].upper()}: .*\. Cause: .*\. Remedy: .*\.$", finding["text"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "blamed"),
+    [({}, True), ({"loss": {"defer": 0.8}}, False), ({"data": {"sampler": "progressive"}}, False)],
+)
+def test_loss_that_rises_by_plan_is_not_blamed_on_the_learning_rate(
+    job: Job, run_folder: Path, tmp_path: Path, changes: dict[str, Any], blamed: bool
+) -> None:
+    # Ten epochs, the loss of which jumps after eight, when deferred weights set in.
+    best = run_folder / "checkpoints" / "best.ckpt"
+    content, record = load_torch(best), metrics(run_folder)
+    config = content["arcvae"]["config"]
+    config["beta"] = {"_target_": "arcvae.grid.elbo.Constant", "maximum": 0.1}
+    for name, values in ({"trainer": {"max_epochs": 10}} | changes).items():
+        config[name] |= values
+    losses = (9, 8, 7, 6, 5, 4, 3, 3, 5, 5)
+    record["history"] = [{"epoch": n, "train/reconstruction": loss} for n, loss in enumerate(losses, 1)]
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    save_torch(tmp_path / "run" / "checkpoints" / "best.ckpt", content)
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(record | {"steps": 5000, "epochs": 10}))
+    found = job("evaluate", checkpoint(tmp_path / "run"), "importance_samples=1", "accelerator=cpu", "limit=8")
+    assert found["findings"]
+    assert any("rises" in finding["cause"] for finding in found["findings"]) is blamed
+
+
+def test_checkpoint_without_its_record_tells_nothing_of_how_its_run_ended(
+    job: Job, run_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(run_folder / "checkpoints" / "best.ckpt", tmp_path / "copied.ckpt")
+    words = (f"ckpt_path='{tmp_path}/copied.ckpt'", "importance_samples=1", "accelerator=cpu", "limit=8")
+    found = job("evaluate", *words)
+    assert found["findings"]
+    for finding in found["findings"]:
+        assert "too short" not in finding["cause"]
+        assert "ended" not in finding["remedy"]
 
 
 def test_clips_are_evaluated_by_the_same_job(job: Job, clips_run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from arcvae.errors import CheckpointError
+from arcvae.grid.codes.companions import weights_digest
 from arcvae.grid.codes.operator_files import load_operators, save_operators
 from arcvae.grid.codes.operators import ShapeOperators
 from arcvae.grid.models.beta_vae import BetaVAE
@@ -58,3 +59,13 @@ def test_operators_of_another_model_are_refused(saved: tuple[Path, ObjectsVAE, S
     for other in (ObjectsVAE(width=8), BetaVAE()):
         with pytest.raises(CheckpointError, match="holds the operators of another model"):
             load_operators(saved[0], other)
+
+
+def test_operators_are_built_for_codes_of_objects_alone_whatever_a_file_says(
+    saved: tuple[Path, ObjectsVAE, ShapeOperators],
+) -> None:
+    path, other = saved[0], BetaVAE()
+    tensors, facts = load_safetensors(path)
+    save_safetensors(path, tensors, facts | {"decoder_sha256": weights_digest(other.decoder)})
+    with pytest.raises(CheckpointError, match="holds the operators of another model"):
+        load_operators(path, other)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from arcvae.errors import DataError
+from arcvae.grid.codes.companions import weights_digest
 from arcvae.grid.codes.operators import ShapeOperators
-from arcvae.grid.codes.prior_files import weights_digest
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.operations.operator_examples import Shapes, examples
 from arcvae.grid.operations.operator_training import OperatorSettings, exact_share, train_operators

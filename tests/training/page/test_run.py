@@ -6,7 +6,8 @@ import re
 from html import unescape
 
 from arcvae.audio.task import AudioTask
-from arcvae.training.page.run import LARGEST, findings, run_page
+from arcvae.training.page.comparison import comparison_page
+from arcvae.training.page.run import LARGEST, findings, run_page, trivial_level
 from arcvae.training.record import RunRecord
 from arcvae.training.task import Task
 from tests.training.page.offline import elements, require_offline
@@ -66,6 +67,19 @@ def test_curves_have_the_figures_of_the_history() -> None:
     assert 'aria-label="loss. train: last 1; val: last 1.25"' in page
     assert 'aria-label="accuracy. val: last 0.7"' in page
     assert "curves" not in [a.get("id") for tag, a in elements(made(record(history=[]))) if tag == "section"]
+
+
+def test_curves_of_validation_have_the_line_of_the_trivial_predictor_on_validation() -> None:
+    logged = [row | {"trivial/accuracy": 0.55} for row in record().history]
+    assert trivial_level(record(history=logged), "accuracy") == 0.55
+    assert trivial_level(record(), "accuracy") is None  # that of the test split is known, 0.6
+    assert trivial_level(record(baseline_split="val"), "accuracy") == 0.6
+    assert trivial_level(record(baseline_split="val"), "loss") is None
+    for found, lines in ((record(), 0), (record(history=logged), 1)):
+        assert made(found).count('class="trivial"') == lines
+        assert made(found).count('class="dashed"') == lines  # in the legend
+        assert comparison_page("", {"a": [found]}, Task()).count('class="trivial"') == lines
+        assert comparison_page("", {"a": [found]}, Task()).count('class="dashed"') == lines
 
 
 def test_findings_have_evidence_cause_and_remedy() -> None:
