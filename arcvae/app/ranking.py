@@ -71,13 +71,12 @@ def sweep_table(sweep: Path, width: int) -> str | None:
     rows = [["", "job", monitor, f"{split}/{name}", "trivial", "verdict", "seconds"]]
     for job in jobs:
         record = job.record
-        collapses = [kind.replace("_", " ") for kind, value in record.verdict.items() if value is True]
         figures = (record.best, record.results(split).get(name), record.baseline.get(name))
         rows.append([
             " ".join(word for word in job.overrides if word not in common),
             job.number,
             *(f"{figure:.4f}" if isinstance(figure, int | float) else "—" for figure in figures),
-            ", ".join(collapses).upper() or "no collapse",
+            record.collapses,
             f"{record.train_seconds or 0:.0f}",
         ])  # fmt: skip
     return "\n".join([f"Jobs of {sweep}, best first", *fitted(rows, width), *lines])
