@@ -56,8 +56,11 @@ class RunRecord:
     epochs: int | None = None
     steps: int | None = None
     monitor: str | None = None
+    """The metric by which the best checkpoint was chosen."""
+    monitor_mode: str | None = None
+    """"max" or "min": which of its values is the best. None in records of earlier versions."""
     best: float | None = None
-    """The monitored metric of the best checkpoint."""
+    """That metric of the best checkpoint."""
     wall_seconds: float | None = None
     """Wall time of the command that wrote the record; a resumed run has trained for longer."""
     train_seconds: float | None = None

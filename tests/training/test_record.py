@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         findings=[{"name": "omission"}], history=[{"epoch": 1.0}], command=["python"], config={"loss": {"gamma": 2.0}},
         software={"python": "3.11"}, corpus={"sha256": "0"}, class_names=["a", "b"], class_counts=[3, 1],
         class_weights=[1.0, 1.5], parameters=7, precision="32-true", device="cpu", epochs=2, steps=6, monitor="val/f1",
-        best=0.5, wall_seconds=1.5, train_seconds=1.25, sample_unit="strings", samples={"val": 3},
+        monitor_mode="max", best=0.5, wall_seconds=1.5, train_seconds=1.25, sample_unit="strings", samples={"val": 3},
         samples_per_second=3.5, peak_memory_mib=10.0, pictures_not_saved=["a.png"], baseline_split="val",
         version="9.9.9",
     )  # fmt: skip

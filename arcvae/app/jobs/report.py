@@ -16,12 +16,12 @@ from arcvae.app.identity import make_run_id
 from arcvae.app.loading import load
 from arcvae.app.reported import PAGE, is_sweep, jobs_in
 from arcvae.app.shipped import comes_with_arcvae, shipped
-from arcvae.app.sweep import FILE
+from arcvae.app.sweep import jobs_of_sweep
 from arcvae.app.tasks import task_of_export, task_of_node
 from arcvae.app.trust import foreign_targets
 from arcvae.app.variants import given_variants
 from arcvae.errors import ArcvaeError, ConfigError, DataError
-from arcvae.io.door import read_json, read_yaml_list
+from arcvae.io.door import read_yaml_list
 from arcvae.io.exports import read_export
 from arcvae.io.files import write_atomic
 from arcvae.io.renamed import with_present_names
@@ -165,16 +165,8 @@ def _comparison(runs: Sequence[str], plugins: Sequence[str]) -> bytes:
 
 def _unfinished(sweep: Path) -> list[tuple[str, str, str]]:
     """Overrides, state and error of the jobs of a sweep that have no record."""
-    try:
-        jobs = read_json(sweep / FILE, DataError, "another sweep")
-    except ArcvaeError:
-        return []
-    entries = [job for job in jobs.values() if isinstance(job, dict)] if isinstance(jobs, dict) else []
-    return [
-        (" ".join(map(str, job.get("overrides") or [])), str(job.get("state")), str(job.get("error") or ""))
-        for job in entries
-        if job.get("state") != "finished"
-    ]
+    jobs = jobs_of_sweep(sweep).values()
+    return [(" ".join(j["overrides"]), str(j["state"]), j["error"] or "") for j in jobs if j["state"] != "finished"]
 
 
 def _shipped_page(name: str) -> bytes:
