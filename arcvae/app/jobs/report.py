@@ -13,7 +13,7 @@ from typing import Any, Final
 from arcvae.app.checks import falling_metrics
 from arcvae.app.compose import plan
 from arcvae.app.identity import make_run_id
-from arcvae.app.loading import load
+from arcvae.app.opening import open_model
 from arcvae.app.reported import PAGE, is_sweep, jobs_in
 from arcvae.app.shipped import comes_with_arcvae, shipped
 from arcvae.app.sweep import jobs_of_sweep
@@ -81,7 +81,7 @@ def page_of_run(run: Path, plugins: Sequence[str]) -> bytes:
         command=_command(run, record),
         changes=_changes(record),
         pictures=_pictures(run),
-        parts=_parts(task, run, run),
+        parts=_parts(task, run, run, plugins),
     )
     return content.encode()
 
@@ -97,12 +97,12 @@ def _task(record: RunRecord, plugins: Sequence[str]) -> Task[Any, Any]:
     return task_of_node(node, plugins)
 
 
-def _parts(task: Task[Any, Any], model: Path, folder: Path | None) -> Sequence[PagePart]:
+def _parts(task: Task[Any, Any], model: Path, folder: Path | None, plugins: Sequence[str] = ()) -> Sequence[PagePart]:
     """What the task adds; nothing where that is nothing for any model, or this one cannot be opened."""
     if type(task).page_parts is Task.page_parts:
         return ()
     try:
-        return task.page_parts(load(model, task=task), folder)
+        return task.page_parts(open_model(model, plugins).model, folder)
     except ArcvaeError as error:
         log.warning("The page shows no model: %s", error)
         return ()
