@@ -28,7 +28,7 @@ from tests.conftest import save_arrays
 
 PACKAGE = Path(arcvae.__file__).parent
 ROOT = Path(__file__).parents[1]
-WORDS = re.compile(r"\b(set|use|try|did you mean)\b|write \+")
+WORDS = re.compile(r"\b(set|use|try|did you mean)\b|write \+|\b(train|export|load) (it\b|checkpoints/)")
 THAT = r"(model\.\w+)=\S+ but .* ha(?:s|ve) (\d+); set it to that"
 
 # Text in the source, with {} for what is filled in -> command, words, and the remedy in the message.
@@ -104,6 +104,10 @@ CALLED = {
         "app/test_hydra_nodes.py", "set it for the command"),
     "{} cannot name an export; use lower-case letters, digits and underscores": (
         "io/test_exports.py", "cannot name an export"),
+    "{} does not say how its features were computed; train it again for that": (
+        "audio/test_predictions.py", "does not say how its features were computed"),
+    "load checkpoints/best.ckpt of its run, or train it again": (
+        "app/test_loading.py", "load checkpoints/best.ckpt of its run"),
     # Nothing to type: whether there is an older one, and where, is known to nobody.
     "{} is damaged ({}); use an older checkpoint": ("io/test_tensors.py", "use an older checkpoint"),
     "{} is damaged (its digest differs); use an older checkpoint": ("io/test_tensors.py", "its digest differs"),

@@ -25,6 +25,7 @@ from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
+from arcvae.app.program import FULL_ERROR, left_as_it_was
 from arcvae.app.ranking import link_best, sweep_table
 from arcvae.app.signals import Interrupted, interruptible
 from arcvae.app.sweep import held_sweep, noted, settled_folder
@@ -71,13 +72,18 @@ def _run(config_name: str, job: str | Job, check: Check) -> int:
         sys.stdout.write(f"arcvae {version('arcvae')}\n")
         return 0
     failures: list[ArcvaeError] = []
+
+    def tell(fault: ArcvaeError) -> None:
+        _report(fault)
+        failures.append(fault)
+
     try:
         with interruptible():
             _require_folder()
             sweep = _prepare(config_name, check)
             command = _command(config_name)
             with held_sweep(settled_folder(config_name) if sweep else None):
-                _run_jobs(config_name, job, check, failures, command)
+                _run_jobs(config_name, job, check, tell, command)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
     if failures:
@@ -92,29 +98,31 @@ def run_from_python(config_name: str, job: str | Job, check: Check, overrides: S
         config_name: As for :func:`run_command`, and so are ``job`` and ``check``.
         job: Called for the job.
         check: Called before it.
-        overrides: As on the command line.
+        overrides: As on the command line, without flags that show something and run nothing.
 
     Returns:
         The folder of the job.
 
     Raises:
         ArcvaeError: The fault that the command would end with.
-        KeyboardInterrupt: SIGINT or SIGTERM; the checkpoint that the command would leave is written.
+        KeyboardInterrupt: SIGINT or SIGTERM, and the way to go on; the checkpoint of the command is written.
     """
     failures: list[ArcvaeError] = []
-    before, sys.argv = sys.argv, [f"arcvae.{config_name}", *overrides]
     try:
-        with interruptible():
+        with left_as_it_was(), interruptible():
+            sys.argv = [f"arcvae.{config_name}", *overrides]
             _require_folder()
             if _prepare(config_name, check):
                 raise ConfigError("-m: one run at a time from Python; call it for each")
-            folders = _run_jobs(config_name, job, check, failures, _command(config_name))
+            folders = _run_jobs(config_name, job, check, failures.append, _command(config_name))
+        if failures:
+            raise failures[0]
     except Interrupted as error:
-        raise KeyboardInterrupt(str(error)) from error
-    finally:
-        sys.argv = before
-    if failures:
-        raise failures[0]
+        raise KeyboardInterrupt(f"{error}; {error.way_on(config_name)}") from error
+    except Exception as error:
+        if (fault := as_fault(error)) is None or fault is error:
+            raise
+        raise fault from error
     return folders[0]
 
 
@@ -150,12 +158,22 @@ def _prepare(config_name: str, check: Check) -> bool:
         _check_folder(overrides)
     configs = plan(config_name, overrides, multirun=sweep, config_dir=arguments.config_dir)
     for config in configs if not arguments.cfg else ():
-        if sweep and "ddp" in str(value_at(config, "trainer.strategy")):
-            raise ConfigError("trainer.strategy=ddp starts processes of its own: run such jobs without -m")
+        if sweep:
+            require_one_process(config, "run such jobs without -m")
     if not arguments.cfg:
         _check_all(configs, check)
         require_arguments(configs)
     return sweep
+
+
+def require_one_process(config: Mapping[str, Any], remedy: str) -> None:
+    """Refuse a trainer that starts the command once more for each further device.
+
+    Raises:
+        ConfigError: It does; the message ends in ``remedy``.
+    """
+    if "ddp" in str(value_at(config, "trainer.strategy")):
+        raise ConfigError(f"trainer.strategy=ddp starts processes of its own: {remedy}")
 
 
 def _check_all(configs: Sequence[dict[str, Any]], check: Check) -> None:
@@ -197,12 +215,9 @@ def _command(config_name: str) -> list[str]:
 
 
 def _run_jobs(
-    config_name: str, job: str | Job, check: Check, failures: list[ArcvaeError], command: list[str]
+    config_name: str, job: str | Job, check: Check, tell: Callable[[ArcvaeError], None], command: list[str]
 ) -> list[Path]:
-    """Let Hydra compose each job and run it, and return their folders.
-
-    Foreseen faults of jobs are reported and collected in ``failures``.
-    """
+    """Let Hydra compose each job and run it, and return their folders; ``tell`` gets the foreseen faults of jobs."""
     folders: list[Path] = []
     register_resolvers()
     swept: dict[Path, Path] = {}
@@ -236,15 +251,14 @@ def _run_jobs(
             log.debug("This ended the job", exc_info=error)
             # Hydra would print lines of its own, and end a sweep in its own way. Only its own launcher and sweeper go
             # on after a job without a result: others must see it fail.
-            _report(fault)
+            tell(fault)
             basic = "basic_launcher" in context.launcher._target_ and "basic_sweeper" in context.sweeper._target_
             if context.mode == RunMode.MULTIRUN and not basic:
                 raise fault from error
-            failures.append(fault)
             return None
 
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+    os.environ[FULL_ERROR] = "1"  # errors come to us, not to Hydra's printer
     hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
     for sweep, output_dir in swept.items() if config_name == "train" else ():
         if table := sweep_table(sweep, shutil.get_terminal_size((100, 24)).columns):
@@ -288,12 +302,7 @@ def _check_folder(overrides: list[str]) -> None:
 def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     """Say on stderr what ended a command, and with which code it ends."""
     if isinstance(error, Interrupted):
-        last = error.folder / "checkpoints" / "last.ckpt" if error.folder else None
-        nothing = "no checkpoint was written yet" if config_name == "train" else "finished runs are kept"
-        hint = f"continue with ckpt_path={last}" if last and last.is_file() else f"{nothing}; start again"
-        if error.sweep and config_name == "train":
-            hint = f"the same command with hydra.sweep.dir={error.sweep} goes on with what is not finished"
-        sys.stderr.write(f"arcvae: {error}; {hint}\n")
+        sys.stderr.write(f"arcvae: {error}; {error.way_on(config_name)}\n")
         return error.exit_code
     if fault := as_fault(error):
         return _report(fault)

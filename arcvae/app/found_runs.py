@@ -73,10 +73,7 @@ class FoundRun:
     @property
     def verdict(self) -> str:
         """The names of its collapses, or that there is none."""
-        if self.record is None:
-            return ""
-        collapses = [name.replace("_", " ") for name, value in self.record.verdict.items() if value is True]
-        return ", ".join(collapses).upper() or "no collapse"
+        return "" if self.record is None else self.record.collapses
 
     @property
     def superfluous(self) -> list[Path]:

@@ -15,6 +15,8 @@ from rich.style import StyleType
 from rich.text import Text
 from rich.theme import Theme
 
+from arcvae.training.record import NO_COLLAPSE
+
 _STYLES: Final[dict[str, StyleType]] = {
     "good": "bold green",
     "bad": "bold red",
@@ -30,8 +32,8 @@ class _Highlighter(RegexHighlighter):
     """Which parts of the output of a command have which style."""
 
     highlights = [
-        r"(?m)^Verdict: (?P<good>no collapse)\b",
-        r"(?m)^Verdict: (?P<bad>(?!no collapse\b)[^(]+[^( ])",
+        rf"(?m)^Verdict: (?P<good>{NO_COLLAPSE})\b",
+        rf"(?m)^Verdict: (?P<bad>(?!{NO_COLLAPSE}\b)[^(]+[^( ])",
         r"(?m)^(?P<bad>[A-Z][A-Z ]+):(?= )",  # a finding of the diagnosis
         r"(?m)^  (?P<label>cause|remedy)  ",
         r"(?m)^(?P<heading> {12,}\S.*)$",  # of a table, whose first column has none

@@ -19,6 +19,8 @@ from arcvae.io.door import read_yaml_list
 from arcvae.training.run_folder import AUTO
 
 _QUOTES: Final = ("'", '"')
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
+"""Text that neither a shell nor Hydra takes for anything else."""
 _PLACES: Final = ("output_dir", "data.corpus_dir", "data.cache_dir")
 """Where a run writes, beside its folder; a run that is continued writes where it is told now."""
 _WITH_VALUE: Final = (
@@ -100,9 +102,8 @@ def read_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[str]]
             if readable is None:
                 problems.append(f"cannot read the override {override}: {one_line(error)}")
             else:
-                typed = shlex.quote(readable) if set(readable) & set('"$`\\!') else f'"{readable}"'
                 what = "each item" if "=[" in readable else "its value"
-                problems.append(f"cannot read the override {override}; quote {what}: {typed}")
+                problems.append(f"cannot read the override {override}; quote {what}: {_for_shell(readable)}")
     return parsed, problems
 
 
@@ -208,3 +209,17 @@ def one_line(error: Exception) -> str:
 def quoted(text: str) -> str:
     """Text in single quotes, as Hydra reads it back."""
     return QuotedString(text, Quote.single).with_quotes()
+
+
+def typed(key: str, value: str) -> str:
+    """An override with a text for its value, as it is typed into a shell: in quotes where that or Hydra needs them.
+
+    Example:
+        >>> print(typed("ckpt_path", "runs/a.ckpt"), typed("ckpt_path", "my runs/a.ckpt"))
+        ckpt_path=runs/a.ckpt "ckpt_path='my runs/a.ckpt'"
+    """
+    return f"{key}={value}" if _PLAIN.fullmatch(value) else _for_shell(f"{key}={quoted(value)}")
+
+
+def _for_shell(override: str) -> str:
+    return shlex.quote(override) if set(override) & set('"$`\\!') else f'"{override}"'

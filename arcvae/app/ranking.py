@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from arcvae.app.sweep import FILE
+from arcvae.app.sweep import jobs_of_sweep
 from arcvae.errors import ArcvaeError
 from arcvae.training.comparison_report import fitted
 from arcvae.training.record import RunRecord
@@ -31,7 +27,8 @@ class Ranked:
         found = self.record.best
         if found is None or found != found:
             return float("-inf")
-        return -found if self.record.config.get("monitor_mode") == "min" else found
+        mode = self.record.monitor_mode or self.record.config.get("monitor_mode")
+        return -found if mode == "min" else found
 
 
 def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
@@ -40,18 +37,14 @@ def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
     Args:
         sweep: Its folder.
     """
-    jobs: Any = {}
-    with contextlib.suppress(OSError, ValueError):
-        jobs = json.loads((sweep / FILE).read_bytes())
     found: list[Ranked] = []
     lines: list[str] = []
-    for number, job in jobs.items() if isinstance(jobs, Mapping) else ():
-        folder, words = sweep / str(job.get("folder")), [str(word) for word in job.get("overrides") or ()]
+    for number, job in jobs_of_sweep(sweep).items():
+        folder, words = sweep / str(job["folder"]), job["overrides"]
         try:
             found.append(Ranked(number, folder, words, RunRecord.read(folder)))
         except ArcvaeError:
-            why = job["error"] if job.get("error") else "no record"
-            lines.append(f"job {number} {job.get('state')}: {why} ({' '.join(words)})")
+            lines.append(f"job {number} {job['state']}: {job['error'] or 'no record'} ({' '.join(words)})")
     return sorted(found, key=lambda job: -job.score), lines
 
 
@@ -71,13 +64,12 @@ def sweep_table(sweep: Path, width: int) -> str | None:
     rows = [["", "job", monitor, f"{split}/{name}", "trivial", "verdict", "seconds"]]
     for job in jobs:
         record = job.record
-        collapses = [kind.replace("_", " ") for kind, value in record.verdict.items() if value is True]
         figures = (record.best, record.results(split).get(name), record.baseline.get(name))
         rows.append([
             " ".join(word for word in job.overrides if word not in common),
             job.number,
             *(f"{figure:.4f}" if isinstance(figure, int | float) else "—" for figure in figures),
-            ", ".join(collapses).upper() or "no collapse",
+            record.collapses,
             f"{record.train_seconds or 0:.0f}",
         ])  # fmt: skip
     return "\n".join([f"Jobs of {sweep}, best first", *fitted(rows, width), *lines])

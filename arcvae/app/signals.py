@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from arcvae.app.overrides import typed
+
 
 class Interrupted(BaseException):
     """SIGINT or SIGTERM. Not an ``Exception``: nothing that goes on after an error may go on after this."""
@@ -20,6 +22,21 @@ class Interrupted(BaseException):
         """Run folder of the job, if one was running."""
         self.sweep: Path | None = None
         """Folder of the sweep that the job is one of."""
+
+    def way_on(self, config_name: str) -> str:
+        """How to continue what it ended.
+
+        Args:
+            config_name: Of the command.
+        """
+        if self.sweep and config_name == "train":
+            return (
+                f"the same command with {typed('hydra.sweep.dir', str(self.sweep))} goes on with what is not finished"
+            )
+        last = self.folder / "checkpoints" / "last.ckpt" if self.folder else None
+        if last and last.is_file():
+            return f"continue with {typed('ckpt_path', str(last))}"
+        return f"{'no checkpoint was written yet' if config_name == 'train' else 'finished runs are kept'}; start again"
 
 
 @contextlib.contextmanager

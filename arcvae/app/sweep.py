@@ -69,8 +69,8 @@ def held_sweep(folder: Path | None) -> Iterator[None]:
         yield
         return
     with lock_folder(folder, LOCK, "hydra.sweep.dir"):
-        for number, job in _jobs(folder).items():
-            if isinstance(job, dict) and job.get("state") == "running":
+        for number, job in jobs_of_sweep(folder).items():
+            if job["state"] == "running":
                 _write(folder, number, {**job, "state": "interrupted", "error": DIED})
         yield
 
@@ -109,13 +109,26 @@ def _write(sweep: Path, number: str, entry: dict[str, Any]) -> None:
     """Replace the entry of one job; jobs may run at the same time. A note that cannot be written costs no job."""
     path = sweep / FILE
     with contextlib.suppress(FileSystemError), lock_or_warn(sweep / ".sweep.lock", 5.0):
-        jobs = _jobs(sweep) | {number: entry}
+        jobs = jobs_of_sweep(sweep) | {number: entry}
         write_json(path, dict(sorted(jobs.items(), key=lambda item: int(item[0]))))
 
 
-def _jobs(sweep: Path) -> dict[str, Any]:
+def jobs_of_sweep(sweep: Path) -> dict[str, dict[str, Any]]:
+    """What ``sweep.json`` says of each job by its number, each with all of its keys; nothing if it cannot be read.
+
+    Args:
+        sweep: Folder of the sweep.
+    """
     try:
         known = read_json(sweep / FILE, DataError, "none")
     except (DataError, FileSystemError):
         return {}
-    return {key: value for key, value in known.items() if key.isdecimal()} if isinstance(known, dict) else {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {number: _complete(entry) for number, entry in entries if number.isdecimal() and isinstance(entry, dict)}
+
+
+def _complete(entry: dict[str, Any]) -> dict[str, Any]:
+    state, folder, error = (None if entry.get(key) is None else str(entry[key]) for key in ("state", "folder", "error"))
+    words = entry.get("overrides")
+    overrides = [str(word) for word in words] if isinstance(words, list) else []
+    return {"state": state, "folder": folder, "overrides": overrides, "error": error}

@@ -12,6 +12,7 @@ from typing import Any, Final
 from arcvae import errors
 from arcvae.app.compose import plan
 from arcvae.app.identity import config_hash, is_free, make_run_id
+from arcvae.app.overrides import quoted
 from arcvae.app.shipped import comes_with_arcvae
 from arcvae.errors import ArcvaeError, DataError
 from arcvae.io.renamed import with_present_names
@@ -34,7 +35,7 @@ def jobs_of(config: Mapping[str, Any]) -> dict[tuple[str, int], list[str]]:
     Args:
         config: Plain config of ``arcvae.compare``.
     """
-    study, place = config["study"], f"output_dir='{config['output_dir']}'"
+    study, place = config["study"], f"output_dir={quoted(str(config['output_dir']))}"
     return {
         (name, seed): [*study["overrides"], *overrides, *config["overrides"], f"seed={seed}", place]
         for name, overrides in study["variants"].items()
@@ -111,7 +112,8 @@ def trained_variants(config: Mapping[str, Any]) -> Variants:
         if folder is None:
             folder = Path(config["output_dir"]) / "train" / make_run_id()
             log.info("Training %s, seed %d, in %s", name, seed, folder)
-            run_command_in_process("train", [*overrides, f"hydra.run.dir='{folder}'"], f"training {name} (seed {seed})")
+            words = [*overrides, f"hydra.run.dir={quoted(str(folder))}"]
+            run_command_in_process("train", words, f"training {name} (seed {seed})")
         else:
             log.info("%s, seed %d, is there: %s", name, seed, folder)
         variants.setdefault(name, []).append(folder)

@@ -15,6 +15,7 @@ from arcvae.audio.features.recording import RATES, channel_alone, mixed, resampl
 from arcvae.audio.model import AudioCNN, AudioCNNv2, MfccNet
 from arcvae.audio.settings import SETTINGS
 from arcvae.errors import CheckpointError, DataError
+from arcvae.io.exports import INSTEAD
 from arcvae.io.tensors import fill
 from arcvae.training.described import build_described
 from arcvae.training.predictor import Decision, Predictor
@@ -176,4 +177,4 @@ def _settings(preprocessing: Mapping[str, Any] | None, path: Path) -> MfccSettin
     try:
         return MfccSettings.of(preprocessing.get("mfcc"))
     except ValueError as error:
-        raise CheckpointError(f"{path}: preprocessing.mfcc {error}; export it again") from None
+        raise CheckpointError(f"{path}: preprocessing.mfcc {error}; {INSTEAD}") from None

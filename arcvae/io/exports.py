@@ -37,6 +37,8 @@ EXPORT_FORMAT: Final = 2
 CHECKPOINT_FORMAT: Final = 2
 """Version of what arcvae adds to a Lightning checkpoint under ``"arcvae"``: 2 since 0.2.0, with other ``_target_``."""
 MANIFEST: Final = "exports.json"
+INSTEAD: Final = "load checkpoints/best.ckpt of its run, or train it again"
+"""What to do about an export that cannot be used."""
 OPERATORS: Final = ".operators.safetensors"
 """Takes the place of the suffix of a file of weights in the name of that with its operators, which lies beside it."""
 
@@ -93,7 +95,7 @@ def check_digest(path: Path) -> None:
     """
     wanted = _digests(path.parent).get(path.name)
     if wanted and path.is_file() and _digest(path) != wanted:
-        raise CheckpointError(f"{path} is not the file that its run wrote ({MANIFEST} says so); export it again")
+        raise CheckpointError(f"{path} is not the file that its run wrote ({MANIFEST} says so); {INSTEAD}")
 
 
 def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def read_export(path: str | os.PathLike[str]) -> dict[str, Any]:
     if version > EXPORT_FORMAT:
         raise CheckpointError(f"{path} has format {version}, this arcvae knows {EXPORT_FORMAT}; update arcvae")
     if not isinstance(export.get("model"), Mapping) or not _is_state(export.get("state_dict")):
-        raise CheckpointError(f"{path} lacks the config or the weights of its model; export it again")
+        raise CheckpointError(f"{path} lacks the config or the weights of its model; {INSTEAD}")
     if version == 1:
         export = _upgraded(export, path)
     return {
@@ -180,7 +182,7 @@ def _upgraded(export: Mapping[str, Any], path: Path) -> dict[str, Any]:
     decision = export.get("decision")
     if decision is not None:
         if not isinstance(decision, Mapping) or "prior_strength" not in decision:
-            raise CheckpointError(f"{path} has a decision without prior_strength; export it again")
+            raise CheckpointError(f"{path} has a decision without prior_strength; {INSTEAD}")
         rest = {key: value for key, value in decision.items() if key != "prior_strength"}
         decision = {"tau": decision["prior_strength"], **rest}
     task = inferred_task(export["part"], with_present_names(export["model"]))
@@ -212,7 +214,7 @@ def _is_state(state: Any) -> bool:
 
 def _task_node(node: Any, path: Path) -> dict[str, Any]:
     if not isinstance(node, Mapping) or not isinstance(node.get("_target_", ""), str):
-        raise CheckpointError(f"{path} does not say which task it is of; export it again")
+        raise CheckpointError(f"{path} does not say which task it is of; {INSTEAD}")
     named: dict[str, Any] = with_present_names(node)
     return named
 
@@ -224,13 +226,13 @@ def _text(value: Any) -> str | None:
 def _class_names(names: Any, path: Path) -> list[str] | None:
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
-    raise CheckpointError(f"{path} has class_names that are not a list of names; export it again")
+    raise CheckpointError(f"{path} has class_names that are not a list of names; {INSTEAD}")
 
 
 def _preprocessing(entry: Any, path: Path) -> dict[str, Any] | None:
     if entry is None or isinstance(entry, Mapping):
         return None if entry is None else dict(entry)
-    raise CheckpointError(f"{path} has a preprocessing that is not a mapping; export it again")
+    raise CheckpointError(f"{path} has a preprocessing that is not a mapping; {INSTEAD}")
 
 
 def _adjustment(entry: Any, path: Path) -> dict[str, Any] | None:
@@ -241,7 +243,7 @@ def _adjustment(entry: Any, path: Path) -> dict[str, Any] | None:
     is_number = isinstance(tau, int | float) and not isinstance(tau, bool) and math.isfinite(tau)
     is_counts = isinstance(counts, list) and all(type(n) is int and n >= 0 for n in counts) and any(counts)
     if not (is_number and is_counts):
-        raise CheckpointError(f"{path} has a logit_adjustment without a finite tau and class_counts; export it again")
+        raise CheckpointError(f"{path} has a logit_adjustment without a finite tau and class_counts; {INSTEAD}")
     return dict(entry)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from arcvae.training.record import RunRecord
+from arcvae.training.record import NO_COLLAPSE, RunRecord, verdict_on
 from arcvae.training.settings import SETTINGS
 
 ONE_SEED_NOISE: Final = 0.005
@@ -86,12 +86,6 @@ def same_corpus(variants: Mapping[str, Sequence[RunRecord]]) -> bool:
     return len({record.corpus.get("sha256") for found in variants.values() for record in found}) <= 1
 
 
-def collapses(records: Sequence[RunRecord]) -> list[str]:
-    """Names of the collapses among the runs of a variant."""
-    found = (name for record in records for name, value in record.verdict.items() if value is True)
-    return sorted({name.replace("_", " ") for name in found})
-
-
 def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) -> tuple[str | None, str]:
     """The variant to choose by :data:`RULE`, and the reason in a sentence.
 
@@ -104,7 +98,7 @@ def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) 
     """
     first, second = rank[0], rank[1] if len(rank) > 1 else rank[0]
     rule = f"Rule: {RULE.format(first=first, second=second)}."
-    alive = {name: records for name, records in variants.items() if not collapses(records)}
+    alive = {name: records for name, records in variants.items() if verdict_on(records) == NO_COLLAPSE}
     if not alive:
         return None, f"Every variant collapsed. {rule}"
     score = {name: found for name, records in alive.items() if (found := summary(records, "val", first)).values}
@@ -190,7 +184,7 @@ def goal_lines(variants: Mapping[str, Sequence[RunRecord]], goals: Mapping[str, 
     reference = variants.get(goals.get("reference", ""), ())
     lines = []
     for name, records in variants.items():
-        checks = [("no collapse", not collapses(records))]
+        checks = [(NO_COLLAPSE, verdict_on(records) == NO_COLLAPSE)]
         for metric in goals.get("better", ()) if reference and records is not reference else ():
             base = summary(reference, "test", metric)
             checks.append(

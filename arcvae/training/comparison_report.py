@@ -9,7 +9,6 @@ from typing import Any
 
 from arcvae.training.comparison import (
     Summary,
-    collapses,
     effects,
     goal_lines,
     recommend,
@@ -17,7 +16,7 @@ from arcvae.training.comparison import (
     stabilities,
     summary,
 )
-from arcvae.training.record import RunRecord
+from arcvae.training.record import RunRecord, verdict_on
 from arcvae.training.settings import SETTINGS
 
 NOT_THE_SAME = "These runs were not all made on the same corpus; their figures do not compare"
@@ -81,7 +80,7 @@ def terminal(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, An
     ranked = sorted(variants.items(), key=lambda item: _rank(summary(item[1], split, rank[0]).mean))
     for name, records in ranked:
         figures = [str(summary(records, split, column)) for column in columns]
-        rows.append([name, *figures, ", ".join(collapses(records)).upper() or "no collapse"])
+        rows.append([name, *figures, verdict_on(records)])
     rows.append(["trivial predictor", *trivial, ""])
     chosen, reason = recommend(variants, rank)
     lines = [f"Figures of the {split} split, best {rank[0]} first", *fitted(rows, width)]
@@ -127,9 +126,8 @@ def _table(
     lines.append(_row(["trivial predictor", *figures, *["—"] * (2 + len(_COSTS))]))
     for name, records in variants.items():
         figures = [summary(records, split, column) for column in columns]
-        verdict = ", ".join(collapses(records)).upper() or "no collapse"
         fresh = [record for record in records if record.run_id not in reused]
-        figures += [summary(records, "adjusted", first), verdict, *_costs(fresh, records)]
+        figures += [summary(records, "adjusted", first), verdict_on(records), *_costs(fresh, records)]
         lines.append(_row([name, *figures]))
     if reused:
         lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
 from pathlib import Path
@@ -15,6 +16,8 @@ RECORD: Final = "metrics.json"
 """Name of the file in a run folder."""
 RECORD_FORMAT: Final = 2
 """Version of the format. Format 1 is that of arcvae 0.1.0."""
+NO_COLLAPSE: Final = "no collapse"
+"""The verdict in words on a run that has not collapsed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,8 +56,11 @@ class RunRecord:
     epochs: int | None = None
     steps: int | None = None
     monitor: str | None = None
+    """The metric by which the best checkpoint was chosen."""
+    monitor_mode: str | None = None
+    """"max" or "min": which of its values is the best. None in records of earlier versions."""
     best: float | None = None
-    """The monitored metric of the best checkpoint."""
+    """That metric of the best checkpoint."""
     wall_seconds: float | None = None
     """Wall time of the command that wrote the record; a resumed run has trained for longer."""
     train_seconds: float | None = None
@@ -79,8 +85,7 @@ class RunRecord:
     @property
     def collapses(self) -> str:
         """The verdict in words: each kind of collapse, or that there is none."""
-        found = [name.replace("_", " ") for name, value in self.verdict.items() if value is True]
-        return ", ".join(found).upper() or "no collapse"
+        return verdict_on([self])
 
     def results(self, split: str) -> dict[str, Any]:
         """Results of "val", "test", "adjusted" or "baseline"; empty where there are none.
@@ -140,6 +145,13 @@ class RunRecord:
             if name in content and not _is_of(kind, content[name]):
                 raise DataError(f"{path}: {name} is not what a training run writes there; give another folder")
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def verdict_on(records: Sequence[RunRecord]) -> str:
+    """The verdict on runs in words: each kind of collapse that one of them has, or :data:`NO_COLLAPSE`."""
+    names = dict.fromkeys(name for record in records for name in record.verdict)
+    found = [name for name in names if any(record.verdict.get(name) is True for record in records)]
+    return ", ".join(found).replace("_", " ").upper() or NO_COLLAPSE
 
 
 def _is_of(kind: str, value: Any) -> bool:

@@ -21,6 +21,7 @@ from hydra.experimental.callback import Callback
 
 from arcvae.app.command import CHILD, run_command
 from arcvae.app.hydra_files import write_hydra_files
+from arcvae.app.overrides import parse_overrides, quoted
 from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.training.run_folder import held_run_folder
 
@@ -196,6 +197,24 @@ def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
     last = calls[0].folder / "checkpoints" / "last.ckpt"
     assert capsys.readouterr().err == f"arcvae: interrupted by {number.name}; continue with ckpt_path={last}\n"
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+@pytest.mark.parametrize("place", ["my runs/one", "O'Brien/one", "plain/one", "$HOME/one"])
+def test_the_way_to_go_on_can_be_typed(
+    run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    def work(_: dict[str, Any]) -> None:
+        last = calls[-1].folder / "checkpoints" / "last.ckpt"
+        last.parent.mkdir(parents=True)
+        last.touch()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert run(f"hydra.run.dir={quoted(str(tmp_path / place))}", name="train", result=work) == 130
+    typed = capsys.readouterr().err.partition("continue with ")[2].strip()
+    assert ("'" in typed) == (place != "plain/one")
+    shell = subprocess.run(["sh", "-c", f"printf %s {typed}"], capture_output=True, text=True, check=True)
+    (override,) = parse_overrides([shell.stdout])
+    assert override.value() == str(calls[0].folder / "checkpoints" / "last.ckpt")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

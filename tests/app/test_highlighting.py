@@ -10,11 +10,15 @@ import sys
 import pytest
 
 from arcvae.app.highlighting import HighlightingFormatter, highlighted
+from arcvae.training.record import RunRecord
 
-TEXT = """
+COLLAPSED, HEALTHY = (
+    RunRecord("run", "h", 1, {}, {"posterior_collapse": value, "omission": value}, {}) for value in (True, False)
+)
+TEXT = f"""
                   test   trivial
 f1_macro        0.1000    0.0020
-Verdict: POSTERIOR COLLAPSE, OMISSION (active 0)
+Verdict: {COLLAPSED.collapses} (active 0)
 OMISSION: half of [bold]it[/bold] is missing
   cause   few steps
 Run folder /home/someone/outputs/train/a
@@ -45,9 +49,8 @@ def test_a_terminal_gets_colours_and_the_same_words() -> None:
     for part in ("POSTERIOR COLLAPSE, OMISSION", "OMISSION", "cause", "/home/someone/outputs/train/a"):
         assert re.search(rf"\x1b\[[0-9;]+m{part}\x1b\[0m", shown), part
     assert "\x1b[36moutputs/train/a/report.html\x1b[0m  (5.2 MB)" in shown
-    assert (
-        highlighted("Verdict: no collapse (active 8)", Terminal()) == "Verdict: \x1b[1;32mno collapse\x1b[0m (active 8)"
-    )
+    good = highlighted(f"Verdict: {HEALTHY.collapses} (active 8)", Terminal())
+    assert good == "Verdict: \x1b[1;32mno collapse\x1b[0m (active 8)"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -105,6 +105,25 @@ def test_changed_file_is_refused(clips_run: Path, tmp_path: Path) -> None:
             arcvae.load(path)
 
 
+@pytest.mark.parametrize(
+    "damage", [{"class_names": 7}, {"preprocessing": 7}, {"preprocessing": {"mfcc": 7}}, {"task": 7}, {"model": 7},
+               {"logit_adjustment": {}}],
+)  # fmt: skip
+def test_export_that_cannot_be_used_is_replaced_as_its_message_says(
+    clips_run: Path, tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(clips_run, run)
+    save_torch(run / "classifier.pth", load_torch(run / "classifier.pth") | damage)
+    remedy = "load checkpoints/best.ckpt of its run, or train it again"
+    with pytest.raises(CheckpointError, match=rf"is not the file that its run wrote .*; {remedy}$"):
+        arcvae.load(run)
+    (run / "exports.json").write_text('{"sha256": {"classifier.pth": 0}}')  # then only the content says it
+    with pytest.raises(CheckpointError, match=rf"; {remedy}$"):
+        arcvae.load(run / "classifier.pth")
+    assert isinstance(arcvae.load(run / "checkpoints/best.ckpt"), Predictor)
+
+
 def test_task_of_the_user_is_asked_with_all_that_was_given(clips_run: Path) -> None:
     class Mine(Task[Any, Any]):
         def load(self, export: Any, path: Path, *, device: str = "cpu", **options: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,12 @@ def test_jobs_are_ranked_by_the_monitored_figure_whatever_its_direction(sweep: P
     assert lines == ["job 3 failed: out of memory (loss.gamma=3)"]
     for number in "012":
         record = RunRecord.read(sweep / number)
-        dataclasses.replace(record, config=record.config | {"monitor_mode": "min"}).write(sweep / number)
+        dataclasses.replace(record, monitor_mode="min").write(sweep / number)
+    assert [job.number for job in ranked_jobs(sweep)[0]] == ["0", "1", "2"]
+    for number in "012":  # of an earlier version
+        record = RunRecord.read(sweep / number)
+        config = record.config | {"monitor_mode": "min"}
+        dataclasses.replace(record, monitor_mode=None, config=config).write(sweep / number)
     assert [job.number for job in ranked_jobs(sweep)[0]] == ["0", "1", "2"]
 
 
@@ -54,6 +61,24 @@ def test_table_names_what_differs_and_fits(sweep: Path) -> None:
     assert lines[5].startswith("job 3 failed")
     assert all(len(line) <= 60 for line in sweep_table(sweep, 60).splitlines()[1:5])  # type: ignore[union-attr]
     assert sweep_table(sweep / "none", 100) is None
+
+
+@pytest.mark.parametrize("entry", [None, 7, "torn", [], {}, {"state": 3, "folder": [], "overrides": 7, "error": {}}])
+def test_entry_that_is_damaged_costs_neither_the_table_nor_the_link(sweep: Path, entry: object) -> None:
+    jobs = json.loads((sweep / FILE).read_text())
+    write_json(sweep / FILE, {**jobs, "4": entry, "note": {"folder": "1"}})
+    ranked, lines = ranked_jobs(sweep)
+    assert [job.number for job in ranked] == ["1", "0", "2"]
+    assert len(lines) == (2 if isinstance(entry, dict) else 1)
+    assert sweep_table(sweep, 100) is not None
+    write_json(sweep / FILE, list(jobs))
+    assert ranked_jobs(sweep) == ([], [])
+
+
+def test_table_waits_for_no_pipe(sweep: Path) -> None:
+    (sweep / FILE).unlink()
+    os.mkfifo(sweep / FILE)
+    assert sweep_table(sweep, 100) is None
 
 
 def test_latest_is_the_best_run(sweep: Path) -> None:

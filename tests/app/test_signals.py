@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,20 @@ def test_signal_is_an_exception_that_no_handler_of_errors_catches(number: signal
     assert caught.value.exit_code == code
     assert not isinstance(caught.value, Exception)
     assert signal.getsignal(number) == before
+
+
+def test_the_way_on_is_a_checkpoint_a_sweep_or_the_beginning(tmp_path: Path) -> None:
+    error, last = Interrupted(signal.SIGINT), tmp_path / "checkpoints" / "last.ckpt"
+    assert error.way_on("evaluate") == "finished runs are kept; start again"
+    error.folder = tmp_path
+    assert error.way_on("train") == "no checkpoint was written yet; start again"
+    last.parent.mkdir()
+    last.touch()
+    assert error.way_on("train") == f"continue with ckpt_path={last}"
+    error.sweep = Path("my sweep")
+    assert error.way_on("train") == (
+        """the same command with "hydra.sweep.dir='my sweep'" goes on with what is not finished"""
+    )
 
 
 def test_threads_do_without() -> None:

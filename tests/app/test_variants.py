@@ -37,12 +37,13 @@ def changed(run: Path, copy: Path, **changes: Any) -> Path:
     return copy
 
 
-def test_jobs_are_all_variants_with_all_seeds_and_what_comes_last_wins() -> None:
-    config = study(Path("my outputs"), "model.hidden=9", seeds=(1, 2), a=["loss=option_a"], b=["loss.gamma=1"])
+@pytest.mark.parametrize("place", ["my outputs", "O'Brien's"])
+def test_jobs_are_all_variants_with_all_seeds_and_what_comes_last_wins(place: str) -> None:
+    config = study(Path(place), "model.hidden=9", seeds=(1, 2), a=["loss=option_a"], b=["loss.gamma=1"])
     jobs = jobs_of(config)
     assert list(jobs) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
     (job,) = plan("train", jobs["b", 2])
-    assert (job["loss"]["gamma"], job["seed"], job["output_dir"]) == (1, 2, "my outputs")
+    assert (job["loss"]["gamma"], job["seed"], job["output_dir"]) == (1, 2, place)
     assert (job["trainer"]["max_epochs"], job["model"]["hidden"]) == (2, 9)  # from the study, and from the command
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from arcvae.training.comparison import (
     Summary,
-    collapses,
     effects,
     goal_lines,
     noise,
@@ -135,15 +134,6 @@ def test_summary_of_a_metric_leaves_out_runs_that_lack_it() -> None:
     runs = [record(0.2), record(0.4), record(0.9, test=None), record(0.9, test={"object_f1": None})]
     assert summary(runs, "test", "object_f1").values == (0.2, 0.4)
     assert summary(runs, "test", "nothing").values == ()
-
-
-def test_every_collapse_among_the_runs_is_named_once() -> None:
-    runs = [
-        record(0.1, verdict={"mode_collapse": True, "posterior_collapse": False, "active_dims": 1}),
-        record(0.1, verdict={"mode_collapse": True, "posterior_collapse": True, "active_dims": 0}),
-    ]
-    assert collapses(runs) == ["mode collapse", "posterior collapse"]
-    assert collapses([record(0.1)]) == []
 
 
 def test_noise_of_one_seed_is_that_of_so_many_samples_and_never_less_than_the_constant() -> None:

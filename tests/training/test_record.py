@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arcvae.errors import DataError
-from arcvae.training.record import RECORD, RECORD_FORMAT, RunRecord
+from arcvae.training.record import NO_COLLAPSE, RECORD, RECORD_FORMAT, RunRecord, verdict_on
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "0.1.0"
 
@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         findings=[{"name": "omission"}], history=[{"epoch": 1.0}], command=["python"], config={"loss": {"gamma": 2.0}},
         software={"python": "3.11"}, corpus={"sha256": "0"}, class_names=["a", "b"], class_counts=[3, 1],
         class_weights=[1.0, 1.5], parameters=7, precision="32-true", device="cpu", epochs=2, steps=6, monitor="val/f1",
-        best=0.5, wall_seconds=1.5, train_seconds=1.25, sample_unit="strings", samples={"val": 3},
+        monitor_mode="max", best=0.5, wall_seconds=1.5, train_seconds=1.25, sample_unit="strings", samples={"val": 3},
         samples_per_second=3.5, peak_memory_mib=10.0, pictures_not_saved=["a.png"], baseline_split="val",
         version="9.9.9",
     )  # fmt: skip
@@ -65,7 +65,15 @@ def test_record_shows_its_verdict_and_its_figures_beside_those_of_the_trivial_pr
     html = record._repr_html_()
     assert "<b>&lt;run&gt;</b>: MODE COLLAPSE" in html
     assert "<tr><td>f1</td><td>0.2500</td><td>0.0000</td></tr>" in html
-    assert RunRecord("run", "h", 1, {}, {"mode_collapse": False}, {}).collapses == "no collapse"
+    assert RunRecord("run", "h", 1, {}, {"mode_collapse": False}, {}).collapses == NO_COLLAPSE
+
+
+def test_every_collapse_among_the_runs_is_named_once_in_the_order_of_the_task() -> None:
+    kinds = ({"late": True}, {"mode_collapse": True, "dims": 1}, {"mode_collapse": True, "dims": 0})
+    runs = [record(verdict={"mode_collapse": False, "late": False} | kind) for kind in kinds]
+    assert verdict_on(runs) == "MODE COLLAPSE, LATE"
+    assert verdict_on(runs[:1]) == runs[0].collapses == "LATE"
+    assert verdict_on([record(verdict={"mode_collapse": False, "dims": 1})]) == NO_COLLAPSE
 
 
 @pytest.mark.parametrize(("task", "unit"), [("grid", "grids"), ("audio", "clips")])

@@ -18,7 +18,7 @@ from arcvae.app.console import quiet
 from arcvae.app.found_runs import named_runs
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.measure import measure
-from arcvae.app.overrides import named_plugins, parse_overrides
+from arcvae.app.overrides import named_plugins, parse_overrides, quoted
 from arcvae.app.trust import foreign_targets
 from arcvae.app.variants import Variants, given_variants, jobs_of, run_command_in_process, trained_variants
 from arcvae.errors import DataError
@@ -57,11 +57,11 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     if study.get("measure"):
         return measure(config, shown, variants, folder, command)
     records = {name: [RunRecord.read(run) for run in runs] for name, runs in variants.items()}
+    plugins = _plugins(config)
     if study.get("samples"):
-        records = _with_validity(records, variants, study, config["output_dir"])
+        records = _with_validity(records, variants, study, config["output_dir"], plugins)
     if not same_corpus(records):
         log.warning("%s", NOT_THE_SAME)
-    plugins = _plugins(config)
     configs = [{**record.config, "plugins": plugins} for found in records.values() for record in found]
     lower = {name for run in configs for name in falling_metrics(run)}
     schedules = {name for run in configs for name in scheduled_metrics(run)}
@@ -138,27 +138,31 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
             draw_picture(folder, picture, draw)
 
 
-def _with_validity(records: Records, variants: Variants, study: Mapping[str, Any], output_dir: str) -> Records:
+def _with_validity(
+    records: Records, variants: Variants, study: Mapping[str, Any], output_dir: str, plugins: Sequence[str]
+) -> Records:
     """The records with the share of valid grids among samples of each run, as ``valid_PRIOR`` of val and test."""
+    common = [f"num_samples={study['samples']}", f"output_dir={quoted(output_dir)}"]
+    common.append(f"plugins=[{','.join(map(quoted, plugins))}]")
     found: Records = {}
     for name, runs in variants.items():
         found[name] = []
         for record, run in zip(records[name], runs, strict=True):
-            shares = _validity(run, study["samples"], study["priors"], output_dir)
+            shares = _validity(run, study["samples"], study["priors"], common)
             test = record.test and record.test | shares
             found[name].append(replace(record, val=record.val | shares, test=test))
     return found
 
 
-def _validity(run: Path, count: int, priors: Sequence[str], output_dir: str) -> dict[str, float]:
+def _validity(run: Path, count: int, priors: Sequence[str], common: Sequence[str]) -> dict[str, float]:
     """Share of valid samples of a run, by prior; samples stay in its folder and are not drawn again."""
     shares = {}
     for prior in priors:
         folder = run / f"samples_{prior}_{count}"
         if not (folder / "metrics.json").is_file():
-            overrides = [f"ckpt_path='{run}/checkpoints/best.ckpt'", f"prior={prior}", f"num_samples={count}"]
-            overrides += [f"output_dir='{output_dir}'", f"hydra.run.dir='{folder}'"]
-            run_command_in_process("sample", overrides, f"sampling from {run}")
+            paths = {"ckpt_path": run / "checkpoints" / "best.ckpt", "hydra.run.dir": folder}
+            overrides = [f"{key}={quoted(str(path))}" for key, path in paths.items()]
+            run_command_in_process("sample", [*overrides, f"prior={prior}", *common], f"sampling from {run}")
         record = read_json(folder / "metrics.json", DataError, "another run, or remove that folder")
         share = value_at(record if isinstance(record, Mapping) else {}, "scores.samples.valid")
         if not is_number(share):

@@ -15,15 +15,9 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from arcvae.app.build import Builder
-from arcvae.app.loading import files_of_weights, load
+from arcvae.app.opening import open_model
 from arcvae.app.output import require_new_file
-from arcvae.app.plugins import import_plugins
-from arcvae.app.shipped import shipped
-from arcvae.app.tasks import task_of_export, task_of_node
-from arcvae.app.trust import trusted
 from arcvae.errors import DataError
-from arcvae.io.exports import main_export, read_export
 from arcvae.io.files import write_atomic
 from arcvae.training.hardware import pick_device
 from arcvae.training.predictions import LeftOut, Prediction
@@ -72,21 +66,10 @@ def predict(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
 
 
 def _predictions(config: Mapping[str, Any]) -> tuple[Iterator[Prediction | LeftOut], Sequence[str] | None]:
-    """What a model says, and the names of its classes.
-
-    Of a checkpoint, the export of its run is taken if that has the same weights: it has the logit adjustment as well.
-    """
-    plugins = config["plugins"]
-    import_plugins(plugins)
-    path = shipped(Path(config["ckpt_path"]))
-    file = main_export(path) if path.is_dir() else files_of_weights(path)[-1]
-    export = read_export(file)
-    task = task_of_node(export["task"], plugins) if plugins else task_of_export(export, file)
-    options, target = {}, str(export["model"].get("_target_"))
-    if trusted(target, plugins) and not trusted(target, ()):
-        options["model"] = Builder(plugins)("model", {"_target_": target, "_partial_": True})
-    model = load(file, task=task, device=str(pick_device(config["accelerator"])), **options)
-    return task.predict(model, Path(config["source"]), config), export["class_names"]
+    """What a model says, and the names of its classes."""
+    device = str(pick_device(config["accelerator"]))
+    model, task, names = open_model(Path(config["ckpt_path"]), config["plugins"], device)
+    return task.predict(model, Path(config["source"]), config), names
 
 
 def _leave_out(found: LeftOut, counts: Counter[str]) -> None:

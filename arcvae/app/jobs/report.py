@@ -13,15 +13,15 @@ from typing import Any, Final
 from arcvae.app.checks import falling_metrics
 from arcvae.app.compose import plan
 from arcvae.app.identity import make_run_id
-from arcvae.app.loading import load
+from arcvae.app.opening import open_model
 from arcvae.app.reported import PAGE, is_sweep, jobs_in
 from arcvae.app.shipped import comes_with_arcvae, shipped
-from arcvae.app.sweep import FILE
+from arcvae.app.sweep import jobs_of_sweep
 from arcvae.app.tasks import task_of_export, task_of_node
 from arcvae.app.trust import foreign_targets
 from arcvae.app.variants import given_variants
 from arcvae.errors import ArcvaeError, ConfigError, DataError
-from arcvae.io.door import read_json, read_yaml_list
+from arcvae.io.door import read_yaml_list
 from arcvae.io.exports import read_export
 from arcvae.io.files import write_atomic
 from arcvae.io.renamed import with_present_names
@@ -81,7 +81,7 @@ def page_of_run(run: Path, plugins: Sequence[str]) -> bytes:
         command=_command(run, record),
         changes=_changes(record),
         pictures=_pictures(run),
-        parts=_parts(task, run, run),
+        parts=_parts(task, run, run, plugins),
     )
     return content.encode()
 
@@ -97,12 +97,12 @@ def _task(record: RunRecord, plugins: Sequence[str]) -> Task[Any, Any]:
     return task_of_node(node, plugins)
 
 
-def _parts(task: Task[Any, Any], model: Path, folder: Path | None) -> Sequence[PagePart]:
+def _parts(task: Task[Any, Any], model: Path, folder: Path | None, plugins: Sequence[str] = ()) -> Sequence[PagePart]:
     """What the task adds; nothing where that is nothing for any model, or this one cannot be opened."""
     if type(task).page_parts is Task.page_parts:
         return ()
     try:
-        return task.page_parts(load(model, task=task), folder)
+        return task.page_parts(open_model(model, plugins).model, folder)
     except ArcvaeError as error:
         log.warning("The page shows no model: %s", error)
         return ()
@@ -165,16 +165,8 @@ def _comparison(runs: Sequence[str], plugins: Sequence[str]) -> bytes:
 
 def _unfinished(sweep: Path) -> list[tuple[str, str, str]]:
     """Overrides, state and error of the jobs of a sweep that have no record."""
-    try:
-        jobs = read_json(sweep / FILE, DataError, "another sweep")
-    except ArcvaeError:
-        return []
-    entries = [job for job in jobs.values() if isinstance(job, dict)] if isinstance(jobs, dict) else []
-    return [
-        (" ".join(map(str, job.get("overrides") or [])), str(job.get("state")), str(job.get("error") or ""))
-        for job in entries
-        if job.get("state") != "finished"
-    ]
+    jobs = jobs_of_sweep(sweep).values()
+    return [(" ".join(j["overrides"]), str(j["state"]), j["error"] or "") for j in jobs if j["state"] != "finished"]
 
 
 def _shipped_page(name: str) -> bytes:

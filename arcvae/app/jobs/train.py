@@ -152,10 +152,9 @@ def _finish(
     epochs, steps = trainer.current_epoch, trainer.global_step
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     # Now: the evaluation below restores the callbacks as they were at the best checkpoint.
-    epoch_record = next((callback for callback in callbacks if isinstance(callback, EpochRecord)), None)
-    timing = {} if epoch_record is None else epoch_record.timing()
+    timing = next((callback.timing() for callback in callbacks if isinstance(callback, EpochRecord)), {})
     checkpoint = model_checkpoint(trainer)
-    monitor = config["monitor"] if checkpoint is None or checkpoint.monitor is None else checkpoint.monitor
+    monitor, mode = _chosen_by(checkpoint, config)
     require_scored(monitor, timing.get("history", ()))
     best, score = _best(checkpoint)
     split = _evaluate_best(run, best)
@@ -188,7 +187,8 @@ def _finish(
         device=str(trainer.strategy.root_device),
         epochs=epochs,
         steps=steps,
-        monitor=config["monitor"],
+        monitor=monitor,
+        monitor_mode=mode,
         best=score,
         wall_seconds=time.time() - started,
         **timing,
@@ -213,6 +213,13 @@ def _export(config: Mapping[str, Any], run: Run, folder: Path, adjustment: Mappi
         "version": arcvae.__version__,
     }  # fmt: skip
     write_exports(folder, run.task.exports(run.module), facts, run.task.main_export)
+
+
+def _chosen_by(callback: ModelCheckpoint | None, config: Mapping[str, Any]) -> tuple[str, str]:
+    """The metric that the best checkpoint is chosen by, and whether its largest ("max") or its smallest value is it."""
+    if callback is None or callback.monitor is None:
+        return config["monitor"], config["monitor_mode"]
+    return callback.monitor, callback.mode
 
 
 def _best(callback: ModelCheckpoint | None) -> tuple[str | None, float | None]:

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from scipy import stats
 
-from arcvae.training.comparison import Summary, collapses, recommend, summary
+from arcvae.training.comparison import Summary, recommend, summary
 from arcvae.training.page.curves import curves, legend
 from arcvae.training.page.parts import page, shown, table, text, words
 from arcvae.training.page.run import drawn_trivial, findings, headline, points, trivial_level
-from arcvae.training.record import RunRecord
+from arcvae.training.record import RunRecord, verdict_on
 from arcvae.training.task import Task
 
 LEVEL: Final = 0.95
@@ -95,9 +95,8 @@ def _table(
     rows = []
     for name, records in variants.items():
         seconds = summary_of_seconds(records)
-        verdict = ", ".join(collapses(records)).upper() or "no collapse"
         cells = [_mean(summary(records, split, column)) for column in columns]
-        rows.append([text(name), str(len(records)), *cells, text(verdict), seconds])
+        rows.append([text(name), str(len(records)), *cells, text(verdict_on(records)), seconds])
     trivial = next(iter(variants.values()))[0].baseline
     rows.append([text(f"{task.trivial_name} predictor"), "", *(shown(trivial.get(c)) for c in columns), "—", "—"])
     headings = ["", "seeds", *(column.replace("_", " ") for column in columns), "verdict", "training (s)"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from arcvae.training.page.curves import curves, legend
 from arcvae.training.page.parts import PagePart, page, shown, table, text, words
-from arcvae.training.record import RunRecord
+from arcvae.training.record import NO_COLLAPSE, RunRecord
 from arcvae.training.task import Task
 
 LARGEST: Final = 8_000_000
@@ -55,12 +55,11 @@ def run_page(
 
 def verdict_line(record: RunRecord) -> str:
     """Whether the model has collapsed, and the numbers that say so."""
-    collapses = [name.replace("_", " ") for name, value in record.verdict.items() if value is True]
     numbers = [f"{words(name)} {shown(value)}" for name, value in record.verdict.items() if not isinstance(value, bool)]
-    said = ", ".join(collapses).upper() if collapses else "No collapse"
-    kind = "verdict bad" if collapses else "verdict"
+    said = record.collapses
+    kind = "verdict" if said == NO_COLLAPSE else "verdict bad"
     more = f' <small class="quiet">({", ".join(numbers)})</small>' if numbers else ""
-    return f'<p class="{kind}">{text(said)}{more}</p>'
+    return f'<p class="{kind}">{text(said[0].upper() + said[1:])}{more}</p>'
 
 
 def findings(entries: Sequence[Mapping[str, Any]]) -> str:

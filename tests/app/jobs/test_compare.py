@@ -12,8 +12,11 @@ import pytest
 import yaml
 
 import arcvae
-from arcvae.app.compose import CONF_DIR
+from arcvae.app.compose import CONF_DIR, plan
+from arcvae.app.overrides import parse_overrides
+from arcvae.app.overrides import quoted as quote
 from arcvae.errors import DataError
+from arcvae.io.files import write_json
 from arcvae.training.record import RunRecord
 from tests.conftest import FAST, FAST_CLIPS, Job
 
@@ -140,6 +143,31 @@ def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Pa
     job("compare", *words, folder="again")
     assert file.stat().st_mtime_ns == written
     assert len(list((tmp_path / "outputs" / "train").iterdir())) == 1
+
+
+def test_samples_are_drawn_with_the_plugins_of_the_study_whatever_its_paths_are_called(
+    job: Job, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_plugin.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    asked: list[dict[str, Any]] = []
+
+    def draw(command: str, words: list[str], what: str) -> None:
+        asked.extend(plan(command, words))
+        (folder,) = (
+            override.value() for override in parse_overrides(words) if override.key_or_group == "hydra.run.dir"
+        )
+        write_json(Path(folder) / "metrics.json", {"scores": {"samples": {"valid": 0.5}}, "of": what})
+
+    monkeypatch.setattr("arcvae.app.jobs.compare.run_command_in_process", draw)
+    run, place = changed(run_folder, tmp_path / "O'Brien"), tmp_path / "it's here"
+    words = ("+study.samples=20", "+study.priors=[normal]", "plugins=[my_plugin]", f"output_dir={quote(str(place))}")
+    job("compare", f"runs=[{quote(str(run))}]", *words)
+    (sample,) = asked
+    assert (sample["ckpt_path"], sample["output_dir"]) == (str(run / "checkpoints" / "best.ckpt"), str(place))
+    assert (sample["num_samples"], sample["plugins"]) == (20, ["my_plugin"])
+    assert (run / "samples_normal_20" / "metrics.json").is_file()
+    assert "valid_normal" not in RunRecord.read(run).val
 
 
 def test_record_of_a_foreign_run_names_no_code_that_is_imported_or_built(

@@ -84,7 +84,8 @@ def test_several_runs_and_sweeps_are_tables(run_folder: Path, command: NamedComm
         .replace('"gamma": 2.0', '"gamma": 1.0')
     )
     (sweep / "sweep.json").write_text(
-        '{"0": {"state": "finished", "overrides": []}, "2": {"state": "failed", "overrides": ["a=1"], "error": "bad"}}'
+        '{"0": {"state": "finished", "overrides": []}, "2": {"state": "failed", "overrides": ["a=1"], "error": "bad"},'
+        ' "3": "torn", "4": {"state": "failed", "overrides": 7}}'
     )
     assert command("report", "sweep") == 0
     page = (sweep / "report.html").read_text()

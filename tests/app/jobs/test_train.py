@@ -162,6 +162,14 @@ def test_job_returns_what_it_has_written(job: Job, tmp_path: Path) -> None:
     assert (tmp_path / "outputs" / "latest").resolve() == (tmp_path / "train").resolve()
 
 
+def test_best_is_of_the_metric_that_the_checkpoint_was_chosen_by(job: Job) -> None:
+    words = ("callbacks.checkpoint.monitor=val/loss", "callbacks.checkpoint.mode=min")
+    record = job("train", *BRIEF, *words)
+    assert (record.monitor, record.monitor_mode) == ("val/loss", "min")
+    assert record.best == pytest.approx(record.val["loss"])
+    assert record.config["monitor"] == "val/object_f1"  # of which another number is the best
+
+
 def test_collapse_is_reported_truthfully(job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     words = ("loss=option_a", *BRIEF, "trainer.max_epochs=8", "optimizer.lr=0.01", "monitor=val/pixel_accuracy")
     with caplog.at_level(logging.INFO, logger="arcvae"):
