@@ -11,7 +11,7 @@ import pytest
 TESTS = Path(__file__).parent
 REFUSALS = (
     "io/test_npz.py", "io/test_door.py", "grid/corpus/test_files.py", "audio/corpus/test_files.py", "app/test_trust.py",
-    "app/test_hydra_nodes.py", "imbalance/test_settings.py",
+    "imbalance/test_settings.py",
 )  # fmt: skip
 
 
