@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.shipped import model_at
+from arcvae.app.shipped import hint_at_shipped, model_at
 from arcvae.app.tasks import task_of_node
 from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.io.settings import value_at
@@ -28,7 +28,8 @@ def check_files(config: Mapping[str, Any]) -> None:
     continues = trains and path and (path == AUTO or checkpoint_files(Path(path)))
     if path and not continues and not (checkpoint := model_at(path)).is_file():
         what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
-        raise CheckpointError(f"ckpt_path={path}: there is {what}; train first, or give another")
+        hint = "" if trains else hint_at_shipped(path)
+        raise CheckpointError(f"ckpt_path={path}: there is {what}{hint}; train first, or give another")
     path = value_at(config, "prior.path")
     if path and not Path(path).is_file():
         raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")

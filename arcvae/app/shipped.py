@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from arcvae.io.settings import nearest
 from arcvae.training.run_folder import checkpoint_at
 
 SHIPPED: Final = Path(__file__).parents[1] / "weights"
@@ -18,9 +19,22 @@ def shipped(path: Path) -> Path:
         >>> shipped(Path("atomic-d10")).name, shipped(Path("elsewhere")).name
         ('atomic-d10.safetensors', 'elsewhere')
     """
+    return path if path.exists() else _models().get(str(path), path)
+
+
+def _models() -> dict[str, Path]:
     files = SHIPPED.glob("*.safetensors")
-    models = {file.stem: file for file in files if file.with_suffix(".json").is_file()}  # others belong to a model
-    return path if path.exists() else models.get(str(path), path)
+    return {file.stem: file for file in files if file.with_suffix(".json").is_file()}  # others belong to a model
+
+
+def hint_at_shipped(name: str) -> str:
+    """A hint at the model that comes with arcvae of almost this name, or nothing.
+
+    Example:
+        >>> hint_at_shipped("atomic_objects"), hint_at_shipped("outputs/latest")
+        (' (did you mean atomic-objects?)', '')
+    """
+    return nearest(name, sorted(_models()), 0.7)
 
 
 def comes_with_arcvae(name: str) -> bool:

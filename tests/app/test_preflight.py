@@ -15,6 +15,11 @@ from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
     [
         ({"ckpt_path": None, "data": {"path": None}}, ConfigError, "ckpt_path=null: name the checkpoint"),
         ({"ckpt_path": "no.ckpt"}, CheckpointError, "ckpt_path=no.ckpt: there is no such checkpoint"),
+        (
+            {"ckpt_path": "atomic_d10"},
+            CheckpointError,
+            r"no such checkpoint \(did you mean atomic-d10\?\); train first",
+        ),
         ({"ckpt_path": __file__, "prior": {"path": "no.safetensors"}}, CheckpointError, "there is no such prior"),
         ({"ckpt_path": None, "task": {}, "data": {"path": "no.npz"}}, DataError, r"there is no file /.*/no\.npz"),
         ({"ckpt_path": "."}, CheckpointError, r"ckpt_path=\.: there is no /.*/checkpoints/best\.ckpt; train first"),

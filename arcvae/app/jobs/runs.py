@@ -30,13 +30,20 @@ def runs(config: dict[str, Any], _shown: dict[str, Any], _folder: Path, _command
         log.info("%s", described(run, output_dir))
     older = len(found) - config["limit"]
     hidden = f", {older} of them older (limit={len(found)} shows all)" if older > 0 else ""
-    log.info("%d runs below %s%s; %.1f MiB", len(found), output_dir, hidden, sum(run.size for run in found) / _MIB)
+    log.info(
+        "%s below %s%s; %.1f MiB",
+        _counted(len(found), "run"),
+        output_dir,
+        hidden,
+        sum(run.size for run in found) / _MIB,
+    )
     files = [path for run in found for path in run.superfluous]
     if config["prune"]:
         log.info("Freed %.1f MiB", sum(map(_pruned, found)) / _MIB)
     elif files:
         size = sum(path.stat().st_size for path in files) / _MIB
-        log.info("prune=true removes %d checkpoints that are neither best nor last: %.1f MiB", len(files), size)
+        what = _counted(len(files), "superfluous checkpoint")
+        log.info("prune=true keeps the best and the last: it removes %s, %.1f MiB", what, size)
 
 
 def described(run: FoundRun, output_dir: Path) -> str:
@@ -46,6 +53,10 @@ def described(run: FoundRun, output_dir: Path) -> str:
     first = f"{name:<40} {run.state:<12}{run.epochs:>4} epochs {seconds:>9} {run.size / _MIB:>9.1f} MiB"
     said = [part for part in (run.figure, run.verdict, " ".join(run.overrides)) if part]
     return f"{first}\n    {'; '.join(said) or 'no overrides'}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _pruned(run: FoundRun) -> int:

@@ -96,10 +96,10 @@ def _table(
     for name, records in variants.items():
         seconds = summary_of_seconds(records)
         cells = [_mean(summary(records, split, column)) for column in columns]
-        rows.append([text(name), str(len(records)), *cells, text(verdict_on(records)), seconds])
+        rows.append([text(name), text(verdict_on(records)), str(len(records)), *cells, seconds])
     trivial = next(iter(variants.values()))[0].baseline
-    rows.append([text(f"{task.trivial_name} predictor"), "", *(shown(trivial.get(c)) for c in columns), "—", "—"])
-    headings = ["", "seeds", *(column.replace("_", " ") for column in columns), "verdict", "training (s)"]
+    rows.append([text(f"{task.trivial_name} predictor"), "—", "", *(shown(trivial.get(c)) for c in columns), "—"])
+    headings = ["", "verdict", "seeds", *(column.replace("_", " ") for column in columns), "training (s)"]
     several = max(len(records) for records in variants.values()) > 1
     spread = (
         f"; mean ± standard deviation over seeds, below it the {100 * LEVEL:.0f} % interval of the mean"

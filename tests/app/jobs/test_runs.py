@@ -28,7 +28,7 @@ def test_runs_are_listed_and_pruned_only_when_that_is_asked_for(
     assert "object_f1 0." in shown
     assert "(trivial 0.0000)" in shown
     assert "loss=option_b" in shown
-    assert "prune=true removes 1 checkpoints that are neither best nor last: 1.0 MiB" in shown
+    assert "prune=true keeps the best and the last: it removes 1 superfluous checkpoint, 1.0 MiB" in shown
     assert sorted(outputs.parent.rglob("*")) == before  # no log, no run folder
     assert command("runs", "prune=true", "limit=1") == 0
     assert "Freed 1.0 MiB" in capsys.readouterr().out
