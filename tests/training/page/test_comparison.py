@@ -31,9 +31,9 @@ def test_best_variant_comes_first_with_mean_spread_and_interval() -> None:
     found = rows(page, "table")
     assert [row[0] for row in found[1:]] == ["better", "worse", "alone", "majority-class predictor"]
     # .85 +- 12.706 (Student's t for one degree of freedom) x .0707 / sqrt(2)
-    assert found[1][1:3] == ["2", "0.850 ± 0.0710.215 to 1.485"]
-    assert found[3][1:3] == ["1", "0.550"]
-    assert found[4][2] == "0.6"
+    assert found[1][1:4] == ["no collapse", "2", "0.850 ± 0.0710.215 to 1.485"]
+    assert found[3][1:4] == ["no collapse", "1", "0.550"]
+    assert found[4][3] == "0.6"
     assert "Recommendation: better" in page
     assert [row[0] for row in rows(page, "runs")[1:3]] == ["2026-01-02_run", "other"]
 
