@@ -79,6 +79,8 @@ SETTINGS: Final = Settings(
         "data.mixup": Number(0, 100),
         "data.shift": Number(0, 499, integer=True),
         "data.noise": Number(0, 10),
+        "data.pitch": Number(0, 1),
+        "data.tempo": Number(0, 3),
         "model.num_classes": Number(2, 65536, integer=True, optional=True),
         "model.channels": OneOf(_CHANNELS, optional=True),
         "model.widths": ListOf(_WIDTH, shortest=1, longest=32),

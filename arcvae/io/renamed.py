@@ -22,7 +22,7 @@ RENAMED: Final[Mapping[str, str]] = {
 NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
     "arcvae.audio.corpus.data.AudioDataModule": {
         "sampler": "instance", "masks": 0, "mask_frames": 50, "mask_coefficients": 4, "mixup": 0.0, "shift": 0,
-        "noise": 0.0,
+        "noise": 0.0, "pitch": 0.0, "tempo": 0.0,
     },
     "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0},
     "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0},

@@ -1,9 +1,10 @@
-"""Augmentation of whole batches of features on their device: shift in time, noise, mixup, masks."""
+"""Augmentation of whole batches of features on their device: pitch, tempo, shift in time, noise, mixup, masks."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,52 @@ def shift_frames(features: Tensor, frames: Tensor) -> Tensor:
     return features.gather(-1, index.expand_as(features))
 
 
+def repitch(features: Tensor, shifts: Tensor) -> Tensor:
+    """Move the spectrum of each clip along the mel axis, as far as its coefficients tell it.
+
+    Coefficients are the cosine series of a spectrum over the mel axis, which is taken at other places here and mirrored
+    beyond its ends.
+
+    Args:
+        features: ``(N, channels, F, T)``, of an orthonormal DCT-II.
+        shifts: ``(N,)``, as shares of the whole axis; above 0 moves to higher frequencies.
+
+    Returns:
+        The same shape.
+    """
+    count = features.shape[2]
+    order = torch.arange(count, dtype=torch.float64)
+    scale = torch.where(order > 0, math.sqrt(2), 1.0) / math.sqrt(_POINTS)
+    places = (torch.arange(_POINTS, dtype=torch.float64) + 0.5) / _POINTS
+
+    def basis(where: Tensor) -> Tensor:
+        return scale * torch.cos(math.pi * order * where[..., None])  # (*, points, F)
+
+    moved = basis(places).T @ basis(places - shifts.double()[:, None])  # (N, F, F)
+    return moved.to(features)[:, None] @ features
+
+
+def change_tempo(features: Tensor, factors: Tensor) -> Tensor:
+    """Play each clip faster or slower; a clip that ends too early begins again.
+
+    Args:
+        features: ``(N, channels, F, T)``; the channels are features and their derivatives in time, of rising order.
+        factors: ``(N,)``, > 0; above 1 is faster.
+
+    Returns:
+        The same shape, by linear interpolation.
+    """
+    channels, length = features.shape[1], features.shape[-1]
+    factors = factors.to(features)
+    at = torch.arange(length, device=features.device) * factors[:, None]  # (N, T)
+    before = at.floor().long()
+    share = (at - before)[:, None, None]
+    index = before[:, None, None].expand_as(features)
+    found = features.gather(-1, index % length).lerp(features.gather(-1, (index + 1) % length), share)
+    order = torch.arange(channels, device=features.device)
+    return found * (factors[:, None] ** order)[:, :, None, None]
+
+
 def mask_spans(features: Tensor, value: Tensor, starts: Tensor, widths: Tensor, dim: int) -> Tensor:
     """Replace spans of each clip along one axis.
 
@@ -47,6 +94,10 @@ def mask_spans(features: Tensor, value: Tensor, starts: Tensor, widths: Tensor, 
     masked = ((places >= starts) & (places < starts + widths)).any(1)  # (N, F or T)
     masked = masked[:, None, :, None] if dim == 2 else masked[:, None, None]
     return torch.where(masked, value, features)
+
+
+_POINTS: Final = 128
+"""Of the mel axis, at which :func:`repitch` looks; the result hardly depends on how many there are."""
 
 
 class Mixed(NamedTuple):
@@ -74,6 +125,8 @@ class Augmentation:
         mixup: Alpha of the beta distribution of the share with which the clips of a batch are mixed.
         shift: Most frames that a clip is moved, either way.
         noise: Standard deviation of normal noise, as a share of that of each coefficient.
+        pitch: Standard deviation of the shift of the spectrum of each clip, as a share of the mel axis: another singer.
+        tempo: Standard deviation of the tempo of each clip, in octaves: the same.
 
     References:
         Park et al. 2019, "SpecAugment". https://arxiv.org/abs/1904.08779
@@ -86,9 +139,11 @@ class Augmentation:
     mixup: float = 0.0
     shift: int = 0
     noise: float = 0.0
+    pitch: float = 0.0
+    tempo: float = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self.masks or self.mixup or self.shift or self.noise)
+        return bool(self.masks or self.mixup or self.shift or self.noise or self.pitch or self.tempo)
 
     def __call__(self, features: Tensor, labels: Tensor, mean: Tensor, deviation: Tensor, seed: int) -> Mixed:
         """Augment a batch.
@@ -105,6 +160,10 @@ class Augmentation:
         """
         rng = np.random.default_rng(seed)
         x = features.view(len(features), *mean.shape[:2], -1)  # (N, channels, F, T)
+        if self.pitch:
+            x = repitch(x, torch.from_numpy(self.pitch * rng.standard_normal(len(x))))
+        if self.tempo:
+            x = change_tempo(x, torch.from_numpy(2 ** (self.tempo * rng.standard_normal(len(x)))))
         if self.shift:
             x = shift_frames(x, torch.from_numpy(rng.integers(-self.shift, self.shift + 1, len(x))))
         if self.noise:

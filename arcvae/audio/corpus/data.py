@@ -50,12 +50,14 @@ class AudioDataModule(ImbalanceDataModule):
         corpus_seed: Its seed.
         channels: 1 for MFCCs alone, 3 with delta and delta-delta.
         batch_size: Clips per training step (and process).
-        masks: See :class:`~arcvae.audio.corpus.augment.Augmentation`, for all up to ``noise``; training only.
+        masks: See :class:`~arcvae.audio.corpus.augment.Augmentation`, for all up to ``tempo``; training only.
         mask_frames: The same.
         mask_coefficients: The same.
         mixup: The same.
         shift: The same.
         noise: The same.
+        pitch: The same.
+        tempo: The same.
         eval_batch_size: Clips per validation or test step.
         num_workers: Processes that fetch batches; 0 is fastest for a corpus in memory.
         sampler: How often clips of each species are drawn in training; see :mod:`arcvae.imbalance.sampling`.
@@ -83,6 +85,8 @@ class AudioDataModule(ImbalanceDataModule):
         mixup: float = 0.0,
         shift: int = 0,
         noise: float = 0.0,
+        pitch: float = 0.0,
+        tempo: float = 0.0,
         eval_batch_size: int = 256,
         num_workers: int = 0,
         sampler: str = "instance",
@@ -100,7 +104,7 @@ class AudioDataModule(ImbalanceDataModule):
         )
         self.num_species, self.num_clips, self.corpus_seed = num_species, num_clips, corpus_seed
         self.channels, self.max_bytes, self.cache_dir, self.seed = channels, max_bytes, Path(cache_dir), seed
-        self.augmentation = Augmentation(masks, mask_frames, mask_coefficients, mixup, shift, noise)
+        self.augmentation = Augmentation(masks, mask_frames, mask_coefficients, mixup, shift, noise, pitch, tempo)
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.sampler = sampler
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 import torch
 
-from arcvae.audio.corpus.augment import Augmentation, mask_spans, shift_frames
+from arcvae.audio.corpus.augment import Augmentation, change_tempo, mask_spans, repitch, shift_frames
 
 MEAN, DEVIATION = torch.arange(20.0).view(1, 20, 1), torch.arange(1.0, 21.0).view(1, 20, 1)
 
@@ -25,7 +26,7 @@ def test_everything_at_zero_changes_nothing_and_is_off() -> None:
     found = off(features, labels, MEAN, DEVIATION, 0)
     assert torch.equal(found.features, features)
     assert (found.partners, found.share) == (None, 1.0)
-    for part in ("masks", "mixup", "shift", "noise"):
+    for part in ("masks", "mixup", "shift", "noise", "pitch", "tempo"):
         assert Augmentation(**{part: 1})  # type: ignore[arg-type]
 
 
@@ -36,6 +37,33 @@ def test_shift_rolls_each_clip_by_its_own_frames() -> None:
     assert torch.equal(shift_frames(features, frames), expected)
     deep = torch.randn(6, 3, 20, 500)
     assert torch.equal(shift_frames(deep, frames)[3], torch.roll(deep[3], 250, -1))
+
+
+@pytest.mark.parametrize("bands", [40, 128])
+def test_pitch_moves_the_spectrum_that_the_coefficients_describe(bands: int) -> None:
+    # A smooth spectrum over the mel axis, its cepstrum by scipy, and the same of the spectrum moved by 5 % of the axis.
+    places = (np.arange(bands) + 0.5) / bands
+    bump = lambda middle: np.exp(-(((places - middle) / 0.1) ** 2))  # noqa: E731
+    coefficients = [scipy.fft.dct(bump(middle), norm="ortho")[:20] for middle in (0.4, 0.45, 0.35)]
+    features = torch.from_numpy(np.stack([coefficients[0]] * 3)).float()[:, None, :, None].repeat(1, 1, 1, 9)
+    found = repitch(features, torch.tensor([0.0, 0.05, -0.05]))
+    for clip, expected in zip(found, (coefficients[0], coefficients[1], coefficients[2]), strict=True):
+        assert np.abs(clip[0, :, 4].numpy() - expected).max() < 2e-3 * np.abs(expected).max()
+    level = torch.zeros(1, 1, 20, 9)
+    level[:, :, 0] = 3.0
+    assert torch.allclose(repitch(level, torch.tensor([0.3])), level, atol=1e-5)  # nothing moves in a flat spectrum
+
+
+def test_tempo_plays_faster_and_begins_again_and_scales_derivatives() -> None:
+    ramp = torch.arange(100.0).expand(2, 1, 4, 100)
+    found = change_tempo(torch.cat([ramp, torch.ones(2, 2, 4, 100)], 1), torch.tensor([1.5, 0.5]))
+    assert torch.allclose(found[0, 0, 0, :60], 1.5 * torch.arange(60.0))
+    assert found[0, 0, 0, 70] == pytest.approx(105 % 100)
+    assert torch.allclose(found[1, 0, 0], 0.5 * torch.arange(100.0))
+    assert torch.allclose(found[:, 1, 0, 0], torch.tensor([1.5, 0.5]))
+    assert torch.allclose(found[:, 2, 0, 0], torch.tensor([2.25, 0.25]))
+    same = torch.randn(3, 1, 20, 50)
+    assert torch.equal(change_tempo(same, torch.ones(3)), same)
 
 
 @pytest.mark.parametrize("dim", [2, 3])
@@ -90,7 +118,7 @@ def test_mixup_is_the_sum_of_a_clip_and_its_partner_by_their_shares() -> None:
 
 def test_draws_depend_on_the_seed_alone() -> None:
     features, labels = clips()
-    every = Augmentation(2, 50, 4, 0.2, 100, 0.1)
+    every = Augmentation(2, 50, 4, 0.2, 100, 0.1, 0.05, 0.3)
     one = every(features, labels, MEAN, DEVIATION, 5)
     torch.rand(7)
     again, other = (every(features, labels, MEAN, DEVIATION, seed) for seed in (5, 6))
