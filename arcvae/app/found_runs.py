@@ -136,5 +136,6 @@ def named_runs(config: Mapping[str, Any]) -> list[str]:
     wanted = int(str(runs).removeprefix(LAST))
     there = [str(run.folder) for run in found_runs(Path(config["output_dir"])) if run.state == "finished"]
     if len(there) < wanted:
-        raise DataError(f"runs={runs}: below {config['output_dir']} there are {len(there)} finished runs")
+        newest = f"; runs=last:{len(there)} takes all" if there else "; train first"
+        raise DataError(f"runs={runs}: finished runs below {config['output_dir']}: {len(there)}{newest}")
     return there[:wanted]

@@ -96,5 +96,5 @@ def test_newest_runs_are_named_by_their_number(outputs: Path) -> None:
     assert named_runs({**config, "runs": "last:2"}) == newest
     assert named_runs({**config, "runs": "last:1"}) == newest[:1]
     assert named_runs({**config, "runs": ["a", "b"]}) == ["a", "b"]
-    with pytest.raises(DataError, match=r"runs=last:3: below .* there are 2 finished runs"):
+    with pytest.raises(DataError, match=r"runs=last:3: finished runs below .*: 2; runs=last:2 takes all"):
         named_runs({**config, "runs": "last:3"})

@@ -45,6 +45,6 @@ def test_newest_runs_are_compared(outputs: Path, command: NamedCommand, capsys: 
     assert list((outputs / "compare").glob("*/results.md"))
     capsys.readouterr()
     assert command("compare", "runs=last:2") != 0
-    assert "there are 1 finished runs" in capsys.readouterr().err
+    assert "finished runs below outputs: 1; runs=last:1 takes all" in capsys.readouterr().err
     assert command("compare", "runs=last") != 0
     assert "must be last: and a number" in capsys.readouterr().err
