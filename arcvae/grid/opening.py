@@ -10,7 +10,7 @@ from typing import Any
 from arcvae.errors import CheckpointError
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.operator_files import load_operators
-from arcvae.grid.codes.prior_files import load_prior
+from arcvae.grid.codes.prior_files import load_prior, prior_of_run
 from arcvae.grid.models import build_model
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.settings import WHOLE_MODEL
@@ -33,7 +33,7 @@ def load_codec(
         path: File that it is from, for messages.
         model: Class of the model, if it is one of yours; called with the ``model`` values of the export.
         prior: ``prior.safetensors`` that ``arcvae.sample`` has made for this model, with ``prior=autoregressive`` or
-            ``prior=objects``: :meth:`Codec.sample` draws from it.
+            ``prior=objects``: :meth:`Codec.sample` draws from it. None takes that of the run folder, if there is one.
         operators: ``operators.safetensors`` that ``arcvae.operate`` has made for this model: operations with
             ``via="codes"`` use them.
         device: Where to compute, for example ``"cuda"``.
@@ -53,13 +53,13 @@ def load_codec(
     beside = [name for name, given in (("a prior", prior), ("operators", operators)) if given is not None]
     if beside and part == "encoder":
         raise CheckpointError(f"{path} holds only the encoder and has no use for {beside[0]}; load {WHOLE_MODEL}.pth")
-    code_prior = None if prior is None else load_prior(prior, network).to(device)
+    code_prior = prior_of_run(path.parent, network) if prior is None else load_prior(prior, network)
     shape_operators = None if operators is None else load_operators(operators, network).to(device)
     return Codec(
         network.to(device),
         part=part,
         path=path,
         logit_adjustment=export.get("logit_adjustment"),
-        code_prior=code_prior,
+        code_prior=None if code_prior is None else code_prior.to(device),
         operators=shape_operators,
     )

@@ -124,6 +124,7 @@ SETTINGS: Final = Settings(
         "logger.tags": ListOf(Text()),
         "logger.log_model": OneOf((Flag(), Choice(("all",)))),
         "trainer.max_epochs": Number(1, 1e6, integer=True),
+        "trainer.max_steps": Number(-1, 1e12, integer=True),
         "trainer.accelerator": _ACCELERATOR,
         "trainer.devices": _DEVICES,
         "trainer.num_nodes": Number(1, 4096, integer=True),

@@ -11,12 +11,16 @@ import torch
 
 from arcvae.errors import CheckpointError
 from arcvae.grid.codec import Codec
+from arcvae.grid.codes.object_prior import ObjectPrior
+from arcvae.grid.codes.prior_files import OF_RUN, save_prior
 from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.opening import load_codec
 
 
-def export_of(model: BetaVAE, part: str = "vae_best") -> dict[str, Any]:
+def export_of(model: GridModel, part: str = "vae_best") -> dict[str, Any]:
     """What :func:`arcvae.io.exports.read_export` returns for a model."""
     network: torch.nn.Module = model if part == "vae_best" else getattr(model, part)
     values = {"_target_": "arcvae.grid.models.beta_vae.BetaVAE", "latent_dim": 3, "widths": [4, 4, 4], "hidden": 8}
@@ -47,3 +51,17 @@ def test_export_that_holds_no_codes_is_refused() -> None:
         load_codec(export_of(model, "encoder"), Path("x.pth"), operators="operators.safetensors")
     with pytest.raises(CheckpointError, match="does not fit its architecture"):
         load_codec(export_of(model) | {"state_dict": {}}, Path("x.pth"))
+
+
+def test_codec_of_a_run_draws_from_the_prior_that_was_fitted_at_its_end(tmp_path: Path) -> None:
+    model, other = ObjectsVAE(width=8), ObjectsVAE(width=8)
+    save_prior(tmp_path / OF_RUN, ObjectPrior(6, 10, 8, 2), model)
+
+    def open_one(network: ObjectsVAE) -> Codec:
+        values = {"_target_": "arcvae.grid.models.objects.ObjectsVAE", "width": 8}
+        return load_codec(export_of(network) | {"model": values}, tmp_path / "vae_best.pth")
+
+    assert isinstance(open_one(model).code_prior, ObjectPrior)
+    assert open_one(other).code_prior is None  # that of other weights
+    (tmp_path / OF_RUN).write_bytes(b"damaged")
+    assert open_one(model).code_prior is None

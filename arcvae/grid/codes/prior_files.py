@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from arcvae.errors import CheckpointError
 from arcvae.grid.codes.companions import load_companion, save_companion
@@ -14,6 +15,9 @@ from arcvae.grid.codes.quantization import LatentQuantizer
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.settings import SETTINGS
+
+OF_RUN: Final = "page.prior.safetensors"
+"""File in a run folder with the prior that was fitted at the end of the run, for its page and for what is loaded."""
 
 
 def save_prior(path: str | os.PathLike[str], prior: CodePrior | ObjectPrior, model: GridModel) -> None:
@@ -50,3 +54,13 @@ def load_prior(path: str | os.PathLike[str], model: GridModel) -> CodePrior | Ob
         foreign="is the prior of another model; make one for this with arcvae.sample, prior=objects or "
         "prior=autoregressive",
     )
+
+
+def prior_of_run(folder: Path, model: GridModel) -> CodePrior | ObjectPrior | None:
+    """The prior that a run folder holds for a model; None if there is none, or one of other weights."""
+    if not (folder / OF_RUN).is_file():
+        return None
+    try:
+        return load_prior(folder / OF_RUN, model)
+    except CheckpointError:
+        return None

@@ -15,19 +15,16 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from arcvae.errors import ArcvaeError
 from arcvae.grid.analysis.render import ARC_COLORS
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_prior import ObjectPrior
-from arcvae.grid.codes.prior_files import load_prior, save_prior
+from arcvae.grid.codes.prior_files import OF_RUN, prior_of_run, save_prior
 from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.training.page.parts import PagePart
 
-PRIOR: Final = "page.prior.safetensors"
-"""File in a run folder with the prior that the explorer draws from."""
 COMPUTING: Final = ("codes.js", "parsing.js", "operations.js", "formats.js")
 """Files of the script that touch no page, in this order: any engine of JavaScript runs them."""
 SHOWING: Final = ("drawing.js", "explorer.js")
@@ -42,7 +39,7 @@ def keep_prior(model: GridModel, grids: Tensor, folder: Path, seed: int) -> None
     if isinstance(model, ObjectsVAE):
         device = next(model.parameters()).device
         prior = fitted_object_prior(model.eval(), grids[:_FITTED], components=_COMPONENTS, seed=seed, device=device)
-        save_prior(folder / PRIOR, prior, model)
+        save_prior(folder / OF_RUN, prior, model)
 
 
 def explorer_part(codec: Codec, folder: Path | None) -> PagePart | None:
@@ -99,9 +96,6 @@ def explorer_data(model: ObjectsVAE, prior: ObjectPrior | None) -> dict[str, Any
 def _prior_of(codec: Codec, folder: Path | None) -> ObjectPrior | None:
     """The prior that a codec came with, or else that of its run folder, if there is one and it fits."""
     prior = codec.code_prior
-    if prior is None and folder is not None and (folder / PRIOR).is_file():
-        try:
-            prior = load_prior(folder / PRIOR, codec.model)
-        except ArcvaeError:  # that of other weights: the explorer draws from N(0, I) then, and says so
-            return None
+    if prior is None and folder is not None:
+        prior = prior_of_run(folder, codec.model)  # without one the explorer draws from N(0, I), and says so
     return prior if isinstance(prior, ObjectPrior) else None

@@ -140,7 +140,9 @@ def _curves(record: RunRecord, task: Task[Any, Any]) -> str:
         series = {split: [line] for split in ("train", "val") if (line := points(record, f"{split}/{name}"))}
         panels.append(curves(name.replace("_", " "), series, trivial_level(record, name)))
     drawn = "".join(panels)
-    return f'{legend(["train", "val"], drawn_trivial(drawn, task))}<div class="curves">{drawn}</div>' if drawn else ""
+    said = '<p class="quiet">train: while it learns, with noise and augmentation; val: afterwards, without.</p>'
+    head = legend(["train", "val"], drawn_trivial(drawn, task))
+    return f'{head}{said}<div class="curves">{drawn}</div>' if drawn else ""
 
 
 def drawn_trivial(panels: str, task: Task[Any, Any]) -> str | None:

@@ -14,11 +14,11 @@ from arcvae import operations as ops
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.object_prior import ObjectPrior
-from arcvae.grid.codes.prior_files import load_prior, save_prior
+from arcvae.grid.codes.prior_files import OF_RUN, load_prior, save_prior
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.objects import ObjectsVAE
-from arcvae.grid.page.explorer import PRIOR, explorer_data, explorer_part, keep_prior
+from arcvae.grid.page.explorer import explorer_data, explorer_part, keep_prior
 from tests.grid.page.conftest import Opened
 
 AS_OBJECTS = "(n, i) => ({ row: n[0], column: n[1], color: n[2], shape: n.slice(3), head: i })"
@@ -263,13 +263,13 @@ def test_prior_of_a_run_folder_is_taken_if_it_is_that_of_the_model(tmp_path: Pat
     model = ObjectsVAE(width=8)
     grids, _ = generate_grids("atomic", 40, seed=0)
     keep_prior(model, torch.from_numpy(grids), tmp_path, seed=0)
-    assert isinstance(load_prior(tmp_path / PRIOR, model), ObjectPrior)
+    assert isinstance(load_prior(tmp_path / OF_RUN, model), ObjectPrior)
     part = explorer_part(Codec(model), tmp_path)
     assert part is not None
     assert part.data is not None
     assert "prior" in part.data["layout"]
     other = ObjectsVAE(width=8)
-    save_prior(tmp_path / PRIOR, ObjectPrior(6, 10, 8, 2), other)
+    save_prior(tmp_path / OF_RUN, ObjectPrior(6, 10, 8, 2), other)
     part = explorer_part(Codec(model), tmp_path)
     assert part is not None
     assert part.data is not None
