@@ -50,8 +50,10 @@ function push(next, { replace = false } = {}) {
 function begin(grid, line, options) {
   const started = performance.now(), { objects, leftOut } = model.encode(grid);
   const lost = leftOut ? `${leftOut} ${leftOut === 1 ? "object has" : "objects have"} no place in the code: too many, or too large.` : "";
+  const former = history[options?.replace ? now - 1 : now]?.steps.length;
   push({ code: { height: grid.length, width: grid[0].length, objects }, grid, steps: [], note: lost }, options);
-  say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.`);
+  const begun = former ? " This begins a new program; Undo brings the former one back." : "";
+  say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.${begun}`);
 }
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
@@ -74,14 +76,22 @@ function stepped(name, dy = 0, dx = 0, which = scope()) {
   return [reflect(model, code, name === "reflect_x" ? "x" : "y", about, which), stepText(name, [], turn)];
 }
 
+/** Whether no cell of an object lies on the grid. */
+const isGone = (code, head) => code.objects.filter((o) => o.head === head).flatMap(model.cellsOf)
+  .every(([y, x]) => y < 0 || x < 0 || y >= code.height || x >= code.width);
+
 function step(name, dy, dx, which) {
   if (!state().code.objects.length) throw new Error("There is no object: paint one, or begin with another grid.");
   if (name === "recolor" && !color) throw new Error("Colour 0 is the background; choose another in the palette.");
   const [code, text] = stepped(name, dy, dx, which), steps = [...state().steps, { name, dy, dx, text, objects: text.match(/objects=[^)]*/)?.[0] }];
+  const taken = which === undefined ? scope() : which;
+  if (name === "translate" && (taken ?? headsOf(code)).some((head) => isGone(code, head))) {
+    throw new Error("This would move an object off the grid, so that nothing was moved.");
+  }
   const [last, before] = [steps.at(-1), steps.at(-2)];
   if (name === "translate" && before?.name === name && before.objects === last.objects) {
     // Two moves of the same objects are one.
-    const [down, right] = [before.dy + dy, before.dx + dx], taken = which === undefined ? scope() : which;
+    const [down, right] = [before.dy + dy, before.dx + dx];
     const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, taken) });
     steps.splice(-2, 2, ...(down || right ? [{ ...last, dy: down, dx: right, text: whole }] : []));
   }
@@ -97,7 +107,7 @@ function render() {
   cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
   painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
   drawing.show(drawn, { wrong, outline: chosen === null ? [] : code.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf) });
-  $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : "Exact match";
+  $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : code.objects.length ? "Exact match" : "An empty grid";
   $("match").className = wrong.length ? "wrong" : "exact";
   $("note").textContent = note || "";
   $("program").textContent = programText() || "(no steps yet)";
@@ -265,7 +275,7 @@ drawing.canvas.onpointerup = () => {
   const way = drag?.way;
   drag = null;
   if (way && (way[0] || way[1])) attempt(() => step("translate", ...way, [chosen]));
-  else render();
+  render();
 };
 drawing.canvas.onpointercancel = () => {
   drag = null;

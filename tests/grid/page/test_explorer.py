@@ -139,6 +139,28 @@ def test_grid_is_painted_dragged_changed_and_downloaded(opened: Opened, codec: C
 
 
 @pytest.mark.slow
+def test_nothing_vanishes_unannounced(opened: Opened) -> None:
+    paint(opened, [(2, 13), (2, 14)], 3)
+    opened.page.mouse.move(*center(opened, "drawn", 2, 13))
+    opened.page.mouse.down()
+    opened.page.mouse.move(*center(opened, "drawn", 2, 15), steps=4)
+    opened.page.mouse.up()
+    assert np.argwhere(np.array(state(opened)["drawn"]) == 3).tolist() == [[2, 15]]  # a part of it stays to be seen
+    before = state(opened)
+    opened.page.get_by_role("button", name="Move right").click()
+    assert "off the grid, so that nothing was moved" in opened.page.get_by_role("alert").inner_text()
+    assert state(opened) == before
+    paint(opened, [(9, 9)], 4)
+    assert (
+        "This begins a new program; Undo brings the former one back." in opened.page.locator("#explorer").inner_text()
+    )
+    opened.page.get_by_role("button", name="Undo").click()
+    assert state(opened) == before
+    opened.page.get_by_role("button", name="Empty grid").click()
+    assert opened.page.locator("#explorer-match").inner_text() == "An empty grid"
+
+
+@pytest.mark.slow
 def test_everything_can_be_done_with_the_keyboard(opened: Opened) -> None:
     page = opened.page
     page.get_by_role("button", name="Empty grid").focus()
