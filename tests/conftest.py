@@ -19,6 +19,7 @@ import torch
 from filelock import FileLock
 from hydra.core.config_store import ConfigNode, ConfigStore
 
+import arcvae.imbalance.losses  # noqa: F401  (registers those of arcvae, before any test forgets what it has registered)
 from arcvae.app.compose import plan
 from arcvae.audio.corpus.files import write_synthetic_corpus
 from arcvae.grid.corpus.files import write_corpus
