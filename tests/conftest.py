@@ -84,7 +84,7 @@ def pytest_collection_finish() -> None:
 
 @contextmanager
 def _plugins_forgotten() -> Iterator[None]:
-    options, losses = _options_of_plugins(), registered_losses().keys()
+    options, losses = _options_of_plugins(), set(registered_losses())
     with temporary_losses():
         yield
         for module in {loss.function.__module__ for name, loss in registered_losses().items() if name not in losses}:

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_POINTS: Final = 128
+"""Of the mel axis, at which :func:`repitch` looks; the result hardly depends on how many there are."""
+
 
 def shift_frames(features: Tensor, frames: Tensor) -> Tensor:
     """Move each clip in time; what leaves it at one end comes back at the other.
@@ -94,10 +97,6 @@ def mask_spans(features: Tensor, value: Tensor, starts: Tensor, widths: Tensor, 
     masked = ((places >= starts) & (places < starts + widths)).any(1)  # (N, F or T)
     masked = masked[:, None, :, None] if dim == 2 else masked[:, None, None]
     return torch.where(masked, value, features)
-
-
-_POINTS: Final = 128
-"""Of the mel axis, at which :func:`repitch` looks; the result hardly depends on how many there are."""
 
 
 class Mixed(NamedTuple):
