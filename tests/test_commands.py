@@ -18,11 +18,13 @@ import torch
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.io.tensors import load_torch
 from tests.conftest import FAST, save_arrays
+from tests.processes import Process, run
 
 ROOT = Path(__file__).parent.parent
 
 
 def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A new interpreter; :func:`tests.processes.run` is faster where none is needed."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -35,20 +37,20 @@ def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
 
 
 def test_corpus_is_written_and_not_written_over(tmp_path: Path) -> None:
-    command = ["-m", "arcvae.corpus", "kind=simplified", "num_grids=50", "seed=0", "out=c.npz"]
-    done = python(*command, cwd=tmp_path)
+    command = ["arcvae.corpus", "kind=simplified", "num_grids=50", "seed=0", "out=c.npz"]
+    done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Wrote c.npz: 50 simplified grids of 16x16 (seed 0)" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
     before = (tmp_path / "c.npz").read_bytes()
-    done = python(*command, cwd=tmp_path)
+    done = run(*command, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "arcvae: error[E_CONFIG]: out=c.npz exists; choose another name or set overwrite=true\n"
     assert (tmp_path / "c.npz").read_bytes() == before
 
 
 def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None:
-    done = python("-m", "arcvae.corpus", "kind=arc", "num_grids=3", cwd=tmp_path)
+    done = run("arcvae.corpus", "kind=arc", "num_grids=3", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2
     assert "kind=arc: choose one of atomic, audio, simplified" in done.stderr
@@ -56,7 +58,7 @@ def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None
 
 
 def test_config_is_shown_without_running(tmp_path: Path) -> None:
-    done = python("-m", "arcvae.train", "loss=option_c", "--cfg", "job", cwd=tmp_path)
+    done = run("arcvae.train", "loss=option_c", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0
     assert "class_weights: inverse" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -78,22 +80,21 @@ def test_bad_input_is_refused_with_optimised_python_and_an_ascii_terminal(tmp_pa
 def test_signal_ends_a_run_with_its_code_and_a_checkpoint_that_loads(
     tmp_path: Path, tiny_corpus: Path, number: signal.Signals, code: int
 ) -> None:
-    command = [sys.executable, "-m", "arcvae.train", f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=10000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = Process("arcvae.train", f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=10000", cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("last.ckpt")):
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.returncode is None
         time.sleep(0.1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    errors = process.wait(timeout=60).stderr
     assert process.returncode == code
     assert "Traceback" not in errors
     assert f"arcvae: interrupted by {number.name}" in errors
     (checkpoint,) = tmp_path.rglob("last.ckpt")
     assert list(tmp_path.rglob("*.part")) == []
     epochs = len((checkpoint.parent.parent / "metrics.csv").read_text().splitlines()) - 1
-    done = python("-m", "arcvae.train", f"ckpt_path={checkpoint}", f"trainer.max_epochs={epochs + 1}", cwd=tmp_path)
+    done = run("arcvae.train", f"ckpt_path={checkpoint}", f"trainer.max_epochs={epochs + 1}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.rglob("metrics.json")
     assert json.loads(record.read_text())["epochs"] >= epochs

@@ -8,8 +8,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from arcvae.io.tensors import load_torch
 from arcvae.training.resuming import newest_checkpoint
 from tests.conftest import FAST, Command, fault, metrics, outcome, run_command, same
 from tests.io.crashes import OPERATIONS
+from tests.processes import Process
 
 TROUBLE = '''
 import os
@@ -47,13 +46,6 @@ class Trouble(Callback):
         if name == "killed" and trainer.global_step == 4 and not trainer.ckpt_path:
             os.kill(os.getpid(), signal.SIGKILL)
 '''
-
-
-def start(*words: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "arcvae.train", *words]
-    return subprocess.Popen(
-        command, cwd=cwd, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
 
 
 def ending_at(operation: int, delay: float, words: Sequence[str], folder: Path) -> int:
@@ -139,17 +131,17 @@ def test_sweep_of_which_jobs_fail_and_one_is_killed_is_finished_by_the_same_comm
         return {name: (job["state"], job["error"]) for name, job in zip(names, found.values(), strict=True)}
 
     monkeypatch.syspath_prepend(tmp_path)
-    first = start(*words, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    first = Process("arcvae.train", *words, cwd=tmp_path)
     try:
         while not (folder / "0" / "run.lock").exists():
-            assert first.poll() is None
+            assert first.returncode is None
             time.sleep(0.1)
         before = (folder / "multirun.yaml").stat().st_mtime_ns
         assert train(*words, corpus=None) == 7
         assert f"another sweep is going on in {folder}" in fault(capsys)
         assert (folder / "multirun.yaml").stat().st_mtime_ns == before
         (tmp_path / "go").touch()
-        first.communicate(timeout=1500)
+        first.wait(timeout=1500)
     finally:
         first.kill()
     assert first.returncode == -signal.SIGKILL

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 import arcvae
 from arcvae.errors import CheckpointError
 from arcvae.io.tensors import load_torch
+from tests import processes
 
 PLUGIN = Path(__file__).parent / "plugins" / "symbols.py"
 FAST = ("logger=none", "callbacks.progress_bar.refresh_rate=0", "optimizer.lr=0.1", "trainer.accelerator=cpu")
@@ -39,8 +39,7 @@ def command(
     folder: Path, name: str, *words: str, plugins: str = "plugins=[symbols]"
 ) -> subprocess.CompletedProcess[str]:
     """``python -m arcvae.NAME plugins=[symbols] WORDS`` in a process of its own: a plugin registers for good."""
-    line = [sys.executable, "-m", f"arcvae.{name}", *([plugins] if plugins else []), *words]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+    return processes.run(f"arcvae.{name}", *([plugins] if plugins else []), *words, cwd=folder)
 
 
 def latest(folder: Path) -> Path:

@@ -20,13 +20,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from arcvae.app.checks import argument_problems
-from arcvae.app.compose import CONF_DIR, plan, register_resolvers, require_harmless_hydra, resolved
+from arcvae.app.compose import CONF_DIR, plan, require_harmless_hydra
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.app.program import FULL_ERROR, left_as_it_was
 from arcvae.app.ranking import link_best, sweep_table
+from arcvae.app.resolving import register_resolvers, resolved
 from arcvae.app.signals import Interrupted, interruptible
 from arcvae.app.sweep import held_sweep, noted, settled_folder
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError

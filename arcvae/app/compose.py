@@ -13,17 +13,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from omegaconf.resolvers import oc
-from yaml import YAMLError
 
 from arcvae.app.checks import former_key, further_key, problems_of
 from arcvae.app.hydra_internals import bounded_yaml
 from arcvae.app.hydra_nodes import hydra_problems
-from arcvae.app.identity import make_run_id
 from arcvae.app.overrides import import_named_plugins, named_plugins, one_line, parse_overrides, quoted, read_overrides
+from arcvae.app.resolving import REFUSALS, plain, register_resolvers
 from arcvae.errors import ConfigError
 from arcvae.io.settings import leaves, nearest, paths
 
@@ -32,8 +28,6 @@ CONF_DIR: Final = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / 
 """The config files: inside the package once installed, beside it in a checkout."""
 NEEDED: Final = ("task", "data", "model", "loss", "optimizer", "trainer")
 """Groups that a training run cannot do without."""
-REFUSALS: Final = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
-"""What composing a config may raise."""
 CLOSE: Final = 0.8
 """Similarity of two keys from which one is taken for a misspelt other."""
 
@@ -145,16 +139,41 @@ def _compose_job(
     With ``only_hydra`` none, and the problems with Hydra's own node alone.
     """
     groups, values, problems = _sort_out(overrides, search)
+    chosen, lines = [*search, *groups], [str(override.input_line) for override in values]
+    plugins = named_plugins(overrides)
     try:
-        composed, node = _parted(compose(config_name, overrides=[*search, *groups], return_hydra_config=True))
-        hydra = hydra_problems(node, named_plugins(overrides))
         if only_hydra:
-            return {}, hydra
-        problems += hydra
-        base = _plain(composed)
+            return {}, hydra_problems(_with_node(config_name, chosen)[1], plugins)
+        composed, refused = _all_at_once(config_name, chosen, lines, plugins)
+        if composed is None:  # what is wrong is found one by one
+            composed, refused = _one_by_one(config_name, chosen, values, plugins, search)
     except REFUSALS as error:
         return {}, [] if only_hydra else [*problems, one_line(error)]
-    known = [".".join(path) for path, _ in paths(base)]
+    config, problems = plain(composed), problems + refused
+    if config_name == "train":
+        problems += [f"{group} is missing; leave it in" for group in NEEDED if not config.get(group)]
+    return config, problems + problems_of(config, _references(composed))
+
+
+def _all_at_once(
+    config_name: str, chosen: list[str], values: list[str], plugins: Sequence[str]
+) -> tuple[DictConfig | None, list[str]]:
+    """The config with all values and the problems with Hydra's node; None if Hydra does not take them together."""
+    try:
+        composed, node = _with_node(config_name, [*chosen, *values])
+        plain(composed)  # resolves what one value says of another
+    except REFUSALS:
+        return None, []
+    return composed, hydra_problems(node, plugins)
+
+
+def _one_by_one(
+    config_name: str, chosen: list[str], values: Sequence[Override], plugins: Sequence[str], search: list[str]
+) -> tuple[DictConfig, list[str]]:
+    """The config with those values that can be used, and the problems with the others and with Hydra's node."""
+    composed, node = _with_node(config_name, chosen)
+    problems = hydra_problems(node, plugins)
+    known = [".".join(path) for path, _ in paths(plain(composed))]
     usable: list[Override] = []
     unknown: list[Override] = []
     for override in values:
@@ -162,17 +181,15 @@ def _compose_job(
         added = override.is_add() or override.is_force_add()
         (usable if name in known or added or name.split(".")[-1].startswith("_") else unknown).append(override)
     if usable:
-        composed, refused = _with_values(config_name, [*search, *groups], [str(o.input_line) for o in usable])
+        composed, refused = _with_values(config_name, chosen, [str(o.input_line) for o in usable])
         problems += refused
-    config = _plain(composed)
-    problems += [_unknown_key(override, config, known, search) for override in unknown]
-    if config_name == "train":
-        problems += [f"{group} is missing; leave it in" for group in NEEDED if not config.get(group)]
-    return config, problems + problems_of(config, _references(composed))
+    config = plain(composed)
+    return composed, problems + [_unknown_key(override, config, known, search) for override in unknown]
 
 
-def _parted(composed: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+def _with_node(config_name: str, overrides: list[str]) -> tuple[DictConfig, dict[str, Any]]:
     """A composed config without its ``hydra`` node, and that node as it was written."""
+    composed = compose(config_name, overrides=overrides, return_hydra_config=True)
     node = OmegaConf.to_container(composed.hydra, resolve=False)
     assert isinstance(node, dict)
     OmegaConf.set_struct(composed, False)
@@ -190,7 +207,7 @@ def _with_values(config_name: str, chosen: list[str], values: list[str]) -> tupl
     def attempt(some: list[str]) -> tuple[DictConfig | None, str]:
         try:
             composed = compose(config_name, overrides=[*chosen, *some])
-            _plain(composed)  # resolves what one value says of another
+            plain(composed)  # resolves what one value says of another
         except REFUSALS as error:
             return None, one_line(error)
         return composed, ""
@@ -257,64 +274,3 @@ def _references(composed: DictConfig) -> dict[tuple[str, ...], str]:
         for path, value in leaves({str(key): value for key, value in raw.items()})
         if isinstance(value, str) and re.fullmatch(r"\$\{[\w.]+\}", value)
     }
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    """Plain types, interpolations resolved, ``~/`` as the home folder, ``???`` left as it is."""
-    plain = _at_home(OmegaConf.to_container(config, resolve=True, throw_on_missing=False))
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
-def _at_home(node: Any) -> Any:
-    """Nested values in which the home folder stands for the ``~`` of a path."""
-    if isinstance(node, dict):
-        return {key: _at_home(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_at_home(value) for value in node]
-    return str(Path(node).expanduser()) if isinstance(node, str) and node.startswith("~/") else node
-
-
-def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A composed config as plain types: to work with, and to write down (without the values of secrets)."""
-    plain = _plain(config)
-    OmegaConf.register_new_resolver("oc.env", _unread, replace=True)
-    try:
-        shown: Any = _plain(config)
-    except REFUSALS:  # something cannot be made of the name of a variable
-        shown = _interpolations(OmegaConf.to_container(config, resolve=False), plain)
-    finally:
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-    return plain, dict(without_secrets(shown, plain))
-
-
-def _interpolations(raw: Any, resolved: Any) -> Any:
-    """``resolved``, but with every interpolation as it was written."""
-    if isinstance(raw, Mapping) and isinstance(resolved, Mapping):
-        return {key: _interpolations(raw.get(key), value) for key, value in resolved.items()}
-    if isinstance(raw, list) and isinstance(resolved, list) and len(raw) == len(resolved):
-        return [_interpolations(a, b) for a, b in zip(raw, resolved, strict=True)]
-    return raw if isinstance(raw, str) and "${" in raw else resolved
-
-
-def _unread(name: str, *_: object) -> str:
-    """An environment variable as it stands in a config, in place of its value."""
-    return f"${{oc.env:{name}}}"
-
-
-def without_secrets(unread: Any, resolved: Any) -> Any:
-    """``resolved``, but with texts that were made of an environment variable as they are without its value.
-
-    ``unread`` is the same config with ``${oc.env:NAME}`` in place of the value of a variable. Numbers and flags stay.
-    """
-    if isinstance(unread, Mapping) and isinstance(resolved, Mapping):
-        return {key: without_secrets(unread.get(key), value) for key, value in resolved.items()}
-    if isinstance(unread, list) and isinstance(resolved, list) and len(unread) == len(resolved):
-        return [without_secrets(a, b) for a, b in zip(unread, resolved, strict=True)]
-    return unread if isinstance(resolved, str | Mapping | list) else resolved
-
-
-def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_id:}``, one name for all places of a config, and ``${home:PATH}``, without ``~``."""
-    OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
-    OmegaConf.register_new_resolver("run_id", make_run_id, use_cache=True, replace=True)

@@ -12,9 +12,10 @@ from hydra import compose
 from hydra.conf import HydraConf
 from hydra.types import RunMode
 
-from arcvae.app.compose import REFUSALS, composing, search_path
+from arcvae.app.compose import composing, search_path
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import parse_overrides, quoted
+from arcvae.app.resolving import REFUSALS
 from arcvae.errors import DataError, FileSystemError
 from arcvae.io.door import read_json
 from arcvae.io.files import write_json

@@ -14,15 +14,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from arcvae.app.compose import (
-    CONF_DIR,
-    _jobs_of_sweep,
-    plan,
-    register_resolvers,
-    resolved,
-    without_secrets,
-)
+from arcvae.app.compose import CONF_DIR, _jobs_of_sweep, plan
 from arcvae.app.overrides import parse_overrides
+from arcvae.app.resolving import register_resolvers
 from arcvae.errors import ConfigError
 from arcvae.imbalance.losses import cross_entropy, register_loss, temporary_losses
 
@@ -252,19 +246,6 @@ def test_callback_without_settings_can_be_switched_off() -> None:
     assert config["callbacks"]["step_log"] is None
 
 
-def test_secrets_stay_names() -> None:
-    unread = {"a": "${oc.env:KEY}", "b": ["${oc.env:KEY}", 1], "c": {"d": 5}, "n": "${oc.env:N}", "l": "${oc.env:L}"}
-    found = {"a": "hunter2", "b": ["hunter2", 1], "c": {"d": 5}, "n": 3, "l": ["hunter2"]}
-    assert without_secrets(unread, found) == unread | {"n": 3}
-
-
-def test_secrets_are_resolved_to_work_with_and_stay_names_to_be_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARCVAE_SECRET", "hunter2")
-    plain, shown = resolved(OmegaConf.create({"a": "${oc.env:ARCVAE_SECRET}", "b": 1, "c": "${b}", "d": "???"}))
-    assert plain == {"a": "hunter2", "b": 1, "c": 1, "d": "???"}
-    assert shown == {"a": "${oc.env:ARCVAE_SECRET}", "b": 1, "c": 1, "d": "???"}
-
-
 def test_folder_of_the_user_is_found_by_both_ways_of_naming_it(tmp_path: Path) -> None:
     odd = tmp_path / "it's, a [folder]"
     for folder, name in ((odd, "mine"), (tmp_path / "b", "other")):
@@ -329,40 +310,6 @@ def test_quoted_form_that_is_told_can_be_typed() -> None:
         (problem,) = problems(f"data.path={value}")
         (form,) = shlex.split(problem.partition("quote its value: ")[2])  # as a shell takes it
         assert parse_overrides([form])[0].value() == value
-
-
-def test_secrets_stay_names_wherever_they_are_referred_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARCVAE_SECRET", "hunter2")
-    monkeypatch.setenv("ARCVAE_LIST", "[hunter2, 7]")
-    config = {
-        "tags": ["${oc.env:ARCVAE_SECRET}"],
-        "logger": {"tags": "${tags}"},
-        "first": "${logger.tags.0}",
-        "within": "x-${oc.env:ARCVAE_SECRET}-y",
-        "default": "${oc.env:NOT_THERE,${oc.env:ARCVAE_SECRET}}",
-        "list": "${oc.decode:${oc.env:ARCVAE_LIST}}",
-        "plain": "${oc.create:[1, 2]}",
-    }
-    plain, shown = resolved(OmegaConf.create(config))
-    assert plain["logger"]["tags"] == ["hunter2"]
-    assert plain["list"] == ["hunter2", 7]
-    assert shown["logger"]["tags"] == ["${oc.env:ARCVAE_SECRET}"]
-    assert shown["within"] == "x-${oc.env:ARCVAE_SECRET}-y"
-    assert shown["plain"] == [1, 2]
-    assert "hunter2" not in str(shown)
-    monkeypatch.setenv("ARCVAE_SECRET", "other")
-    assert resolved(OmegaConf.create(config))[0]["within"] == "x-other-y"  # the environment is read again afterwards
-
-
-def test_secrets_stay_names_where_a_name_cannot_take_the_place_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    OmegaConf.register_new_resolver("half", lambda text: str(int(text) // 2), replace=True)
-    monkeypatch.setenv("ARCVAE_SECRET", "4242")
-    config = {"a": "${half:${oc.env:ARCVAE_SECRET}}", "b": ["${a}"], "n": 1, "c": "${n}"}
-    plain, shown = resolved(OmegaConf.create(config))
-    OmegaConf.clear_resolver("half")
-    assert plain == {"a": "2121", "b": ["2121"], "n": 1, "c": 1}
-    assert "2121" not in str(shown)
-    assert shown["n"] == 1
 
 
 def of_user(folder: Path, content: str | bytes) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from arcvae.app.command import run_command
 from arcvae.app.compose import plan
 from arcvae.app.plugins import import_plugins, plugin_names, plugin_settings
 from arcvae.errors import ConfigError
+from tests.processes import run
 
 STRINGS = '''
 """A task of a user's, with options of its own in the groups of arcvae."""
@@ -123,18 +123,10 @@ def test_command_runs_with_the_options_of_a_plugin(folder: Path, monkeypatch: py
 
 def test_config_with_options_of_a_plugin_is_shown_by_a_process_of_its_own(folder: Path) -> None:
     words = [PLUGIN, "experiment=strings", "--cfg", "job", "--package", "model"]
-    done = subprocess.run(
-        [sys.executable, "-m", "arcvae.train", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = run("arcvae.train", *words, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "width: 2" in done.stdout
-    done = subprocess.run(
-        [sys.executable, "-m", "arcvae.train", PLUGIN, "--help"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("arcvae.train", PLUGIN, "--help", cwd=folder)
     assert "task: audio, grid, strings" in done.stdout
 
 

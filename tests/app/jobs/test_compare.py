@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from arcvae.errors import DataError
 from arcvae.io.files import write_json
 from arcvae.training.record import RunRecord
 from tests.conftest import FAST, FAST_CLIPS, Job
+from tests.processes import Forked
 
 
 def quoted(values: tuple[str, ...]) -> str:
@@ -104,6 +106,13 @@ def test_what_is_no_record_is_refused(job: Job, tmp_path: Path) -> None:
         job("compare", f"runs=[{tmp_path}]")
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of a comparison are forked instead of imported anew."""
+    monkeypatch.setattr("arcvae.app.variants.subprocess", SimpleNamespace(Popen=Forked))
+
+
+@pytest.mark.usefixtures("forked")
 def test_variants_are_trained_in_processes_and_reported(job: Job, tmp_path: Path, tiny_clips: Path) -> None:
     # Two cheap variants stand for any study.
     words = (f"data.path={tiny_clips}", *FAST_CLIPS, "trainer.max_epochs=1", "logger=none")
@@ -125,6 +134,7 @@ def test_variants_are_trained_in_processes_and_reported(job: Job, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Path, tiny_corpus: Path) -> None:
     small = (f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "model.maps=2", "model.coarse=2")
     variants = yaml.safe_load((CONF_DIR / "study" / "frontier.yaml").read_text())["variants"]

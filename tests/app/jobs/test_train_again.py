@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 
 from arcvae.io.tensors import load_torch
 from arcvae.training.callbacks import EpochRecord
+from tests import processes
 from tests.conftest import FAST, Command, fault, metrics, runs, same
 
 FOUR = (*FAST, "trainer.max_epochs=4", "callbacks.snapshots=null")
@@ -154,13 +153,13 @@ def test_second_resume_of_a_run_is_refused_at_once_and_the_first_goes_on(
 ) -> None:
     one, words = tmp_path / "one", (*FOUR, "trainer.max_epochs=3", "hydra.run.dir=one")
     killed(1, *words)
-    command = [sys.executable, "-m", "arcvae.train", f"data.path={tiny_corpus}", *words]
+    command = ["arcvae.train", f"data.path={tiny_corpus}", *words]
     seen: list[tuple[int, str, bool]] = []
 
     def resume_again(_: EpochRecord, trainer: Any, *__: Any) -> None:
         if trainer.current_epoch == 2:
             before = contents(one)
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+            done = processes.run(*command, cwd=tmp_path, timeout=120)
             seen.append((done.returncode, done.stderr, contents(one) == before))
 
     with monkeypatch.context() as patch:
