@@ -34,16 +34,18 @@ Job = Callable[..., Any]
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
-FAST = (
+PICTURED = (
     "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=64",
     "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
 )  # fmt: skip
-"""Overrides that make a run on grids last a second."""
+"""Overrides for a short run on grids that leaves all that a run leaves."""
+FAST = (*PICTURED, "callbacks.snapshots=null", "callbacks.code_pictures=null", "report=false")
+"""The same without pictures and page, which take longer than the training."""
 FAST_CLIPS = (
     "trainer=quick_test", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=16",
-    "callbacks.progress_bar.refresh_rate=0", "experiment=audio_cnn", "model.widths=[4,8]",
+    "callbacks.progress_bar.refresh_rate=0", "experiment=audio_cnn", "model.widths=[4,8]", "report=false",
 )  # fmt: skip
-"""The same for clips."""
+"""Overrides for a short run on clips, without a page."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -164,7 +166,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> P
     """A finished run of two epochs on grids; not to be written into."""
 
     def make(folder: Path) -> None:
-        assert run_command("train", f"data.path={tiny_corpus}", "loss=option_b", *FAST, folder=folder) == 0
+        assert run_command("train", f"data.path={tiny_corpus}", "loss=option_b", *PICTURED, folder=folder) == 0
 
     (found,) = runs(shared(tmp_path_factory, "run", make))
     return found
@@ -175,7 +177,7 @@ def clips_run(tmp_path_factory: pytest.TempPathFactory, tiny_clips: Path) -> Pat
     """A finished run of two epochs on clips; not to be written into."""
 
     def make(folder: Path) -> None:
-        assert run_command("train", f"data.path={tiny_clips}", *FAST_CLIPS, folder=folder) == 0
+        assert run_command("train", f"data.path={tiny_clips}", *FAST_CLIPS, "report=true", folder=folder) == 0
 
     (found,) = runs(shared(tmp_path_factory, "clips_run", make))
     return found

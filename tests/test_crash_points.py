@@ -170,7 +170,7 @@ WRITTEN = (
 def test_disk_that_is_full_at_any_file_ends_a_run_in_one_line_and_the_same_command_goes_on(
     train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = (*FAST, "logger=none", "callbacks.snapshots=null", "callbacks.code_pictures=null")
+    words = (*FAST, "logger=none")
     assert train(*words, "hydra.run.dir=whole") == 0
     whole, opened = outcome(tmp_path / "whole"), os.open
     for name in WRITTEN:

@@ -83,8 +83,7 @@ def test_run_that_is_killed_again_and_again_ends_in_the_bytes_of_the_uninterrupt
     kills: int = pytestconfig.getoption("--kills")
     words = (
         f"data.path={tiny_corpus}", *FAST, f"trainer.max_epochs={2 * kills + 4}", "logger=none",
-        "callbacks.early_stopping=null", "callbacks.snapshots=null", "callbacks.code_pictures=null",
-        "callbacks.save_in_time.minutes=1e-9",
+        "callbacks.early_stopping=null", "callbacks.save_in_time.minutes=1e-9",
     )  # fmt: skip
     assert ending_at(-1, 0.0, [*words, "hydra.run.dir=whole"], tmp_path) == 0
     draw, one, reached = random.Random(kills), tmp_path / "one", [0]
@@ -120,7 +119,6 @@ def test_sweep_of_which_jobs_fail_and_one_is_killed_is_finished_by_the_same_comm
     (tmp_path / "trouble.py").write_text(TROUBLE)
     words = (
         "-m", f"data.path={','.join(f'{name}.npz' for name in names)}", "hydra.sweep.dir=all", *FAST, "logger=none",
-        "callbacks.snapshots=null", "callbacks.code_pictures=null",
         "plugins=[trouble]", "+callbacks.trouble={_target_:trouble.Trouble}",
     )  # fmt: skip
     folder = tmp_path / "all"

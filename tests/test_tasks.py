@@ -34,7 +34,7 @@ class Case:
 
 
 CASES = {
-    "grids": Case((*FAST, "callbacks.snapshots=null"), GridModule, "pixel_accuracy", "tiny_corpus"),
+    "grids": Case(FAST, GridModule, "pixel_accuracy", "tiny_corpus"),
     "clips": Case(FAST_CLIPS, AudioModule, "accuracy", "tiny_clips"),
     "clips_v2": Case((*FAST_CLIPS, "experiment=audio_cnn_v2", "model.hidden=8"), AudioModule, "accuracy", "tiny_clips"),
 }

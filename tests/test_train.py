@@ -16,7 +16,7 @@ import torch
 from tests.conftest import FAST, FAST_CLIPS, Command, fault, metrics, runs, save_arrays
 
 Capture = pytest.CaptureFixture[str]
-BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none", "callbacks.snapshots=null")
+BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none")
 
 
 def test_bad_files_end_in_one_line_and_nothing_is_written(train: Command, tmp_path: Path, capsys: Capture) -> None:

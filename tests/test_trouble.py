@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import FAST, Command, NamedCommand, fault, metrics, runs
 
 Capture = pytest.CaptureFixture[str]
-BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none", "callbacks.snapshots=null", "callbacks.code_pictures=null")
+BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none")
 SLURM = {"NTASKS": "4", "JOB_ID": "7", "PROCID": "0", "LOCALID": "0", "NODEID": "0", "JOB_NAME": "t"}
 
 

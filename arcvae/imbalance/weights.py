@@ -190,15 +190,15 @@ def analyse_weights(
     if weights is None:
         ratio = f"{n.max() / n[n > 0].min():,.1f}"
         lines.append(f"  weights none; the most frequent class occurs {ratio} times as often as the rarest")
-        shown = ["1"] * len(n)
+        shown = [""] * len(n)
     else:
         lines.append(
             f"  range   {weights.min():.5f} to {weights.max():.5f}, max/min {weights.max() / weights.min():.4f}"
         )
-        shown = [f"{weight:.6f}" for weight in weights]
-    lines.append(f"  {'class':>5} {unit:>12} {'share':>8} {'weight':>10}")
+        shown = [f" {weight:>10.6f}" for weight in weights]
+    lines.append(f"  {'class':>5} {unit:>12} {'share':>8}" + ("" if weights is None else f" {'weight':>10}"))
     lines += [
-        f"  {c:>5} {count:>12,} {count / n.sum():>8.4f} {weight:>10}"
+        f"  {c:>5} {count:>12,} {count / n.sum():>8.4f}{weight}"
         for c, (count, weight) in enumerate(zip(n.tolist(), shown, strict=True))
     ]
     return "\n".join(lines)

@@ -54,7 +54,7 @@ def report_repeated(path: str, unit: str, train: NDArray[Any], *held_out: NDArra
     if count:
         level = logging.WARNING if count > LEAK * total else logging.INFO
         log.log(
-            level, "%s: %s of the %s %s of val and test are also in train: figures on them show what was memorised",
+            level, "%s: %s of the %s %s of val and test are also in train, where they may have been memorised",
             path, f"{count:,}", f"{total:,}", unit,
         )  # fmt: skip
 

@@ -240,7 +240,7 @@ def _evaluate_best(run: Run, best: str | None) -> str:
     trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)
     split = "test" if data.size("test") else "val"
     if split == "test":
-        trainer.test(module, datamodule=data, ckpt_path=best, verbose=False)
+        trainer.test(module, datamodule=data, verbose=False)  # with the weights that validation has loaded
     else:
         log.warning("There is no test split: nothing was tested, figures are those of the validation split")
     module.to(trainer.strategy.root_device)  # the trainer has moved it back to the CPU

@@ -192,7 +192,8 @@ def _objects(
     codes = Codec(model).codes(grids.numpy())
     missing = np.asarray(codes.left_out)
     left_out = {"grids": int((missing > 0).sum()), "objects": int(missing.sum())}
-    log.info("%d objects of %d grids have no slot: too many, or too large", left_out["objects"], left_out["grids"])
+    if left_out["objects"]:
+        log.info("%d objects of %d grids have no slot: too many, or too large", left_out["objects"], left_out["grids"])
     found = {"walks": figures, "left_out": left_out}
     factors = read_factors(data.corpus_path, split)
     if factors is None:

@@ -21,7 +21,7 @@ from arcvae.io.tensors import load_torch
 from arcvae.training.record import RunRecord
 from tests.conftest import FAST, Command, Job, metrics, runs, same, save_arrays
 
-BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none", "callbacks.snapshots=null")
+BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none")
 CLIPS_OR_GRIDS = pytest.mark.parametrize("run", ["run_folder", "clips_run"], indirect=True)
 
 

@@ -14,7 +14,7 @@ from arcvae.training.callbacks import EpochRecord
 from tests import processes
 from tests.conftest import FAST, Command, fault, metrics, runs, same
 
-FOUR = (*FAST, "trainer.max_epochs=4", "callbacks.snapshots=null")
+FOUR = (*FAST, "trainer.max_epochs=4")
 Interrupt = Callable[..., None]
 
 

@@ -14,10 +14,7 @@ from tests.conftest import FAST, FAST_CLIPS, Job, outcome, same
 
 LIGHT = ("trainer.max_epochs=3", "logger=none")
 CASES = {
-    "grids": (
-        *FAST, *LIGHT, "callbacks.snapshots=null", "callbacks.code_pictures=null", "data.symmetries=true",
-        "data.permute_colors=true", "loss=fading",
-    ),
+    "grids": (*FAST, *LIGHT, "data.symmetries=true", "data.permute_colors=true", "loss=fading"),
     "clips": (*FAST_CLIPS, *LIGHT),
 }  # fmt: skip
 BATCHES = {"grids": 3, "clips": 4}

@@ -20,20 +20,18 @@ from arcvae.io.tensors import load_torch, save_torch
 from arcvae.training.callbacks import EpochRecord
 from tests.conftest import FAST, FAST_CLIPS, Job, NamedCommand, metrics, runs, same
 
-NO_PICTURES = ("callbacks.snapshots=null", "callbacks.code_pictures=null", "report=false")
-GRIDS = (*FAST, *NO_PICTURES, "data.symmetries=true", "data.permute_colors=true", "loss=fading")
+GRIDS = (*FAST, "data.symmetries=true", "data.permute_colors=true", "loss=fading")
 CASES = {
     "fading loss on augmented grids": GRIDS,
     "endless corpus": (*GRIDS, "data=atomic_stream"),
     "clips": (
         *FAST_CLIPS,
-        "report=false",
         "data.sampler=progressive",
         "loss=vs",
         "loss.class_weights=effective_number",
         "loss.defer=0.5",
     ),
-    "grids drawn by colour": (*FAST, *NO_PICTURES, "data.sampler=progressive", "loss=ldam", "model.head=cosine"),
+    "grids drawn by colour": (*FAST, "data.sampler=progressive", "loss=ldam", "model.head=cosine"),
 }
 
 
@@ -109,7 +107,7 @@ def continued(job: Job, run: Path, content: dict[str, Any], name: str) -> str:
     return "\n".join(said)
 
 
-ODD = (*FAST, "loss=option_b", "logger=none", "callbacks.snapshots=null", "callbacks.code_pictures=null")
+ODD = (*FAST, "loss=option_b", "logger=none")
 EVALUATED = ("importance_samples=1", "accelerator=cpu", "limit=8")
 CHECKPOINT = "Checkpoint{"
 
