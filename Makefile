@@ -26,7 +26,7 @@ train: setup ## Train codes of objects on 100,000 grids; ARGS="..." overrides th
 compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare $(ARGS)
 
-frontier: setup ## Train the recipe of best_d10 with codes of 4 to 128 numbers; ARGS="seeds=[1,2,3]"
+frontier: setup ## Train codes of 4 to 128 numbers, and codes of objects; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare study=frontier $(ARGS)
 
 operations: setup ## Operations on codes against pixels; ARGS="'runs=[atomic-objects]'" trains nothing

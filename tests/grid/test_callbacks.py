@@ -13,10 +13,10 @@ from arcvae.grid import callbacks
 from arcvae.grid.callbacks import choose, reconstruct
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.module import GridModule
-from tests.conftest import FAST, Job
+from tests.conftest import PICTURED, Job
 from tests.grid.test_module import GRIDS, make
 
-TINY = (*FAST, "logger=none")
+TINY = (*PICTURED, "logger=none")
 
 
 def test_reconstruction_is_deterministic_and_leaves_the_mode_alone() -> None:

@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from arcvae.training.callbacks import PerClassRecall
 from arcvae.training.loggers import SteadyWandbLogger, log_picture, log_run_files, log_table, shows_pictures
-from tests.conftest import FAST, run_command
+from tests.conftest import PICTURED, run_command
 from tests.training.tiny import TinyData, build, trainer
 
 PICTURES = {"reconstructions", "samples", "codes"}
@@ -69,7 +69,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("WANDB_API_KEY", "WANDB_MODE"):
             patch.delenv(name, raising=False)
-        assert run_command("train", f"data.path={tiny_corpus}", *FAST, *arguments, folder=folder) == 0
+        assert run_command("train", f"data.path={tiny_corpus}", *PICTURED, *arguments, folder=folder) == 0
     return folder
 
 

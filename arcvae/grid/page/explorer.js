@@ -1,5 +1,6 @@
 // What a person sees of the explorer: it keeps a history of states, draws the present one, and answers to hands and keys.
-// A state is { code, grid, wrongs, steps, note }: the code, the grid that it should draw, and how it came from a start.
+// A state is { code, grid, start, steps, note }: the code, the grid that it should draw, the grid that the steps of its
+// program began with, and these steps.
 
 const numbers = floats(DATA.numbers);
 const weights = Object.fromEntries(Object.entries(DATA.layout).map(([part, layout]) => [part, tensorsOf(layout, numbers)]));
@@ -51,14 +52,19 @@ function begin(grid, line, options) {
   const started = performance.now(), { objects, leftOut } = model.encode(grid);
   const lost = leftOut ? `${leftOut} ${leftOut === 1 ? "object has" : "objects have"} no place in the code: too many, or too large.` : "";
   const former = history[options?.replace ? now - 1 : now]?.steps.length;
-  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, steps: [], note: lost }, options);
+  $("source").selectedIndex = grids.findIndex((known) => known.grid === grid);
+  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, start: grid, steps: [], note: lost }, options);
   const begun = former ? " This begins a new program; Undo brings the former one back." : "";
   say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.${begun}`);
 }
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 /** A code as it is: the program begins anew. */
-const beginCode = (code, note, options) => push({ code, grid: painted(code), steps: [], note }, options);
+function beginCode(code, note, options) {
+  const grid = painted(code);
+  $("source").selectedIndex = -1;
+  push({ code, grid, start: grid, steps: [], note }, options);
+}
 
 const scope = () => (document.querySelector('input[name="explorer-scope"]:checked').value === "all" ? null : [chosen]);
 
@@ -95,7 +101,7 @@ function step(name, dy, dx, which) {
     const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, taken) });
     steps.splice(-2, 2, ...(down || right ? [{ ...last, dy: down, dx: right, text: whole }] : []));
   }
-  push({ code, grid: painted(code), steps, note: state().note });
+  push({ code, grid: painted(code), start: state().start, steps, note: state().note });
   say(text);
 }
 
@@ -206,6 +212,7 @@ function setColor(value) {
     button.setAttribute("aria-checked", String(i === value));
     button.tabIndex = i === value ? 0 : -1;
   });
+  document.querySelector('#explorer [data-step="recolor"]').textContent = `Recolour to ${value}`;
 }
 
 // Hands and keys
@@ -359,11 +366,14 @@ $("walk").oninput = () => {
 };
 $("walk").onchange = () => { walking = false; };
 
+const jsonOf = (grid) => `[${grid.map((row) => `[${row.join(", ")}]`).join(",\n ")}]`;
+
 /** What a button saves: name and text of a file. */
 function saved(what) {
-  const { code, grid } = state();
+  const { code, grid, start } = state();
   if (what === "program") return ["program.txt", `${programText()}\n`];
-  if (what === "grid") return ["grid.json", `[${grid.map((row) => `[${row.join(", ")}]`).join(",\n ")}]\n`];
+  if (what === "grid") return ["grid.json", `${jsonOf(grid)}\n`];
+  if (what === "pair") return ["pair.json", `{"train": [{"input": ${jsonOf(start)},\n "output": ${jsonOf(grid)}}], "test": []}\n`];
   const rows = code.objects.map((o) => [o.row, o.column, o.color, ...o.shape]);
   return ["code.json", `${JSON.stringify({ size: [code.height, code.width], numbers: rows, part_of: code.objects.map((o) => o.head) })}\n`];
 }

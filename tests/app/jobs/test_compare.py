@@ -138,16 +138,16 @@ def test_variants_are_trained_in_processes_and_reported(job: Job, tmp_path: Path
 def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Path, tiny_corpus: Path) -> None:
     small = (f"data.path={tiny_corpus}", *FAST, "trainer.max_epochs=1", "model.maps=2", "model.coarse=2")
     variants = yaml.safe_load((CONF_DIR / "study" / "frontier.yaml").read_text())["variants"]
-    others = [f"~study.variants.{name}" for name in variants if name != "d4"]
+    others = [f"~study.variants.{name}" for name in variants if name != "smooth_4"]
     words = ["study=frontier", "study.samples=20", f"overrides={quoted(small)}", *others]
     results = job("compare", *words)
     assert (tmp_path / "compare" / "frontier.png").stat().st_size > 5_000
-    assert list(results["variants"]) == ["d4"]
-    (run,) = (Path(run) for run in results["variants"]["d4"]["runs"])
-    for prior in ("posterior", "aggregate", "normal"):
+    assert list(results["variants"]) == ["smooth_4"]
+    (run,) = (Path(run) for run in results["variants"]["smooth_4"]["runs"])
+    for prior in ("posterior", "normal"):
         file = run / f"samples_{prior}_20" / "metrics.json"
         drawn = json.loads(file.read_text())
-        found = results["variants"]["d4"]["metrics"][f"test/valid_{prior}"]["mean"]
+        found = results["variants"]["smooth_4"]["metrics"][f"test/valid_{prior}"]["mean"]
         assert found == drawn["scores"]["samples"]["valid"]
     written = file.stat().st_mtime_ns
     job("compare", *words, folder="again")

@@ -42,20 +42,20 @@ def test_run_leaves_a_page_that_the_command_writes_again(
 def test_page_is_left_out_when_told_so_and_its_failure_costs_nothing(
     train: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(*FAST, "trainer.max_epochs=1", "report=false") == 0
+    assert train(*FAST, "trainer.max_epochs=1") == 0
     (folder,) = runs(tmp_path)
     assert not (folder / "report.html").exists()
     # A folder of that name in its place is what nobody can write over.
     place = tmp_path / "taken"
     (place / "report.html" / "x").mkdir(parents=True)
-    assert train(*FAST, "trainer.max_epochs=1", f"hydra.run.dir={place}") == 0
+    assert train(*FAST, "trainer.max_epochs=1", f"hydra.run.dir={place}", "report=true") == 0
     assert "There is no page of this run (FileSystemError: cannot write" in capsys.readouterr().out
     assert (place / "metrics.json").is_file()
 
 
 def test_hostile_tag_and_path_are_text(train: Command, tmp_path: Path) -> None:
     tag = HOSTILE.replace("'", "").replace('"', "")
-    assert train(*FAST, "trainer.max_epochs=1", f"tags=['{tag}']") == 0
+    assert train(*FAST, "trainer.max_epochs=1", f"tags=['{tag}']", "report=true") == 0
     (folder,) = runs(tmp_path)
     page = (folder / "report.html").read_text()
     require_offline(page)

@@ -124,6 +124,8 @@ def test_grid_is_painted_dragged_changed_and_downloaded(opened: Opened, codec: C
     assert np.array_equal(codec.decode(codes)[0], np.array(state(opened)["drawn"]))
     # What should be drawn is what the same operations do to cells: an L and its mirror image, turned, and a line.
     assert json.loads(download(opened, "Grid")) == state(opened)["grid"]
+    (pair,) = json.loads(download(opened, "Start of the program and result"))["train"]
+    assert (pair["input"], pair["output"]) == (start.tolist(), state(opened)["grid"])
     assert (np.array(state(opened)["grid"]) == 7).sum() == 4 + 4 + 3
     code = json.loads(download(opened, "Code"))
     assert code["size"] == [16, 16]
@@ -158,6 +160,7 @@ def test_nothing_vanishes_unannounced(opened: Opened) -> None:
     assert state(opened) == before
     opened.page.get_by_role("button", name="Empty grid").click()
     assert opened.page.locator("#explorer-match").inner_text() == "An empty grid"
+    assert opened.page.locator("#explorer-source").input_value() == ""  # none of those that are offered
 
 
 @pytest.mark.slow
