@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arcvae.app.jobs import report
-from tests.conftest import FAST, Command, NamedCommand, fault, runs
+from tests.conftest import FAST, PICTURED, Command, NamedCommand, fault, runs
 from tests.training.page.offline import elements, require_offline
 from tests.training.page.records import HOSTILE
 from tests.training.page.test_run import rows
@@ -18,7 +18,7 @@ TINY_OBJECTS = (
     "model=objects",
     "model.width=16",
     "trainer.max_epochs=1",
-    *(w for w in FAST if not w.startswith("model.")),
+    *(w for w in PICTURED if not w.startswith("model.")),
 )
 
 
