@@ -108,6 +108,7 @@ def test_circles_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
 
 
+@pytest.mark.slow
 def test_no_imports_run_in_a_circle() -> None:
     edges = graph()
     assert len(edges) > 60

@@ -36,6 +36,7 @@ def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_corpus_is_written_and_not_written_over(tmp_path: Path) -> None:
     command = ["arcvae.corpus", "kind=simplified", "num_grids=50", "seed=0", "out=c.npz"]
     done = run(*command, cwd=tmp_path)
@@ -57,6 +58,7 @@ def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_config_is_shown_without_running(tmp_path: Path) -> None:
     done = run("arcvae.train", "loss=option_c", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0
@@ -64,6 +66,7 @@ def test_config_is_shown_without_running(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_with_optimised_python_and_an_ascii_terminal(tmp_path: Path) -> None:
     bad = save_arrays(tmp_path / "bäd.npz", val=np.full((2, 16, 16), 77, np.uint8))
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
@@ -74,6 +77,7 @@ def test_bad_input_is_refused_with_optimised_python_and_an_ascii_terminal(tmp_pa
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
 )
@@ -117,6 +121,7 @@ def test_two_processes_see_each_test_grid_once(tmp_path: Path) -> None:
     assert found["pixel_accuracy"] == pytest.approx((decoded == grids[33:]).mean(), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_run_needs_no_network_and_no_wandb(tmp_path: Path, tiny_corpus: Path) -> None:
     # The hook of the interpreter sees every connection and every import, whoever makes it.
     (tmp_path / "sitecustomize.py").write_text(
@@ -137,6 +142,7 @@ def test_run_needs_no_network_and_no_wandb(tmp_path: Path, tiny_corpus: Path) ->
     assert not (tmp_path / "connected").exists()
 
 
+@pytest.mark.slow
 def test_installed_package_brings_its_config_and_works_anywhere(tmp_path: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],

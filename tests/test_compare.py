@@ -14,6 +14,7 @@ from tests.conftest import NamedCommand, fault, metrics
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.slow
 def test_given_runs_are_reported_in_a_folder_below_outputs(
     command: NamedCommand, tmp_path: Path, run_folder: Path, capfd: Capture
 ) -> None:
@@ -30,6 +31,7 @@ def test_given_runs_are_reported_in_a_folder_below_outputs(
     assert "|" not in shown  # a table that fits a terminal, and no Markdown
 
 
+@pytest.mark.slow
 def test_bad_requests_end_in_one_line_and_write_nothing(command: NamedCommand, tmp_path: Path, capsys: Capture) -> None:
     assert command("compare", "runs=[nowhere]") == 3
     assert "nowhere holds no metrics.json" in fault(capsys)

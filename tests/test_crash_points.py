@@ -87,6 +87,7 @@ OPTIONAL = (FILE, "latest")
 """What costs no run if it cannot be written."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", PATHS)
 def test_old_or_new_content_is_read_after_an_interruption_at_every_operation(
@@ -110,6 +111,7 @@ def test_old_or_new_content_is_read_after_an_interruption_at_every_operation(
     assert len(codes) > (2 if name == "latest" else 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_exports_of_which_some_are_new_are_refused_until_they_are_written_again(tmp_path: Path, mode: str) -> None:
     def write(version: int) -> None:

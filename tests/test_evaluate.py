@@ -11,6 +11,7 @@ from tests.conftest import NamedCommand, fault, metrics
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.slow
 def test_latest_run_is_evaluated_and_sampled_into_folders_below_outputs(
     command: NamedCommand, clips_run: Path, run_folder: Path, tmp_path: Path
 ) -> None:
@@ -28,6 +29,7 @@ def test_latest_run_is_evaluated_and_sampled_into_folders_below_outputs(
     assert metrics(folder)["command"] == ["python", "-m", "arcvae.sample", "num_samples=3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["evaluate limit=20", "sample num_samples=3"])
 def test_models_that_come_with_arcvae_go_by_name(command: NamedCommand, tiny_corpus: Path, name: str) -> None:
     words = name.split()

@@ -58,6 +58,7 @@ def test_every_loss_composes_unchanged(case: Case, loss: str) -> None:
     assert config["loss"] == plan("train", [f"loss={loss}"])[0]["loss"]
 
 
+@pytest.mark.slow
 def test_loss_weights_and_monitor_are_free_to_choose(job: Job, case: Case, corpus: Path, tmp_path: Path) -> None:
     words = ("loss=option_b", "loss.gamma=1", "trainer.accumulate_grad_batches=2", "monitor=val/f1_macro")
     record = job("train", *case.overrides, *BRIEF, *words, corpus=corpus)

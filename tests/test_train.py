@@ -46,6 +46,7 @@ def test_corpus_of_another_task_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_faults_of_the_job_end_in_one_line_with_their_code(
     train: Command, run_folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -110,6 +111,7 @@ def test_job_of_a_sweep_is_the_job_alone(train: Command, tmp_path: Path) -> None
     assert metrics(tmp_path / "all" / "1")["test"] == metrics(tmp_path / "alone")["test"]
 
 
+@pytest.mark.slow
 def test_value_of_the_environment_is_used_but_written_nowhere(
     train: Command, tmp_path: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +133,7 @@ def test_value_of_the_environment_is_used_but_written_nowhere(
             assert path.is_dir() or secret not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_latest_points_to_the_newest_run(train: Command, tmp_path: Path) -> None:
     for expected in (1, 2):
         assert train(*BRIEF) == 0

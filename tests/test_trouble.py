@@ -63,6 +63,7 @@ def test_path_that_leads_nowhere_is_named(
     assert {path.name for path in tmp_path.iterdir()} == {"loop", "file"}
 
 
+@pytest.mark.slow
 def test_commands_of_one_process_work_in_a_job_of_several_tasks(
     train: Command, command: NamedCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_commands_of_one_process_work_in_a_job_of_several_tasks(
     assert command("evaluate", f"ckpt_path={folder}", "importance_samples=2", "accelerator=cpu") == 0
 
 
+@pytest.mark.slow
 def test_run_folder_stands_for_its_checkpoints(
     train: Command, command: NamedCommand, run_folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -92,6 +94,7 @@ def test_run_folder_stands_for_its_checkpoints(
     assert f"ckpt_path={evaluation}: there is no {evaluation}/checkpoints/best.ckpt" in fault(capsys)
 
 
+@pytest.mark.slow
 def test_several_checkpoints_are_kept_and_the_best_is_found(
     train: Command, command: NamedCommand, tmp_path: Path
 ) -> None:
@@ -110,6 +113,7 @@ def test_several_checkpoints_are_kept_and_the_best_is_found(
     assert (resumed / "best.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_tilde_is_the_home_folder_wherever_a_path_is_given(
     command: NamedCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

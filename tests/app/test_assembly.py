@@ -59,6 +59,7 @@ def test_checkpoints_are_stamped_with_the_config_as_it_may_be_written_down(tiny_
     assert checkpoint["arcvae"]["class_weights"] is None
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_weights(tiny_corpus: Path, tmp_path: Path) -> None:
     def start(seed: int) -> torch.Tensor:
         run = assembled(config_for(tiny_corpus, f"seed={seed}"), tmp_path)

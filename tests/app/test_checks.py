@@ -57,6 +57,7 @@ def test_every_key_has_a_rule(group: str, option: str) -> None:
     assert [".".join(path) for path in without if path[0] != "loss" or path[-1] not in own] == []
 
 
+@pytest.mark.slow
 def test_every_rule_has_a_key() -> None:
     used = set()
     configs = [composed(group, option) for group, option in OPTIONS]

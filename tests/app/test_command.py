@@ -67,6 +67,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[Call]) -> C
     return run
 
 
+@pytest.mark.slow
 def test_job_gets_plain_values_the_folder_and_the_command_line(
     run: Command, calls: list[Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,7 @@ def test_job_gets_plain_values_the_folder_and_the_command_line(
     assert list(call.folder.iterdir()) == []  # nothing is written before the job holds its folder
 
 
+@pytest.mark.slow
 def test_folder_is_named_after_the_command(run: Command, calls: list[Call], tmp_path: Path) -> None:
     assert run() == run(name="sample") == 0
     assert [call.folder.parent for call in calls] == [tmp_path / "outputs" / name for name in ("evaluate", "sample")]
@@ -105,6 +107,7 @@ def test_job_given_by_name_is_imported_after_the_check(tmp_path: Path, monkeypat
     del sys.modules["late_job"]
 
 
+@pytest.mark.slow
 def test_every_job_of_a_sweep_is_checked_before_the_first_runs(run: Command, calls: list[Call], tmp_path: Path) -> None:
     def check(config: dict[str, Any]) -> None:
         if config["seed"] == 3:
@@ -145,6 +148,7 @@ def test_what_a_class_or_loss_does_not_take_is_refused_before_anything_is_writte
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sweep_goes_on_after_a_job_that_failed(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +184,7 @@ def test_each_end_has_its_code_and_its_line(
     assert ("Traceback" in shown) == (code == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int
@@ -199,6 +204,7 @@ def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["my runs/one", "O'Brien/one", "plain/one", "$HOME/one"])
 def test_the_way_to_go_on_can_be_typed(
     run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
@@ -272,6 +278,7 @@ class SearchingSweeper(BasicSweeper):
 """
 
 
+@pytest.mark.slow
 def test_sweeper_that_searches_gets_values_and_sees_a_job_fail(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +296,7 @@ def test_sweeper_that_searches_gets_values_and_sees_a_job_fail(
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_sweep_goes_on_after_a_job_whose_disk_was_full(run: Command, calls: list[Call]) -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "f")
     assert run("-m", "seed=1,2", result=lambda config: full if config["seed"] == 1 else None) == 1
@@ -315,6 +323,7 @@ def test_folder_that_has_been_deleted_is_named(
     )
 
 
+@pytest.mark.slow
 def test_key_that_was_added_is_named_when_a_job_fails_and_the_place_is_shown_on_demand(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -363,6 +372,7 @@ def test_sweep_of_jobs_with_processes_of_their_own_is_refused(run: Command, call
     assert run("trainer=ddp", name="train") == 0
 
 
+@pytest.mark.slow
 def test_sweep_that_is_interrupted_says_how_it_goes_on(
     run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -398,6 +408,7 @@ def test_showing_a_config_checks_its_values_alone(run: Command, calls: list[Call
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_continued_run_takes_over_overrides(
     run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -422,6 +433,7 @@ def test_continued_run_takes_over_overrides(
         assert (calls[-1].folder == calls[0].folder) == (len(words) == 2)
 
 
+@pytest.mark.slow
 def test_folder_of_a_running_run_is_refused_before_the_job_and_stays_as_it_is(
     run: Command, calls: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

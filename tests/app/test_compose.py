@@ -38,6 +38,7 @@ def test_every_option_composes_without_a_problem(group: str, option: str) -> Non
     assert config["task"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", sorted(set(GROUPS) - {"experiment"}))
 def test_options_of_a_group_compose_with_trainers_that_set_more_than_the_trainer(group: str) -> None:
     # Sweeps each option against the trainers that say something of other groups, which an option may take away.
@@ -125,6 +126,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
     assert len(found) == 5
 
 
+@pytest.mark.slow
 def test_what_hydra_refuses_hides_nothing_else() -> None:
     mistakes = ["seed=???", "loss=[", "model.latent_dim.x=1", "trainer.max_epochs=0", "nonsense=1", "a=b=c"]
     found = problems(*mistakes, "loss.gamma=1")
@@ -133,6 +135,7 @@ def test_what_hydra_refuses_hides_nothing_else() -> None:
         assert len([line for line in found if part in line]) == 1, part
 
 
+@pytest.mark.slow
 def test_parameter_of_the_chosen_loss_that_its_config_leaves_out_is_to_be_added() -> None:
     with temporary_losses():
 
@@ -150,10 +153,12 @@ def test_parameter_of_the_chosen_loss_that_its_config_leaves_out_is_to_be_added(
         assert problems("loss.q=0.5") == ["unknown key loss.q: the parameters of the loss focal are gamma, alpha"]
 
 
+@pytest.mark.slow
 def test_mistake_in_one_job_of_a_sweep_is_found_before_the_first_starts() -> None:
     assert problems("loss.gamma=1,2,11", multirun=True) == ["loss.gamma=11 must be a number at least 0 and at most 10"]
 
 
+@pytest.mark.slow
 def test_sweep_gives_a_config_for_each_job() -> None:
     configs = plan("train", ["loss.gamma=0,2", "loss=option_b,option_c"], multirun=True)
     assert [(c["loss"]["gamma"], c["loss"]["class_weights"]) for c in configs] == [
@@ -167,6 +172,7 @@ def test_further_arguments_of_lightning_are_accepted_by_signature() -> None:
     assert "takes no limit_train_batch (did you mean" in problems("+trainer.limit_train_batch=3")[0]
 
 
+@pytest.mark.slow
 def test_hydra_syntax_for_forced_additions_globs_and_switching_off_is_understood() -> None:
     assert plan("train", ["++trainer.limit_train_batches=3", "++seed=1"])[0]["seed"] == 1
     assert len(plan("train", ["loss=glob(option_*)"], multirun=True)) == 3
@@ -193,6 +199,7 @@ def test_yaml_cannot_build_python_objects(tmp_path: Path) -> None:
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 def test_experiment_does_not_leak_into_a_loss_chosen_on_the_command_line() -> None:
     for experiment in (option for group, option in OPTIONS if group == "experiment"):
         chosen = plan("train", [f"experiment={experiment}", "loss=option_c"])[0]["loss"]
@@ -207,6 +214,7 @@ def test_too_few_clips_are_refused_before_anything_is_generated() -> None:
     assert plan("train", ["experiment=audio_cnn", "data.num_clips=890"])
 
 
+@pytest.mark.slow
 def test_audio_experiments_hold_what_they_promise() -> None:
     for experiment, model, channels in (("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3)):
         full, quick = plan("train", [f"experiment={experiment}", "trainer=default,quick_test"], multirun=True)
@@ -246,6 +254,7 @@ def test_callback_without_settings_can_be_switched_off() -> None:
     assert config["callbacks"]["step_log"] is None
 
 
+@pytest.mark.slow
 def test_folder_of_the_user_is_found_by_both_ways_of_naming_it(tmp_path: Path) -> None:
     odd = tmp_path / "it's, a [folder]"
     for folder, name in ((odd, "mine"), (tmp_path / "b", "other")):
@@ -279,6 +288,7 @@ def test_jobs_of_a_sweep_are_those_that_hydra_runs() -> None:
     assert len(expected) == 12
 
 
+@pytest.mark.slow
 def test_both_ends_of_an_interval_are_checked() -> None:
     assert [c["loss"]["gamma"] for c in plan("train", ["loss.gamma=interval(0,2)"], multirun=True)] == [0.0, 2.0]
     assert problems("loss.gamma=interval(1,11)", multirun=True) == [
@@ -305,6 +315,7 @@ def test_all_overrides_that_cannot_be_read_are_reported_at_once() -> None:
     assert len(problems("loss=[", "data.path=a=b", "seed=1")) == 2
 
 
+@pytest.mark.slow
 def test_quoted_form_that_is_told_can_be_typed() -> None:
     for value in ("a=b", "it's", "x{y", "a\\b=c", 'a"b', "$HOME=`x`"):
         (problem,) = problems(f"data.path={value}")

@@ -19,6 +19,7 @@ from arcvae.training.record import RunRecord
 from tests.conftest import FAST
 
 
+@pytest.mark.slow
 def test_training_gives_the_record_and_the_model_and_changes_nothing_of_the_program(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +44,7 @@ def test_training_gives_the_record_and_the_model_and_changes_nothing_of_the_prog
     assert again.record == record
 
 
+@pytest.mark.slow
 def test_faults_are_raised(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for overrides, message in (
         (["loss=optoin_b"], "did you mean option_b"),
@@ -91,6 +93,7 @@ class Bare(GridTask):
 """
 
 
+@pytest.mark.slow
 def test_model_of_the_program_is_opened_and_a_task_without_exports_costs_no_record(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -107,6 +110,7 @@ def test_model_of_the_program_is_opened_and_a_task_without_exports_costs_no_reco
     del sys.modules["my_program"]
 
 
+@pytest.mark.slow
 def test_interrupt_is_one_of_the_keyboard_and_leaves_a_checkpoint(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def test_files_are_those_of_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert yaml.safe_load((ours / "config.yaml").read_text()) == resolved
 
 
+@pytest.mark.slow
 def test_job_called_without_hydra_writes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path.parent)
     monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "-m", "seed=1", f"output_dir={tmp_path.name}_sweep"])

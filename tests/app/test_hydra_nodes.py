@@ -36,6 +36,7 @@ def nodes(canary: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", nodes(Path()))
 def test_node_that_would_run_code_is_refused_before_hydra_sees_it(
     command: NamedCommand, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -53,6 +54,7 @@ def test_node_that_would_run_code_is_refused_before_hydra_sees_it(
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_what_hydra_needs_is_let_through() -> None:
     plan("train", [])
     plan("train", ["+hydra.callbacks.log._target_=hydra.experimental.callbacks.LogJobReturnCallback"])
@@ -62,6 +64,7 @@ def test_what_hydra_needs_is_let_through() -> None:
         plan("train", [f"hydra.sweep.subdir='{value}'"])
 
 
+@pytest.mark.slow
 def test_callback_of_a_plugin_is_let_through_but_not_what_it_imports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +86,7 @@ def test_odd_targets_are_refused(target: Any) -> None:
     assert hydra_problems({"callbacks": {"x": {"_target_": None}}}, ["os"]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["../..", "/absolute", "a/../../b", "~/x", "x" * 300, "..", "c:/x", "a\\..\\..\\b"])
 @pytest.mark.parametrize(
     "key",
@@ -108,6 +112,7 @@ def test_picture_of_a_study_cannot_lead_out_of_its_folder(
     assert "study.planes.../../x: the name must be a name without '..'" in fault(capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "WANDB_BASE_URL", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"])
 def test_environment_of_a_job_is_not_set_by_a_config(
     command: NamedCommand,

@@ -50,6 +50,7 @@ def test_run_on_grids_becomes_a_codec_with_the_accuracy_of_the_record(
     assert accuracy == pytest.approx(record["test"]["pixel_accuracy"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_neither_lightning_nor_hydra_is_imported(clips_run: Path) -> None:
     code = (
         f"import sys, arcvae, numpy as np; arcvae.load({str(clips_run)!r})\n"

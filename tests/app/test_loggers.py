@@ -118,6 +118,7 @@ def server(answer: str) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "key", "said"),
     [

@@ -74,6 +74,7 @@ def test_experiment_of_a_plugin_chooses_options_and_sets_values() -> None:
     assert plan("train", [PLUGIN, "experiment=strings", "model.width=3"])[0]["model"]["width"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_sweep_runs_over_options_of_a_plugin() -> None:
     found = plan("train", [PLUGIN, "experiment=strings", "model.width=1,2", "loss=glob(option_*)"], multirun=True)
@@ -108,6 +109,7 @@ def test_plugin_in_a_config_file_is_imported_for_its_rules(folder: Path) -> None
         plan("train", ["experiment=mine"], config_dir=str(folder))
 
 
+@pytest.mark.slow
 def test_command_runs_with_the_options_of_a_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Through hydra.main, which composes the config once more.
     monkeypatch.chdir(folder)
@@ -121,6 +123,7 @@ def test_command_runs_with_the_options_of_a_plugin(folder: Path, monkeypatch: py
     assert seen == [{"_target_": "strings_task.Task"}]
 
 
+@pytest.mark.slow
 def test_config_with_options_of_a_plugin_is_shown_by_a_process_of_its_own(folder: Path) -> None:
     words = [PLUGIN, "experiment=strings", "--cfg", "job", "--package", "model"]
     done = run("arcvae.train", *words, cwd=folder)

@@ -88,6 +88,7 @@ def test_latest_is_the_best_run(sweep: Path) -> None:
     assert link_best(sweep / "none", output_dir) is None
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_its_table(train: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("-m", *FAST, "trainer.max_epochs=1", "loss.gamma=0,2") == 0
     shown = capsys.readouterr().out

@@ -193,6 +193,7 @@ class Calls:
         return os.system, (f"touch {self.canary}",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forced", ["0", "1"])
 @pytest.mark.parametrize("name", ["bad.ckpt", "bad.pth"])
 def test_pickle_that_calls_runs_nothing_wherever_it_is_given(

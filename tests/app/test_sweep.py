@@ -33,6 +33,7 @@ def states(folder: Path) -> dict[str, tuple[str, str, list[str], str | None]]:
     return {number: (job["state"], job["folder"], job["overrides"], job["error"]) for number, job in found.items()}
 
 
+@pytest.mark.slow
 def test_each_job_has_its_state_and_a_file_that_one_lacks_stops_no_other(
     sweep: Callable[..., int], tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_file_that_all_jobs_lack_stops_the_sweep(sweep: Callable[..., int], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_job_that_is_interrupted_is_marked_and_those_after_it_were_not_begun(
     sweep: Callable[..., int], tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ def test_job_that_was_running_when_its_process_was_killed_is_an_interrupted_one(
         assert found["2"] == ("interrupted", "2", ["seed=3"], "the process ended without a word")
 
 
+@pytest.mark.slow
 def test_second_sweep_in_a_folder_is_refused_before_it_writes_anything(
     sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +97,7 @@ def test_second_sweep_in_a_folder_is_refused_before_it_writes_anything(
     assert sweep(lambda _: None) == 0
 
 
+@pytest.mark.slow
 def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +118,7 @@ def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
     assert settled_folder("evaluate") is None
 
 
+@pytest.mark.slow
 def test_states_that_cannot_be_read_cost_no_job(sweep: Callable[..., int], tmp_path: Path) -> None:
     # To open a named pipe would wait for a writer for ever.
     (tmp_path / "all").mkdir()

@@ -82,6 +82,7 @@ def trained(run_folder: Path, output_dir: Path, corpus: Path, *overrides: str) -
     return trained_variants(study(output_dir, f"data.path={corpus}", *overrides))
 
 
+@pytest.mark.slow
 def test_run_that_is_there_is_not_trained_again(run_folder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     there = {"B": [tmp_path / "train" / run_folder.name]}
     assert trained(run_folder, tmp_path, tiny_corpus) == there
@@ -93,6 +94,7 @@ def test_run_that_is_there_is_not_trained_again(run_folder: Path, tiny_corpus: P
     assert len(list((tmp_path / "train").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_run_with_another_config_or_an_older_one_than_its_corpus_does_not_count(
     run_folder: Path, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def test_without_a_source_the_corpus_of_training_is_written(
     assert read_audio_corpus(path).species == ("species_00", "species_01", "species_02")
 
 
+@pytest.mark.slow
 def test_recordings_become_a_corpus_that_trains(
     command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

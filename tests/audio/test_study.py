@@ -13,6 +13,7 @@ from arcvae.audio.corpus.files import read_audio_corpus
 from tests.conftest import NamedCommand, fault, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["tau_norm", "lws", "crt"])
 def test_rebalanced_classifier_is_measured_and_exported(
     command: NamedCommand, clips_run: Path, tiny_clips: Path, tmp_path: Path, method: str

@@ -20,6 +20,8 @@ from arcvae.errors import CheckpointError
 from arcvae.grid.corpus.files import read_corpus
 from arcvae.imbalance.logit_adjustment import log_prior
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "0.1.0"
 MADE_WITH = json.loads((GOLDEN / "made_with.json").read_text())
 SAME_MACHINE = (torch.__version__, torch.backends.cpu.get_cpu_capability()) == (

@@ -35,6 +35,7 @@ def test_chosen_grids_are_different_ones_and_depend_on_the_seed() -> None:
     assert len(choose(numbered, 1000, 0)) == 100
 
 
+@pytest.mark.slow
 def test_snapshots_show_what_the_model_of_the_checkpoint_makes_of_the_same_grids(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +59,7 @@ def test_snapshots_show_what_the_model_of_the_checkpoint_makes_of_the_same_grids
     assert names == {f"reconstructions_{name}.png" for name in ("epoch_1", "epoch_2", "best")}
 
 
+@pytest.mark.slow
 def test_best_picture_changes_only_with_the_best_checkpoint(job: Job, tmp_path: Path) -> None:
     # With steps of no length the first epoch stays the best one.
     job("train", *TINY, "optimizer.lr=1e-12")
@@ -68,6 +70,7 @@ def test_best_picture_changes_only_with_the_best_checkpoint(job: Job, tmp_path: 
     assert best == first != second  # titles name the epoch
 
 
+@pytest.mark.slow
 def test_picture_that_cannot_be_drawn_costs_a_warning(
     job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,6 +83,7 @@ def test_picture_that_cannot_be_drawn_costs_a_warning(
     assert "not saved: reconstructions_epoch_1.png, reconstructions_best.png (no fonts)" in caplog.text
 
 
+@pytest.mark.slow
 def test_code_pictures_are_drawn_for_loggers_that_show_them(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

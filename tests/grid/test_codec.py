@@ -37,6 +37,7 @@ def codec() -> Codec:
     return Codec(BetaVAE(latent_dim=3, widths=[4, 4, 4], hidden=8))
 
 
+@pytest.mark.slow
 def test_neither_lightning_nor_hydra_is_imported(run_folder: Path, tmp_path: Path) -> None:
     code = (
         f"import sys, arcvae; arcvae.load({str(run_folder)!r}).sample(2)\n"
@@ -284,6 +285,7 @@ def test_models_of_objects_that_come_with_arcvae_do_what_they_say(name: str, num
     assert drawn["novel"] > 0.9
 
 
+@pytest.mark.slow
 def test_model_that_comes_with_arcvae_draws_grids_of_objects() -> None:
     record = json.loads((WEIGHTS / "atomic-d10.json").read_text())["prior"]
     prior = (WEIGHTS / "atomic-d10.prior.safetensors").read_bytes()

@@ -13,6 +13,8 @@ from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.corpus.files import write_corpus
 from tests.conftest import metrics, run_command, run_job, runs, shared
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENTS = [path for path in (CONF_DIR / "experiment").glob("*.yaml") if "audio" not in path.stem]
 OBJECTS = (
     "experiment=objects", "model.width=16", "trainer.max_epochs=2", "trainer.accelerator=cpu", "data.batch_size=64",

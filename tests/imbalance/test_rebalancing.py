@@ -74,6 +74,7 @@ def test_longer_vectors_of_frequent_classes_are_made_equal() -> None:
     assert found.before < 0.5 < 0.95 < found.score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lws", "crt"])
 def test_rare_classes_are_found_again(method: str) -> None:
     counts = [(3000, 300, 30), (200, 200, 200), (200, 200, 200)]

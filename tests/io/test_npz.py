@@ -48,6 +48,7 @@ def test_every_truncation_is_refused(tmp_path: Path, compressed: bool) -> None:
         assert not same_or_refused(tmp_path / "f.npz", whole[:end])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [True, False])
 def test_flipped_and_spliced_bytes_never_change_what_is_read(tmp_path: Path, compressed: bool) -> None:
     whole, draw = packed(compressed), random.Random(0)

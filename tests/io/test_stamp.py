@@ -112,6 +112,7 @@ def test_plain_gradient_descent_has_no_state_to_lose() -> None:
         require_resumable(content, Path("f.ckpt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["grid", "audio"])
 def test_any_odd_entry_ends_in_our_own_error_or_in_nothing(task: str, tmp_path: Path) -> None:
     content, draw = best(task), random.Random(0)

@@ -46,6 +46,7 @@ def test_wrong_usage_has_its_code_with_closed_streams(tmp_path: Path, closed: st
     assert done.stderr.decode().count("\n") == ("2>" not in closed)
 
 
+@pytest.mark.slow
 def test_files_do_not_get_what_is_meant_for_a_closed_output(tmp_path: Path) -> None:
     # Without a descriptor 1, the corpus would be opened as 1, and a library that prints would write into it.
     done = in_shell("corpus num_grids=50 out=closed.npz >&- 2>&- <&-", tmp_path)
@@ -62,6 +63,7 @@ def test_files_do_not_get_what_is_meant_for_a_closed_output(tmp_path: Path) -> N
     assert (tmp_path / "taken").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_reader_that_goes_away_does_not_end_a_command(tmp_path: Path) -> None:
     # Python itself would end with 120, because what it flushes at its exit has no reader.
     code = (
@@ -76,6 +78,7 @@ def test_reader_that_goes_away_does_not_end_a_command(tmp_path: Path) -> None:
     assert (tmp_path / "c.npz").is_file()
 
 
+@pytest.mark.slow
 def test_run_without_a_reader_keeps_its_log(train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe_without_reader(monkeypatch, "stdout")
     pipe_without_reader(monkeypatch, "stderr")
@@ -88,6 +91,7 @@ def test_run_without_a_reader_keeps_its_log(train: Command, tmp_path: Path, monk
     sys.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp437", "ascii", "latin-1", "utf-8"])
 def test_table_is_shown_with_what_the_stream_can_show(
     train: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], encoding: str
@@ -120,6 +124,7 @@ def test_log_is_utf8_whatever_the_locale(tmp_path: Path, tiny_corpus: Path) -> N
     assert "—" in log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["1", "x"])
 def test_terminal_may_be_narrow(tmp_path: Path, columns: str) -> None:
     done = in_shell("train loss=x", tmp_path, COLUMNS=columns)

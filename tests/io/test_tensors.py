@@ -36,6 +36,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded == {name: value for name, value in VALUE.items() if name != "weight"}
 
 
+@pytest.mark.slow
 def test_flipped_cut_and_spliced_files_are_never_read_as_something_else(tmp_path: Path) -> None:
     save_torch(tmp_path / "f.pth", VALUE)
     whole, draw, refused = (tmp_path / "f.pth").read_bytes(), random.Random(0), 0
@@ -210,6 +211,7 @@ def test_any_change_of_a_member_is_refused_whatever_the_checksums_say(tmp_path: 
         load_torch(rezipped(tmp_path / "f.ckpt", tmp_path / "g.ckpt", lambda members: members.update(extra=b"")))
 
 
+@pytest.mark.slow
 def test_same_content_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     code = (
         "import sys, torch; from arcvae.io.tensors import *\n"

@@ -143,6 +143,7 @@ def dying(at: int) -> None:
         setattr(os, name, faulty(getattr(os, name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [1, 2])
 def test_killed_between_the_new_best_and_the_old_one_a_run_has_one_that_loads(tmp_path: Path, kept: int) -> None:
     for at in itertools.count(1):

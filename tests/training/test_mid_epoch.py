@@ -91,6 +91,7 @@ def result(checkpoint: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_run_that_goes_on_from_any_moment_equals_the_uninterrupted_one(tmp_path: Path, accumulated: int) -> None:
     files: dict[Moment, tuple[Path, int]] = {}
@@ -238,6 +239,7 @@ def test_checkpoint_in_time_is_gone_on_from_and_leaves_no_trace(tmp_path: Path) 
     assert all(same(value, result(resumed)[part]) for part, value in result(whole).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [("train", 1), ("train", 5), ("train", 6), ("val 1", 6)])
 def test_run_with_worker_processes_goes_on_within_an_epoch(tmp_path: Path, moment: Moment) -> None:
     def save(run: Trainer, now: Moment) -> None:
@@ -268,6 +270,7 @@ def shared_fit(folder: Path, moments: Sequence[Moment], start: Path | None = Non
     return checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed")
 def test_two_processes_go_on_within_an_epoch_each_with_its_own(tmp_path: Path) -> None:
     moments = [("train", 1), ("train", 5), ("val 1", 6)]

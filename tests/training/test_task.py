@@ -22,6 +22,7 @@ from arcvae.training.task import Results, Task
 from tests.training.tiny import BackgroundTask, TinyData, TinyTask, build, trainer
 
 
+@pytest.mark.slow
 def test_task_with_nothing_but_a_module_trains_and_is_judged(tmp_path: Path) -> None:
     data, module = TinyData(), build(scheduler=None)
     fit = trainer(tmp_path, max_epochs=30)

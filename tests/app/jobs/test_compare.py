@@ -66,6 +66,7 @@ def test_given_runs_are_compared_without_training(job: Job, run_folder: Path, tm
     assert not (tmp_path / "outputs" / "train").exists()
 
 
+@pytest.mark.slow
 def test_seeds_of_a_variant_are_averaged(job: Job, run_folder: Path, tmp_path: Path) -> None:
     record = RunRecord.read(run_folder)
     config = record.config | {"seed": 7}
@@ -76,6 +77,7 @@ def test_seeds_of_a_variant_are_averaged(job: Job, run_folder: Path, tmp_path: P
     assert entry["mean"] == pytest.approx((record.val["object_f1"] + 0.5) / 2)
 
 
+@pytest.mark.slow
 def test_runs_on_different_corpora_are_compared_with_a_warning(
     job: Job, run_folder: Path, tmp_path: Path, caplog: Any
 ) -> None:
@@ -84,6 +86,7 @@ def test_runs_on_different_corpora_are_compared_with_a_warning(
     assert "not all made on the same corpus; their figures do not compare" in caplog.text
 
 
+@pytest.mark.slow
 def test_runs_of_different_tasks_have_no_picture_of_one(
     job: Job, run_folder: Path, clips_run: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +95,7 @@ def test_runs_of_different_tasks_have_no_picture_of_one(
     assert not (tmp_path / "compare" / "reconstructions.png").exists()
 
 
+@pytest.mark.slow
 def test_picture_that_cannot_be_drawn_costs_no_report(job: Job, run_folder: Path, tmp_path: Path) -> None:
     gone = changed(run_folder, tmp_path / "gone", corpus={"path": "x.npz", "sha256": ""})
     (gone / "vae_best.pth").write_text("damaged")
@@ -112,6 +116,7 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arcvae.app.variants.subprocess", SimpleNamespace(Popen=Forked))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_variants_are_trained_in_processes_and_reported(job: Job, tmp_path: Path, tiny_clips: Path) -> None:
     # Two cheap variants stand for any study.
@@ -155,6 +160,7 @@ def test_frontier_scores_samples_once_and_draws_the_plane(job: Job, tmp_path: Pa
     assert len(list((tmp_path / "outputs" / "train").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_samples_are_drawn_with_the_plugins_of_the_study_whatever_its_paths_are_called(
     job: Job, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +186,7 @@ def test_samples_are_drawn_with_the_plugins_of_the_study_whatever_its_paths_are_
     assert "valid_normal" not in RunRecord.read(run).val
 
 
+@pytest.mark.slow
 def test_record_of_a_foreign_run_names_no_code_that_is_imported_or_built(
     job: Job, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_findings_say_evidence_cause_and_remedy_in_one_text(evaluated: Path) -> 
         assert re.match(rf"{finding['name'].upper()}: .*\. Cause: .*\. Remedy: .*\.$", finding["text"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "blamed"),
     [({}, True), ({"loss": {"defer": 0.8}}, False), ({"data": {"sampler": "progressive"}}, False)],
@@ -111,6 +112,7 @@ def test_loss_that_rises_by_plan_is_not_blamed_on_the_learning_rate(
     assert any("rises" in finding["cause"] for finding in found["findings"]) is blamed
 
 
+@pytest.mark.slow
 def test_checkpoint_without_its_record_tells_nothing_of_how_its_run_ended(
     job: Job, run_folder: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_settings_of_another_task_are_refused(job: Job, clips_run: Path, tmp_pat
         assert {path.name for path in (tmp_path / name).iterdir()} == {"run.lock"}
 
 
+@pytest.mark.slow
 def test_another_corpus_split_and_limit_are_kept_to(job: Job, run_folder: Path, tmp_path: Path, caplog: Any) -> None:
     other = save_arrays(tmp_path / "other.npz")
     words = (checkpoint(run_folder), f"data.path={other}", "importance_samples=1", "accelerator=cpu")
@@ -164,6 +167,7 @@ def test_empty_split_and_finished_folder_are_refused(job: Job, run_folder: Path,
         job("evaluate", checkpoint(run_folder))
 
 
+@pytest.mark.slow
 def test_beta_is_that_of_the_best_epoch(job: Job, tmp_path: Path) -> None:
     # The best epoch of a cyclical schedule has another beta than the end of the run or the top of the cycle.
     trained = job("train", *FAST, "logger=none", "beta=cyclical", "beta.period=3")
@@ -173,6 +177,7 @@ def test_beta_is_that_of_the_best_epoch(job: Job, tmp_path: Path) -> None:
     assert trained.test["beta"] not in (0, trained.config["beta"]["maximum"])
 
 
+@pytest.mark.slow
 def test_path_out_of_the_environment_is_written_nowhere(
     command: NamedCommand, run_folder: Path, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_measured_models_are_not_measured_again(
     assert len(counted) == 3  # the same model and corpus elsewhere
 
 
+@pytest.mark.slow
 def test_corpus_is_that_of_the_runs_unless_another_is_given(job: Job, run_folder: Path) -> None:
     results = job("compare", *SMALL, f"runs=[{run_folder}]")
     assert results["corpus"] == json.loads((run_folder / "metrics.json").read_text())["corpus"]["path"]

@@ -35,6 +35,7 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, tiny_corpus: P
     return Path(shutil.copytree(found, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_operators_lie_beside_the_weights_and_are_loaded_with_them(run: Path, job: Job, tiny_corpus: Path) -> None:
     grids = np.asarray(read_corpus(tiny_corpus).test)
     with pytest.raises(ValueError, match=rf"ckpt_path={run}/checkpoints/best\.ckpt makes them"):
@@ -56,6 +57,7 @@ def test_operators_lie_beside_the_weights_and_are_loaded_with_them(run: Path, jo
     assert given.operators is not None
 
 
+@pytest.mark.slow
 def test_only_files_with_the_same_weights_get_operators(run: Path, job: Job) -> None:
     export = load_torch(run / "vae_best.pth")
     name = next(iter(export["state_dict"]))
@@ -64,6 +66,7 @@ def test_only_files_with_the_same_weights_get_operators(run: Path, job: Job) -> 
     assert record["operators"] == [str(run / "checkpoints" / "best.operators.safetensors")]
 
 
+@pytest.mark.slow
 def test_operators_of_other_weights_are_refused(run: Path, job: Job) -> None:
     job("operate", f"ckpt_path={run}", *QUICK)
     beside = run / "vae_best.operators.safetensors"

@@ -13,6 +13,8 @@ from arcvae.audio.features.mfcc import SYNTHETIC
 from tests.audio.corpus.test_recordings import tone
 from tests.conftest import FAST_CLIPS, NamedCommand, fault
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

@@ -39,6 +39,7 @@ def test_run_leaves_a_page_that_the_command_writes_again(
     assert [path.name for path in tmp_path.iterdir()] == ["again.html"]
 
 
+@pytest.mark.slow
 def test_page_is_left_out_when_told_so_and_its_failure_costs_nothing(
     train: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +54,7 @@ def test_page_is_left_out_when_told_so_and_its_failure_costs_nothing(
     assert (place / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_hostile_tag_and_path_are_text(train: Command, tmp_path: Path) -> None:
     tag = HOSTILE.replace("'", "").replace('"', "")
     assert train(*FAST, "trainer.max_epochs=1", f"tags=['{tag}']", "report=true") == 0
@@ -63,6 +65,7 @@ def test_hostile_tag_and_path_are_text(train: Command, tmp_path: Path) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_run_of_objects_has_an_explorer_with_its_prior(train: Command, tmp_path: Path) -> None:
     assert train(*TINY_OBJECTS) == 0
     (folder,) = runs(tmp_path)

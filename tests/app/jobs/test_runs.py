@@ -40,6 +40,7 @@ def test_folder_that_is_not_there_is_refused(command: NamedCommand, capsys: pyte
     assert "there is no such folder; train first" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_newest_runs_are_compared(outputs: Path, command: NamedCommand, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("compare", "runs=last:1") == 0
     assert list((outputs / "compare").glob("*/results.md"))

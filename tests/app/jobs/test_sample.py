@@ -25,6 +25,7 @@ def drawn(folder: Path) -> dict[str, Any]:
         return dict(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["normal", "aggregate", "posterior"])
 def test_samples_follow_the_seed(job: Job, run_folder: Path, tmp_path: Path, prior: str) -> None:
     words = (checkpoint(run_folder), f"prior={prior}", "num_samples=20")
@@ -49,6 +50,7 @@ def test_samples_are_what_the_codec_decodes(job: Job, run_folder: Path, tmp_path
     assert metrics(tmp_path / "sample")["scores"]["real"]["valid"] == 1
 
 
+@pytest.mark.slow
 def test_prior_is_trained_kept_and_used_again(job: Job, run_folder: Path, tmp_path: Path) -> None:
     words = (checkpoint(run_folder), "prior=autoregressive", "num_samples=20", "decision=argmax")
     fit = job("sample", *words, *SMALL, "prior.max_epochs=2", folder="trained")["fit"]
@@ -67,6 +69,7 @@ def test_prior_is_trained_kept_and_used_again(job: Job, run_folder: Path, tmp_pa
     assert (second["z"] != first["z"]).any()
 
 
+@pytest.mark.slow
 def test_settings_of_the_training_of_a_prior_reach_it(job: Job, run_folder: Path) -> None:
     words = (checkpoint(run_folder), "prior=autoregressive", "num_samples=2", *SMALL)
     changes = ("seed=0", "prior.lr=1.5e-3", "prior.batch_size=32", "prior.augment=false")

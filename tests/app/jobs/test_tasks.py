@@ -17,6 +17,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json*")}
 
 
+@pytest.mark.slow
 def test_a_set_is_made_replayed_and_not_written_over(
     command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

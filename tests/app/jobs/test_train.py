@@ -143,6 +143,7 @@ def test_log_ends_with_the_table_the_verdict_and_where_things_are(run: Path) -> 
     assert ("all-background" in log) != ("majority-class" in log)
 
 
+@pytest.mark.slow
 def test_two_equal_runs_are_bit_equal_and_another_seed_is_not(job: Job, run_folder: Path, tmp_path: Path) -> None:
     # As jobs, without a command around them: the weights are those of the command all the same.
     job("train", "loss=option_b", *FAST, folder="again")
@@ -152,6 +153,7 @@ def test_two_equal_runs_are_bit_equal_and_another_seed_is_not(job: Job, run_fold
     assert not same(load_torch(tmp_path / "other" / "vae_best.pth")["state_dict"], state)
 
 
+@pytest.mark.slow
 def test_job_returns_what_it_has_written(job: Job, tmp_path: Path) -> None:
     record = job("train", *BRIEF, "monitor=val/exact_match")
     assert isinstance(record, RunRecord)
@@ -162,6 +164,7 @@ def test_job_returns_what_it_has_written(job: Job, tmp_path: Path) -> None:
     assert (tmp_path / "outputs" / "latest").resolve() == (tmp_path / "train").resolve()
 
 
+@pytest.mark.slow
 def test_best_is_of_the_metric_that_the_checkpoint_was_chosen_by(job: Job) -> None:
     words = ("callbacks.checkpoint.monitor=val/loss", "callbacks.checkpoint.mode=min")
     record = job("train", *BRIEF, *words)
@@ -170,6 +173,7 @@ def test_best_is_of_the_metric_that_the_checkpoint_was_chosen_by(job: Job) -> No
     assert record.config["monitor"] == "val/object_f1"  # of which another number is the best
 
 
+@pytest.mark.slow
 def test_collapse_is_reported_truthfully(job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     words = ("loss=option_a", *BRIEF, "trainer.max_epochs=8", "optimizer.lr=0.01", "monitor=val/pixel_accuracy")
     with caplog.at_level(logging.INFO, logger="arcvae"):
@@ -181,6 +185,7 @@ def test_collapse_is_reported_truthfully(job: Job, tmp_path: Path, caplog: pytes
     assert torch.equal(load_torch(tmp_path / "train" / "class_weights.pth")["class_weights"], torch.ones(10))
 
 
+@pytest.mark.slow
 def test_without_a_test_split_the_run_is_judged_by_validation(job: Job, tmp_path: Path) -> None:
     grids = np.random.default_rng(0).integers(0, 3, (12, 8, 8)).astype(np.uint8)
     corpus = save_arrays(tmp_path / "a folder with späce=.npz", train=grids[:9], val=grids[9:], test=grids[:0])
@@ -211,6 +216,7 @@ def test_overfit_mode_stops_at_the_target_with_weights_of_the_whole_split(
     assert "without class weights" not in caplog.text
 
 
+@pytest.mark.slow
 def test_overfit_mode_without_weights_warns_and_admits_a_missed_target(
     job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -219,12 +225,14 @@ def test_overfit_mode_without_weights_warns_and_admits_a_missed_target(
     assert "Overfit target MISSED after 2 epochs" in caplog.text
 
 
+@pytest.mark.slow
 def test_early_stopping_waits_for_the_ramp(job: Job) -> None:
     stuck = ("optimizer.lr=1e-12", "scheduler.final_lr=0", "callbacks.early_stopping.patience=1")
     record = job("train", *BRIEF, *stuck, "trainer.max_epochs=8", "beta.ramp=3")
     assert record.epochs == 5  # patience is counted in epochs 4 and 5 only
 
 
+@pytest.mark.slow
 def test_accumulated_batches_count_as_one_step_and_move_beta_as_far(job: Job, tmp_path: Path) -> None:
     words = ("trainer.log_every_n_steps=1", "beta.ramp=2", "data.batch_size=32", "trainer.accumulate_grad_batches=2")
     job("train", *FAST, *words)
@@ -234,6 +242,7 @@ def test_accumulated_batches_count_as_one_step_and_move_beta_as_far(job: Job, tm
     assert float(rows[-1]["step/beta"]) == pytest.approx(0.1 * 11 / 12)  # of the last of 12 batches
 
 
+@pytest.mark.slow
 def test_corpus_is_generated_once_when_none_is_given(job: Job, tmp_path: Path, caplog: Any) -> None:
     words = ("data.num_grids=100", *BRIEF)
     with caplog.at_level(logging.INFO):
@@ -278,6 +287,7 @@ def test_weights_ruined_by_the_last_step_of_an_epoch_are_never_saved(
     assert list(tmp_path.rglob("*.ckpt")) == []
 
 
+@pytest.mark.slow
 def test_monitor_that_is_never_a_number_ends_the_run_without_exports(job: Job, tmp_path: Path) -> None:
     # There is no F1 of objects where there are no objects.
     grids = np.random.default_rng(0).integers(0, 10, (12, 16, 16)).astype(np.uint8)
@@ -289,6 +299,7 @@ def test_monitor_that_is_never_a_number_ends_the_run_without_exports(job: Job, t
     assert not any((tmp_path / "train" / name).exists() for name in ("metrics.json", "exports.json", "vae_best.pth"))
 
 
+@pytest.mark.slow
 def test_best_checkpoint_is_evaluated_and_the_last_is_kept_beside_it(job: Job, tmp_path: Path) -> None:
     # With steps of no length no epoch is better than the first, and beta alone tells them apart.
     record = job("train", *BRIEF, "trainer.max_epochs=2", "optimizer.lr=1e-12", "beta.hold=0", "beta.ramp=2")
@@ -299,6 +310,7 @@ def test_best_checkpoint_is_evaluated_and_the_last_is_kept_beside_it(job: Job, t
     assert record.test["beta"] == record.val["beta"]
 
 
+@pytest.mark.slow
 def test_values_that_only_the_corpus_proves_wrong_are_refused(job: Job, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a grid of size 16 cannot be halved 5 times"):
         job("train", *FAST[:-2], "model.widths=[4,4,4,4,4,4]")
@@ -330,6 +342,7 @@ def test_finished_or_busy_run_folder_is_refused(job: Job, tmp_path: Path) -> Non
     assert {path.name for path in (tmp_path / "busy").iterdir()} == {"run.lock"}
 
 
+@pytest.mark.slow
 def test_run_is_continued_with_its_own_settings_only(job: Job, run_folder: Path) -> None:
     checkpoint = f"ckpt_path={run_folder}/checkpoints/last.ckpt"
     with pytest.raises(CheckpointError, match=r"has 2 epochs behind it; set trainer.max_epochs to more"):
@@ -342,6 +355,7 @@ def test_run_is_continued_with_its_own_settings_only(job: Job, run_folder: Path)
     assert [row["epoch"] for row in longer.history] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_value_of_a_secret_is_in_no_file_of_a_run(
     train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from arcvae.training.callbacks import EpochRecord
 from tests import processes
 from tests.conftest import FAST, Command, fault, metrics, runs, same
 
+pytestmark = pytest.mark.slow
+
 FOUR = (*FAST, "trainer.max_epochs=4")
 Interrupt = Callable[..., None]
 
@@ -123,7 +125,6 @@ def test_damaged_checkpoint_costs_no_exports(
     assert (tmp_path / "one" / "exports.json").is_file()
 
 
-@pytest.mark.slow
 def test_same_sweep_again_touches_only_what_is_not_finished(train: Command, tmp_path: Path, tiny_corpus: Path) -> None:
     bad = tmp_path / "bad.npz"
     bad.write_bytes(tiny_corpus.read_bytes()[:1000])

@@ -51,6 +51,7 @@ def stop(_: EpochRecord, trainer: Any, *__: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [pytest.param(name, marks=() if name == "clips" else pytest.mark.slow) for name in CASES]
 )

@@ -55,6 +55,7 @@ def test_statistics_are_those_of_the_train_split(tmp_path: Path, tiny_clips: Pat
     assert torch.allclose(deviation.double()[..., 0], train.std((0, 3), correction=0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_worker_processes_change_nothing(tmp_path: Path, tiny_clips: Path) -> None:
     # Started afresh, as on macOS: what they are given must survive pickling.
     modules = [AudioDataModule(str(tiny_clips), channels=3, cache_dir=str(tmp_path), num_workers=n) for n in (0, 1)]

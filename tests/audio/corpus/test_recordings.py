@@ -172,6 +172,7 @@ def test_recording_is_one_by_its_content_whatever_it_is_called(tmp_path: Path) -
     assert survey.ignored == [("robin/f.txt", "is no recording")]
 
 
+@pytest.mark.slow
 def test_song_after_silence_is_used_and_windows_choose(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # BirdNET-V1 29: 15 s of digital silence, then song. Here the song becomes louder in the third window.
     rate, folder = 22_050, tmp_path / "in"

@@ -78,6 +78,7 @@ def test_likelihood_is_that_of_both_decoders_beside_independent_cells(evaluated:
     assert (found["grids"], found["importance_samples"]) == (24, 4)
 
 
+@pytest.mark.slow
 def test_limit_bounds_what_is_looked_at_and_nothing_is_refined_unasked(tiny_corpus: Path, tmp_path: Path) -> None:
     module, data = make(), GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path))
     trainer_for(tmp_path).test(module, data.evaluation_loader("val", 4), verbose=False)
@@ -90,6 +91,7 @@ def test_limit_bounds_what_is_looked_at_and_nothing_is_refined_unasked(tiny_corp
     assert "refined" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_very_few_grids_are_studied_too(tmp_path: Path, count: int) -> None:
     grids = np.zeros((count, 16, 16), np.uint8)

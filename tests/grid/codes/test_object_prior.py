@@ -107,6 +107,7 @@ def test_codes_of_other_grids_are_likelier_than_under_the_prior_of_the_model(vae
     assert gain.mean() > 10
 
 
+@pytest.mark.slow
 def test_draws_look_like_the_corpus(vae: ObjectsVAE, prior: ObjectPrior) -> None:
     codes = prior.codes(vae, 2000, seed=3)
     slots = vae.slot_numbers(codes)

@@ -52,6 +52,7 @@ def quick_trainer(epochs: int, precision: Any = "32-true") -> Trainer:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_training_learns_that_one_latent_repeats_another() -> None:
     # Uniform over 4 symbols, the second place copies the first: log 4 = 1.386 nats a code, twice that if independent.
     grids = torch.randint(0, 4, (2000, 1, 1), dtype=torch.uint8)

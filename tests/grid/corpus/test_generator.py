@@ -129,6 +129,7 @@ def images_of(drawing: str) -> set[str]:
     return {"/".join("".join(row) for row in image) for image in turned}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CORPUS_KINDS)
 def test_statistics_match_the_reference_corpus(kind: str, atomic: tuple[np.ndarray, np.ndarray]) -> None:
     expected = REFERENCE[kind]

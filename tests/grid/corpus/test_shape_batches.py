@@ -84,6 +84,7 @@ def test_colours_of_a_grid_differ() -> None:
     assert all(len(np.unique(grid[grid > 0])) == 4 for grid in drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [6, 8])
 def test_one_cell_is_moved_and_the_shape_stays_one(side: int) -> None:
     frame = frame_of(side)

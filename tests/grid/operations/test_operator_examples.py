@@ -26,6 +26,7 @@ def made(model: ObjectsVAE, pairs: bool, count: int = 300) -> Examples:
     return examples(model, shapes, count, pairs=pairs, mutated=0.0, generator=generator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [False, True])
 @torch.no_grad()
 def test_results_are_those_of_the_oracle(model: ObjectsVAE, pairs: bool) -> None:

@@ -10,6 +10,7 @@ from tests.grid.operations.exact import ExactOperators
 from tests.grid.operations.scenes import decoded, expected, knowing, scenes
 
 
+@pytest.mark.slow
 def test_exact_operators_are_exact_where_nothing_is_cut_or_in_parts() -> None:
     grids = scenes(40, seed=4, most=1)
     codec = knowing(grids, *map(Program.parse, CASES))

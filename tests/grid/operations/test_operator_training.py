@@ -36,6 +36,7 @@ def test_the_same_seed_trains_the_same_operators_and_the_model_stays() -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+@pytest.mark.slow
 def test_operators_learn_a_few_shapes_by_heart() -> None:
     grids = torch.zeros(2, 16, 16, dtype=torch.uint8)
     grids[0, 2, 2:4], grids[1, 5, 5] = 1, 2  # a bar and a cell

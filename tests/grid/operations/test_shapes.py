@@ -67,6 +67,7 @@ def test_parts_need_slots() -> None:
     assert ops.scale(codes, 2, max_objects=8).filled.all()
 
 
+@pytest.mark.slow
 def test_refined_codes_draw_the_new_shapes_better() -> None:
     torch.manual_seed(0)
     codec, grids = Codec(ObjectsVAE(width=16)), scenes(10, seed=3, most=1)

@@ -24,6 +24,7 @@ def task(name: str, program: str, *values: int) -> Task:
     return Task(name, Program.parse(program), 1, grids, grids)
 
 
+@pytest.mark.slow
 def test_the_seed_says_everything(collection: Collection, maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(collection.tasks) == 36
     assert set(Counter((t.depth, t.objects) for t in collection.tasks).values()) == {3}

@@ -105,6 +105,7 @@ def test_bytes_of_a_task_are_json_on_one_line(collection: Collection) -> None:
     assert json.loads(content) == collection.tasks[0].to_arc()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_folder_holds_all_tasks_or_none_after_an_interruption_at_every_operation(
     tmp_path: Path, collection: Collection, mode: str

@@ -75,6 +75,7 @@ def by_trying_all(shown: list[Demonstration], test: Scene) -> set[tuple[int, Pla
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "seed"),
     [(1, 0), (1, 1), *(pytest.param(k, s, marks=pytest.mark.slow) for k, s in [(1, 2), (2, 3), (2, 4)])],

@@ -15,6 +15,7 @@ from arcvae.grid.tasks import make_task, replay
 from tests.conftest import save_arrays
 
 
+@pytest.mark.slow
 def test_one_task(codec: Codec) -> None:
     task = make_task(codec, depth=2, objects=2, seed=4)
     assert (task.depth, task.objects, task.seed) == (2, 2, 4)
