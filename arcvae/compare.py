@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.command import require_arguments, run_command
+from arcvae.app.checks import require_arguments
+from arcvae.app.command import run_command
 from arcvae.app.compose import plan
 from arcvae.app.found_runs import named_runs
 from arcvae.app.shipped import comes_with_arcvae

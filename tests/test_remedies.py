@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import arcvae
-from arcvae.app.command import require_arguments
+from arcvae.app.checks import require_arguments
 from arcvae.app.compose import plan
 from arcvae.app.preflight import check_files
 from arcvae.audio.task import AudioTask

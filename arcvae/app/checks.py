@@ -154,3 +154,14 @@ def scheduled_metrics(config: Mapping[str, Any]) -> set[str]:
 
 def _falling(book: Rulebook) -> set[str]:
     return {name for settings in book.all() for name in settings.lower_is_better}
+
+
+def require_arguments(configs: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what the classes and functions that checked configs name do not take; imports all of them.
+
+    Raises:
+        ConfigError: Every key that they do not take, and every loss that is not registered.
+    """
+    problems = dict.fromkeys(line for config in configs for line in argument_problems(config))
+    if problems:
+        raise ConfigError(list(problems))

@@ -19,10 +19,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from arcvae.app.checks import argument_problems
+from arcvae.app.checks import require_arguments
 from arcvae.app.compose import CONF_DIR, plan, require_harmless_hydra
 from arcvae.app.faults import as_fault
-from arcvae.app.hydra_internals import parse_command_line
+from arcvae.app.hydra_internals import going_on, parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.app.program import FULL_ERROR, left_as_it_was
@@ -189,17 +189,6 @@ def _check_all(configs: Sequence[dict[str, Any]], check: Check) -> None:
         raise missing[0]
 
 
-def require_arguments(configs: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse what the classes and functions that checked configs name do not take; imports all of them.
-
-    Raises:
-        ConfigError: Every key that they do not take, and every loss that is not registered.
-    """
-    problems = dict.fromkeys(line for config in configs for line in argument_problems(config))
-    if problems:
-        raise ConfigError(list(problems))
-
-
 def _with_overrides_of_resumed(given: list[str]) -> list[str]:
     """The overrides of a training run: those given, and before them those of the run that it continues."""
     flags = [argument for argument in sys.argv[1:] if argument not in given]
@@ -258,9 +247,19 @@ def _run_jobs(
                 raise fault from error
             return None
 
+    def begin_failed(config: DictConfig, error: OSError) -> None:
+        context = config.hydra
+        fault = as_fault(error, command)
+        with contextlib.suppress(OSError), noted(context, Path(context.sweep.dir, context.sweep.subdir).absolute()):
+            raise error
+        if fault is None:
+            raise error
+        tell(fault)
+
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
     os.environ[FULL_ERROR] = "1"  # errors come to us, not to Hydra's printer
-    hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
+    with going_on(begin_failed):
+        hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
     for sweep, output_dir in swept.items() if config_name == "train" else ():
         if table := sweep_table(sweep, shutil.get_terminal_size((100, 24)).columns):
             best = link_best(sweep, output_dir)

@@ -5,16 +5,21 @@ beforehand which words are overrides and which are flags (``-m`` may stand anywh
 check every job before anything is written. A parser of our own would be wrong about the next flag of Hydra.
 
 Which files a config is made of is known to Hydra alone, which loads each with ``OmegaConf.load`` as it comes to it.
+
+Hydra makes the folder of each job of a sweep before it calls the job, and ends the sweep where it cannot.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from hydra._internal.core_plugins import basic_launcher
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
@@ -68,3 +73,29 @@ def bounded_yaml() -> Iterator[None]:
         yield
     finally:
         OmegaConf.load = staticmethod(load)  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def going_on(failed: Callable[[DictConfig, OSError], None]) -> Iterator[None]:
+    """Let a sweep of Hydra's own launcher go on, within, after a job whose folder or log cannot be made.
+
+    Args:
+        failed: Called with the config of the job, its ``hydra`` node included, and the error, in place of the job.
+    """
+    launcher: Any = basic_launcher
+    run_job = launcher.run_job
+
+    def guarded(**job: Any) -> JobReturn:
+        try:
+            done: JobReturn = run_job(**job)
+            return done
+        except OSError as error:  # what the job itself raises is in what is returned
+            HydraConfig.instance().set_config(job["config"])  # from which the name of the folder is made
+            failed(job["config"], error)
+            return JobReturn(status=JobStatus.COMPLETED)
+
+    launcher.run_job = guarded
+    try:
+        yield
+    finally:
+        launcher.run_job = run_job

@@ -13,6 +13,7 @@ from hydra.conf import HydraConf
 from hydra.types import RunMode
 
 from arcvae.app.compose import composing, search_path
+from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.app.overrides import parse_overrides, quoted
 from arcvae.app.resolving import REFUSALS
@@ -91,7 +92,8 @@ def noted(context: HydraConf, folder: Path) -> Iterator[None]:
     facts = {"folder": folder.name, "overrides": [str(override) for override in context.overrides.task]}
 
     def note(state: str, error: BaseException | None = None) -> None:
-        said = None if error is None else " ".join(str(error).split())
+        fault = (as_fault(error) if isinstance(error, Exception) else None) or error
+        said = None if fault is None else " ".join(str(fault).split())
         _write(sweep, str(context.job.num), {"state": state, **facts, "error": said})
 
     note("running")

@@ -57,6 +57,22 @@ def test_each_job_has_its_state_and_a_file_that_one_lacks_stops_no_other(
     assert {state for state, *_ in states(tmp_path).values()} == {"finished"}
 
 
+def test_job_whose_folder_cannot_be_made_stops_no_other(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "1").touch()  # where Hydra would make a folder
+    assert sweep(lambda _: None) == 1
+    said = f"File exists: {tmp_path}/all/1; give another path"
+    assert capsys.readouterr().err == f"arcvae: error[E_FILES]: {said}\n"
+    found = states(tmp_path)
+    assert [found[number][0] for number in ("0", "1", "2")] == ["finished", "failed", "finished"]
+    assert found["1"][3] == said
+    (tmp_path / "all" / "1").unlink()
+    assert sweep(lambda _: None) == 0
+    assert {state for state, *_ in states(tmp_path).values()} == {"finished"}
+
+
 def test_file_that_all_jobs_lack_stops_the_sweep(sweep: Callable[..., int], tmp_path: Path) -> None:
     def check(_: dict[str, Any]) -> None:
         raise DataError("no corpus")
