@@ -57,7 +57,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _same_start() -> Iterator[None]:
     """Seed every test, and undo what a job changes for its whole process: handlers of the root logger, arithmetic."""
     torch.manual_seed(0)
-    torch.set_flush_denormal(False)  # a fixture may have run a job
+    with _as_before_a_job():
+        yield
+
+
+@contextmanager
+def _as_before_a_job() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -129,7 +134,7 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], ob
 
 def run_command(name: str, *arguments: str, folder: Path) -> int:
     """``python -m arcvae.NAME ARGUMENTS`` in a folder, in this process; returns the exit code."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _as_before_a_job():
         patch.chdir(folder)
         patch.setattr(sys, "argv", [f"arcvae.{name}", *arguments])
         code: int = importlib.import_module(f"arcvae.{name}").main()
@@ -144,7 +149,8 @@ def run_job(name: str, *overrides: str, folder: Path) -> Any:
     (config,) = plan(name, [f"output_dir='{folder.parent}/outputs'", *overrides])
     job = getattr(importlib.import_module(f"arcvae.app.jobs.{name}"), name)
     (folder.parent / "outputs").mkdir(exist_ok=True)
-    return job(config, copy.deepcopy(config), folder, ["python", "-m", f"arcvae.{name}", *overrides])
+    with _as_before_a_job():
+        return job(config, copy.deepcopy(config), folder, ["python", "-m", f"arcvae.{name}", *overrides])
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -247,24 +248,24 @@ def _run_jobs(
                 raise fault from error
             return None
 
-    def begin_failed(config: DictConfig, error: OSError) -> None:
-        context = config.hydra
-        fault = as_fault(error, command)
-        with contextlib.suppress(OSError), noted(context, Path(context.sweep.dir, context.sweep.subdir).absolute()):
-            raise error
-        if fault is None:
-            raise error
-        tell(fault)
-
     run_job.__module__ = f"arcvae.{config_name}"  # Hydra names the job after it
     os.environ[FULL_ERROR] = "1"  # errors come to us, not to Hydra's printer
-    with going_on(begin_failed):
+    with going_on(lambda config, error: tell(_begin_failed(config.hydra, error))):
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
     for sweep, output_dir in swept.items() if config_name == "train" else ():
         if table := sweep_table(sweep, shutil.get_terminal_size((100, 24)).columns):
             best = link_best(sweep, output_dir)
             sys.stdout.write(f"\n{table}\n{output_dir / 'latest'} is the best of them, {best}\n")
     return folders
+
+
+def _begin_failed(context: HydraConf, error: OSError) -> ArcvaeError:
+    """Note that the folder or the log of a job of a sweep could not be made, and return the fault."""
+    with contextlib.suppress(OSError), noted(context, Path(context.sweep.dir, context.sweep.subdir).absolute()):
+        raise error
+    if (fault := as_fault(error)) is None:
+        raise error
+    return fault
 
 
 def _imported(job: str | Job) -> Job:
