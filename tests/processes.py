@@ -11,6 +11,7 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ class Process:
         self._process.kill()
 
     def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        """What it wrote and the code that it ended with.
+        """What it wrote and the code that it ended with; once.
 
         Raises:
             subprocess.TimeoutExpired: It has not ended after so many seconds.
@@ -71,6 +72,7 @@ class Process:
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(self.arguments, timeout or 0.0)
         out, err = (Path(self._streams / name).read_text(encoding="utf-8") for name in ("out", "err"))
+        shutil.rmtree(self._streams)
         return subprocess.CompletedProcess(self.arguments, self._process.exitcode, out, err)
 
 
