@@ -59,6 +59,13 @@ def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_python_of_another_environment_says_what_to_type(tmp_path: Path) -> None:
+    done = python("-S", "-m", "arcvae.train", cwd=tmp_path, PYTHONPATH=str(ROOT))  # without site-packages
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("lacks the packages of arcvae; type `make setup`, then `source .venv/bin/activate`")
+
+
 def test_config_is_shown_without_running(tmp_path: Path) -> None:
     done = run("arcvae.train", "loss=option_c", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0
