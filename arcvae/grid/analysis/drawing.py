@@ -13,7 +13,7 @@ import numpy as np
 from arcvae.grid.analysis.pictures import mosaic
 from arcvae.grid.analysis.validity import Reference
 from arcvae.grid.codec import Codec
-from arcvae.grid.codes.sources import CodeSource
+from arcvae.grid.codes.sources import CodeSource, MixturePrior, NormalPrior
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.models.base import GridModel
 from arcvae.io.files import write_atomic
@@ -27,6 +27,8 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _PICTURED: Final = 64
 """Grids in the picture."""
+_FEW: Final = 0.5
+"""Share of valid grids below which another prior is named."""
 
 
 def draw_grids(
@@ -68,4 +70,9 @@ def draw_grids(
     draw_picture(folder, "samples", lambda: mosaic(grids[:_PICTURED], 8, title))
     log.info("\n%s", table(scores, _COLUMNS))
     log.info("real: %d grids of another split, scored the same way: a floor for the distances (*_js)", len(real))
+    if isinstance(source, NormalPrior | MixturePrior) and scores["samples"]["valid"] < _FEW:
+        better = "autoregressive" if model.slots is None else "objects"
+        log.info(
+            "Few are valid: codes do not follow %s; a prior that learns them is prior=%s", source.description, better
+        )
     return {"fit": fit, "scores": scores, "real_grids": len(real)}

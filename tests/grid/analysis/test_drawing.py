@@ -49,6 +49,18 @@ def test_grids_are_those_that_the_codes_of_the_source_decode_to(
     assert (tmp_path / "samples.png").stat().st_size > 2000
 
 
+def test_few_valid_grids_name_a_better_prior(
+    model: GridModel, data: GridDataModule, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    valid = draw_grids(model, data, SETTINGS, NormalPrior(), tmp_path, None)["scores"]["samples"]["valid"]
+    assert valid < 0.5  # of a model that has learned nothing
+    assert "codes do not follow N(0, I); a prior that learns them is prior=autoregressive" in caplog.text
+    caplog.clear()
+    draw_grids(model, data, SETTINGS, PosteriorCodes(), tmp_path, None)
+    assert "prior=" not in caplog.text
+
+
 def test_adjustment_decides_if_there_is_one(model: GridModel, data: GridDataModule, tmp_path: Path) -> None:
     adjustment = {"tau": 1.0, "class_counts": [10**6, *[1] * 9]}
     draw_grids(model, data, SETTINGS, NormalPrior(), tmp_path, adjustment)
