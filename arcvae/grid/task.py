@@ -72,8 +72,14 @@ class GridTask(Task["GridModule", "GridDataModule"]):
     def build_module(
         self, model: Any, loss: Any, optimizer: Any, scheduler: Any, *, seed: int, **parts: Any
     ) -> GridModule:
+        from arcvae.grid.models.base import GridModel
         from arcvae.grid.module import GridModule
 
+        if not isinstance(model, GridModel):
+            raise TypeError(
+                f"{type(model).__name__} of model._target_ is not a subclass of arcvae.grid.models.base.GridModel; "
+                "CONTRIBUTING.md shows how to write one"
+            )
         return GridModule(self, model, loss, optimizer, scheduler, seed=seed, **parts)
 
     def notes(self, module: GridModule, data: GridDataModule) -> list[str]:

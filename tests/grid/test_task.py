@@ -34,6 +34,11 @@ def test_names_are_those_of_the_field() -> None:
     assert set(TASK.headline) <= set(make().result_names())
 
 
+def test_a_model_of_another_kind_is_refused_with_the_class_to_derive_it_from() -> None:
+    with pytest.raises(TypeError, match=r"Linear of model\._target_ is not a subclass of arcvae\.grid\.models"):
+        TASK.build_module(torch.nn.Linear(2, 2), None, None, None, seed=0)
+
+
 def test_corpus_is_checked_against_the_model(tiny_corpus: Path, tmp_path: Path) -> None:
     data = {"path": str(tiny_corpus), "max_bytes": 1e9}
     TASK.check_corpus(data, {"grid_size": 16})

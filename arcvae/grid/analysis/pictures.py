@@ -81,10 +81,10 @@ def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), 
 
 
 def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, title: str) -> Figure:
-    """Bars of the KL of each latent dimension, largest first.
+    """Bars of what each latent dimension says, largest first.
 
     Args:
-        kl_per_dim: Nats per grid, ``(D,)``.
+        kl_per_dim: KL, or entropy, in nats per grid, ``(D,)``.
         names: Of the D dimensions.
         active: KL above which a dimension counts as active; drawn as a line.
         title: Heading.
@@ -97,7 +97,7 @@ def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, 
     axes.set_xticks(range(len(order)), [names[index] for index in order], fontsize=8 if len(order) <= 32 else 5)
     if max(map(len, names)) > 3:  # words run into each other
         axes.tick_params(axis="x", rotation=45)
-    axes.set(ylabel="KL, nats per grid")
+    axes.set(ylabel="nats per grid")
     axes.margins(y=0.2)  # leaves space for the legend
     axes.legend(fontsize=8)
     return figure

@@ -14,21 +14,19 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor
 
+from arcvae.grid.analysis.code_pictures import code_map, decoded_grids, interpolations, smooth_numbers, traversals
 from arcvae.grid.analysis.factors import recovered_factors
 from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
-from arcvae.grid.analysis.objects import errors_by_objects, find_components
-from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.grid.analysis.objects import errors_by_objects
+from arcvae.grid.analysis.pictures import extremes_figure, kl_figure
 from arcvae.grid.analysis.walks import walk
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.refinement import refine as refined_codes
 from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.corpus.files import read_factors
-from arcvae.grid.corpus.generator import FACTORS, KINDS
 from arcvae.grid.findings import ACTIVE_NATS
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
@@ -49,8 +47,6 @@ LIKELIHOOD_GRIDS, SCATTERED, WALKS = 2000, 2000, 500
 REFINED_AT_ONCE = 500
 """Grids whose codes are refined before a bar moves on."""
 _BY_OBJECTS = ("share", "exact_match", "left_out", "added", "recolored")
-_SPAN = 2.5
-"""How far a latent dimension is moved to each side, in standard deviations of the prior."""
 
 
 def study(
@@ -106,7 +102,7 @@ def _refined(module: GridModule, grids: Tensor, mu: Tensor, rounds: int) -> dict
     decoded = []
     pairs = zip(mu.split(REFINED_AT_ONCE), grids.split(REFINED_AT_ONCE), strict=True)
     for codes, batch in shown(pairs, "Refining codes", -(-len(mu) // REFINED_AT_ONCE), "batch"):
-        better = _decode(module, refined_codes(module.model, codes.to(module.device), batch, rounds))
+        better = decoded_grids(module, refined_codes(module.model, codes.to(module.device), batch, rounds))
         metrics.update(torch.from_numpy(better), batch)
         decoded.append(better)
     seconds = time.perf_counter() - started
@@ -221,87 +217,14 @@ def _pictures(
     middle = max(0, len(order) // 2 - 2)
     groups = {"best": order[:5], "median": order[middle : middle + 5], "worst": order[::-1][:5]}
     some = np.random.default_rng(seed).permutation(len(grids))
+    latents, names, nats, heading = smooth_numbers(module.model, mu, kl, split)
     return {
         "reconstructions": lambda: extremes_figure(
             grids, decoded, groups,
             f"Best, median and worst {split} grids by wrong cells: accuracy of all cells, F1 of objects",
         ),
-        "kl_per_dimension": lambda: kl_figure(
-            kl, module.model.kl_names, ACTIVE_NATS,
-            f"KL of each latent dimension on {split}: {sum(kl):.1f} nats per grid in all",
-        ),
-        "codes": lambda: _codes(data, split, grids, mu, some[:SCATTERED], seed),
-        "traversals": lambda: _traversals(module, mu, kl, some[0]),
-        **({"interpolations": lambda: _interpolations(module, grids, mu, some[:12], split)} if len(grids) > 1 else {}),
+        "kl_per_dimension": lambda: kl_figure(nats, names, ACTIVE_NATS, heading),
+        "codes": lambda: code_map(data, split, grids, latents, some[:SCATTERED], seed),
+        "traversals": lambda: traversals(module, latents[some[0]], names, nats),
+        **({"interpolations": lambda: interpolations(module, grids, mu, some[:12], split)} if len(grids) > 1 else {}),
     }  # fmt: skip
-
-
-def _codes(
-    data: GridDataModule,
-    split: str,
-    grids: NDArray[np.uint8],
-    mu: NDArray[np.float32],
-    some: NDArray[np.int64],
-    seed: int,
-) -> Figure:
-    found = find_components(grids[some])
-    most = int(max(1, found.objects_per_grid.max()))
-    labels: dict[str, tuple[NDArray[np.int64], list[str]]] = {
-        "number of objects": (found.objects_per_grid, [str(n) for n in range(most + 1)]),
-        "colour of the largest object": (found.main_color, list(data.class_names)),
-    }
-    factors = read_factors(data.corpus_path, split)
-    if factors is not None:
-        sizes = factors[some][:, :, FACTORS.index("size")].astype(np.int64)
-        largest = np.take_along_axis(factors[some], sizes.argmax(1)[:, None, None], 1)[:, 0]
-        labels["kind of the largest object"] = (largest[:, 0].astype(np.int64), ["none", *KINDS])
-    codes = mu[some]
-    if codes.shape[1] < 2 or len(codes) < 3 or not codes.std():
-        spread = np.random.default_rng(seed).uniform(size=len(codes))
-        maps = {"z0 (the height means nothing)": np.stack([codes[:, 0], spread], 1)}
-    else:
-        pca = PCA(2, random_state=seed)
-        points = pca.fit_transform(codes)
-        near = min(30.0, (len(codes) - 1) / 3)
-        maps = {
-            f"PCA ({100 * pca.explained_variance_ratio_.sum():.0f} % of the variance)": points,
-            "t-SNE": TSNE(2, perplexity=near, init="random", random_state=seed).fit_transform(codes),
-        }
-    return codes_figure(maps, labels, f"Mean codes of {len(some):,} {split} grids")
-
-
-@torch.no_grad()
-def _decode(module: GridModule, z: Tensor) -> NDArray[np.uint8]:
-    logits: Tensor = module.model.decoder(z.to(module.device))
-    return logits.argmax(1).to(torch.uint8).cpu().numpy()
-
-
-def _traversals(module: GridModule, mu: NDArray[np.float32], kl: list[float], start: int) -> Figure:
-    model, steps = module.model, np.linspace(-_SPAN, _SPAN, 9)
-    order = np.argsort(kl)[::-1][:16]
-    codes = np.repeat(mu[start][None], len(order) * len(steps), 0)
-    for row, dimension in enumerate(order):
-        values = model.traversal(mu[start], int(dimension), steps)
-        codes[row * len(steps) : (row + 1) * len(steps), dimension] = values
-    return mosaic(
-        _decode(module, torch.from_numpy(codes)), len(steps),
-        "One code with one number moved at a time, by KL in nats",
-        rows=[f"{model.kl_names[dimension]}\n{kl[dimension]:.2f}" for dimension in order],
-        headings=[f"{step:+.1f}" for step in steps] if model.slots is None else [],
-    )  # fmt: skip
-
-
-def _interpolations(
-    module: GridModule, grids: NDArray[np.uint8], mu: NDArray[np.float32], some: NDArray[np.int64], split: str
-) -> Figure:
-    pairs = some[: len(some) // 2 * 2].reshape(-1, 2)
-    shares = torch.linspace(0, 1, 7)
-    codes = torch.from_numpy(mu)
-    rows = []
-    for first, second in pairs:
-        decoded = _decode(module, module.model.between(codes[first], codes[second], shares))
-        rows.append(np.concatenate([grids[first][None], decoded, grids[second][None]]))
-    headings = ["grid", *(f"{share:.2f}" for share in shares), "grid"]
-    return mosaic(
-        np.concatenate(rows), len(headings), f"From the code of one {split} grid to that of another", headings=headings
-    )

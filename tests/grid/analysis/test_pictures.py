@@ -61,7 +61,7 @@ def test_bars_of_the_kl_fall_and_keep_their_names() -> None:
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([2.0, 0.7, 0.1])  # type: ignore[attr-defined]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["z1", "z2", "z0"]
     assert axes.lines[0].get_ydata()[0] == 0.05  # type: ignore[index]
-    assert axes.get_ylabel() == "KL, nats per grid"
+    assert axes.get_ylabel() == "nats per grid"
 
 
 def test_codes_are_drawn_once_for_each_projection_and_label_in_the_colours_they_are() -> None:
