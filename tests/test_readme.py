@@ -224,6 +224,21 @@ def contributions() -> dict[str, str]:
     return dict(re.findall(pattern, CONTRIBUTING, re.DOTALL))
 
 
+@pytest.mark.slow
+def test_notebook_runs_and_shows_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = json.loads((ROOT / "outputs" / "examples" / "first_steps.ipynb").read_text())
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for cell in cells:
+        exec("".join(cell["source"]), names)
+    assert 0 < names["run"].record.test["exact_match"] < 1
+    kinds = [{kind for output in cell["outputs"] for kind in output.get("data", {})} for cell in cells]
+    assert sum("image/png" in found for found in kinds) == 3
+    assert sum("text/html" in found for found in kinds) == 2
+    assert not any(output.get("name") == "stderr" for cell in cells for output in cell["outputs"])
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
     """A copy of the project to which somebody has added what CONTRIBUTING says, where it says."""

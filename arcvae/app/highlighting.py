@@ -52,7 +52,8 @@ def highlighted(text: str, stream: TextIO, level: int = logging.INFO) -> str:
     Returns:
         With escape sequences on a terminal that knows colours, else as it is.
     """
-    console = Console(file=stream, theme=Theme(_STYLES))
+    # In a notebook rich would show what is captured as well, in a block of its own.
+    console = Console(file=stream, theme=Theme(_STYLES), force_jupyter=False)
     if console.color_system is None or console.no_color:
         return text
     shown = Text(text, style=next((style for least, style in _LEVELS if level >= least), ""))

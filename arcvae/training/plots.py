@@ -27,9 +27,16 @@ LABELLED = 30
 """With more classes than this, a confusion matrix shows no numbers and only every fourth label."""
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows, whether pyplot has been imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        return to_png(self)
+
+
 def new_figure(width: float, height: float, title: str = "") -> Figure:
     """An empty figure of ``width`` x ``height`` inches, outside of the global state of pyplot."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(title, fontsize=11)
