@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from hydra.core.config_store import ConfigStore
 
 import arcvae
@@ -222,6 +223,25 @@ def contributions() -> dict[str, str]:
         r"`((?:arcvae|conf|tests)/[\w/]+\.(?:py|yaml))`(?:[^`\n]|\n(?!\n)|`(?!``))*\n\n```(?:python|yaml)\n(.*?)```"
     )
     return dict(re.findall(pattern, CONTRIBUTING, re.DOTALL))
+
+
+@pytest.mark.parametrize("pick", ["min", "max"])
+def test_sweep_of_weights_and_biases_composes_as_its_agent_types_it(pick: str) -> None:
+    utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils")
+    sweep = yaml.safe_load((ROOT / "outputs" / "examples" / "wandb_sweep.yaml").read_text())
+    drawn = {
+        name: {"value": given[pick] if pick in given else given["values"][-1]}
+        for name, given in sweep["parameters"].items()
+    }
+    command = utils.create_sweep_command(sweep["command"])
+    start, words = command.index("-m"), utils.create_sweep_command_args({"args": drawn})["args_no_hyphens"]
+    assert command[start : start + 2] == ["-m", "arcvae.train"]
+    (config,) = plan("train", [*command[start + 2 : command.index("${args_no_hyphens}")], *words])
+    assert (config["beta"]["maximum"], config["optimizer"]["lr"]) == (
+        drawn["beta.maximum"]["value"], drawn["optimizer.lr"]["value"],
+    )  # fmt: skip
+    assert config["loss"]["name"] == "cross_entropy"
+    assert config["monitor"] == sweep["metric"]["name"]
 
 
 @pytest.mark.slow
