@@ -90,7 +90,7 @@ def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, 
         title: Heading.
     """
     order = np.argsort(kl_per_dim)[::-1]
-    figure = new_figure(max(5.0, 0.35 * len(order) + 1.5), 3.4, title)
+    figure = new_figure(min(14.0, max(5.0, 0.35 * len(order) + 1.5)), 3.4, title)
     axes = figure.subplots()
     axes.bar(range(len(order)), np.array(kl_per_dim)[order], color=OURS)
     axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
