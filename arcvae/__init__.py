@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 __version__: Final = "0.2.0"
 
 __all__ = ["__version__", "load", "train_model"]
+
+# The threads of torch wait for each other hundreds of times a step. By default they spin meanwhile, for so long that a
+# step takes twenty times as long as soon as another program uses one of the processors; the first 10,000 turns give the
+# same speed on a free machine. The library of threads reads this when torch is imported; who has set it is left alone.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def __getattr__(name: str) -> Any:
