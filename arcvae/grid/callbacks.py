@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcvae.grid.analysis.objects import find_components
-from arcvae.grid.analysis.pictures import codes_figure, mosaic
-from arcvae.grid.analysis.render import reconstruction_figure
+from arcvae.grid.analysis.pictures import codes_figure, mosaic, reconstruction_figure
 from arcvae.grid.corpus.data import GridDataModule
 from arcvae.grid.module import GridModule
 from arcvae.io.files import write_atomic

@@ -231,7 +231,7 @@ class Codec:
         return self.decode(self.encode(grids, refine)[0], decision, (int(height), int(width)))
 
     def show(self, grids: Any, decision: Decision = "argmax", refine: int = 0, limit: int = 20) -> Figure:
-        """A picture of grids, each beside its reconstruction; it shows itself in a notebook, and ``savefig`` saves it.
+        """A picture of grids, each above its reconstruction; it shows itself in a notebook, and ``savefig`` saves it.
 
         Args:
             grids: ``(N, H, W)`` or ``(H, W)``, as for :meth:`encode`.
@@ -239,7 +239,7 @@ class Codec:
             refine: See :meth:`encode`.
             limit: Most grids that are drawn, the first ones.
         """
-        from arcvae.grid.analysis.render import reconstruction_figure
+        from arcvae.grid.analysis.pictures import reconstruction_figure
 
         shown = np.asarray(grids if np.ndim(grids) == 3 else [grids])[:limit]
         found = self.reconstruct(shown, decision, refine)

@@ -149,11 +149,11 @@ def calibration_figure(
     figure = new_figure(5.6, 5.6, title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="perfectly calibrated")
-    for (name, (confidence, hits, shares)), color in zip(
-        curves.items(), (OURS, TUNED, "#FF851B", "#F012BE"), strict=False
-    ):
-        upper.plot(confidence, hits, marker="o", markersize=4, color=color, label=f"{name}: error {errors[name]:.3f}")
-        lower.plot(confidence, shares, marker="o", markersize=3, color=color)
+    # Curves may coincide: each is drawn thinner than the one below it, so that all of them are seen.
+    for number, (name, (confidence, hits, shares)) in enumerate(curves.items()):
+        color, wide = (OURS, TUNED, "#FF851B", "#F012BE")[number % 4], 2 * (len(curves) - number)
+        for axes, points, label in (upper, hits, f"{name}: error {errors[name]:.3f}"), (lower, shares, None):
+            axes.plot(confidence, points, marker="o", markersize=wide + 2, linewidth=wide, color=color, label=label)
     upper.set(ylabel="accuracy", ylim=(0, 1.02), xlim=(0, 1.02))
     upper.legend(fontsize=8)
     lower.set(xlabel="confidence", ylabel="share", yscale="log")

@@ -80,6 +80,14 @@ def test_calibration_shows_accuracy_against_confidence_and_shares() -> None:
     assert upper.lines[1].get_label() == "argmax: error 0.123"
 
 
+def test_curves_of_calibration_that_coincide_are_all_seen() -> None:
+    curve = ([0.3, 0.9], [0.25, 0.8], [0.1, 0.9])
+    upper, lower = calibration_figure({"argmax": curve, "adjusted": curve}, {"argmax": 0.1, "adjusted": 0.1}, "").axes
+    for below, above in (upper.lines[1:], lower.lines):
+        assert below.get_linewidth() > above.get_linewidth()
+        assert below.get_markersize() > above.get_markersize()
+
+
 def test_curves_of_one_variant_share_a_colour_and_a_label() -> None:
     run = [
         {"step": 1.0, "val/f1": 0.1, "val/kl/0": 1.0, "val/kl/1": 2.0},

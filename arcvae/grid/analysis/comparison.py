@@ -34,5 +34,8 @@ def reconstructions_figure(runs: Mapping[str, Sequence[Path]], records: Mapping[
     for variant in runs.values():
         path = variant[0] / f"{WHOLE_MODEL}.pth"
         rows.append(load_codec(read_export(path), path).reconstruct(grids))
-    names = ["original", *(name if len(name) < 20 else f"{name[:18]}…" for name in runs)]
-    return mosaic(np.concatenate(rows), len(grids), "The same validation grids, reconstructed", rows=names)
+    short = (name if len(name) < 20 else f"{name[:18]}…" for name in runs)
+    scores = (records[name][0].val["object_f1"] for name in runs)
+    names = ["original", *(f"{name}\nF1 {score:.3f}" for name, score in zip(short, scores, strict=True))]
+    title = "The same validation grids, reconstructed, and object F1 of the whole split"
+    return mosaic(np.concatenate(rows), len(grids), title, rows=names)

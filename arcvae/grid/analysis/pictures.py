@@ -11,72 +11,81 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from arcvae.grid.analysis.render import ARC_COLORS, caption, draw_cells, draw_grid
+from arcvae.grid.analysis.render import ARC_COLORS, caption, draw_cells
 from arcvae.training.plots import OURS, new_figure
 
 Grids = NDArray[np.integer]
 
 
-def extremes_figure(
-    originals: Grids, reconstructions: Grids, groups: Mapping[str, NDArray[np.int64]], title: str
-) -> Figure:
-    """Pairs of original and reconstruction, a row for each group.
+def reconstruction_figure(originals: Grids, reconstructions: Grids, title: str, headings: Sequence[str] = ()) -> Figure:
+    """Grids, below each what a model makes of it, with its :func:`caption`, and the wrong cells as they should be.
 
     Args:
-        originals: ``(N, S, S)``.
-        reconstructions: ``(N, S, S)``.
-        groups: Indices of the grids of each row, by the label of the row.
+        originals: ``(N, H, W)``.
+        reconstructions: ``(N, H, W)``.
         title: Heading.
+        headings: Label of each grid, which are all in one row then; without labels at most ten are.
     """
-    pairs = max(len(indices) for indices in groups.values())
-    figure = new_figure(2.55 * pairs + 0.4, 1.6 * len(groups) + 0.5, title)
-    cells = figure.subplots(len(groups), 2 * pairs, squeeze=False)
-    for row, (label, indices) in zip(cells, groups.items(), strict=True):
-        for axes in row:
-            axes.set_axis_off()
-        for pair, index in enumerate(indices.tolist()):
-            left, right = row[2 * pair], row[2 * pair + 1]
-            left.set_axis_on()
-            right.set_axis_on()
-            draw_grid(left, originals[index])
-            draw_grid(right, reconstructions[index])
-            left.set_title("original", fontsize=7)
-            right.set_title(caption(originals[index], reconstructions[index]), fontsize=7)
-        row[0].set_ylabel(label, fontsize=10)
-    return figure
+    bands = 1 if headings else -(-len(originals) // 10)
+    columns = -(-len(originals) // bands)
+    shape = originals.shape[1:]
+    cells = np.ma.MaskedArray(np.zeros((bands, 3, columns, *shape), dtype=np.int64), mask=True)
+    captions = np.full(cells.shape[:3], "", dtype=object)
+    for index, (original, found) in enumerate(zip(originals, reconstructions, strict=True)):
+        band, column = divmod(index, columns)
+        wrong = np.ma.MaskedArray(original, mask=original == found)
+        for row, shown in enumerate((original, found, wrong)):
+            cells[band, row, column] = shown
+        captions[band, 1, column] = caption(original, found)
+    rows = ("original", "decoded", "wrong cells") * bands
+    texts = captions.ravel().tolist()
+    return mosaic(cells.reshape(-1, *shape), columns, title, rows=rows, headings=headings, captions=texts)
 
 
-def mosaic(grids: Grids, columns: int, title: str, *, rows: Sequence[str] = (), headings: Sequence[str] = ()) -> Figure:
+def mosaic(
+    grids: Grids,
+    columns: int,
+    title: str,
+    *,
+    rows: Sequence[str] = (),
+    headings: Sequence[str] = (),
+    captions: Sequence[str] = (),
+) -> Figure:
     """Many grids side by side, drawn as one image: a hundred axes would take seconds to lay out.
 
     Args:
-        grids: ``(N, S, S)``, in rows from the top left.
+        grids: ``(N, H, W)``, in rows from the top left; masked cells stay white.
         columns: Grids in a row.
         title: Heading.
         rows: Label of each row; none by default.
         headings: Label of each column; none by default.
+        captions: Text above each grid; none by default.
     """
-    size = grids.shape[1]
-    height, pitch = -(-len(grids) // columns), size + 2
-    canvas = np.ma.MaskedArray(np.zeros((height * pitch - 2, columns * pitch - 2), dtype=np.int64), mask=True)
+    _, tall, wide = grids.shape
+    height, down, across = -(-len(grids) // columns), tall + (max(2, tall // 4) if captions else 2), wide + 2
+    canvas = np.ma.MaskedArray(np.zeros((height * down - 2, columns * across - 2), dtype=np.int64), mask=True)
     lines = []
-    for index, grid in enumerate(grids):
-        top, left = index // columns * pitch, index % columns * pitch
-        canvas[top : top + size, left : left + size] = grid
-        for edge in np.arange(size + 1) - 0.5:
-            lines.append(((left + edge, top - 0.5), (left + edge, top + size - 0.5)))
-            lines.append(((left - 0.5, top + edge), (left + size - 0.5, top + edge)))
-    figure = new_figure(1.05 * columns + (0.9 if rows else 0.2), 1.05 * height + (0.8 if headings else 0.5), title)
+    figure = new_figure(
+        1.05 * columns + (0.9 if rows else 0.2), 1.05 * height * down / across + (0.8 if headings else 0.5), title
+    )
     axes = figure.subplots()
+    for index, grid in enumerate(grids):
+        top, left = index // columns * down, index % columns * across
+        canvas[top : top + tall, left : left + wide] = grid
+        for edge in np.arange(tall + 1) - 0.5:
+            lines.append(((left - 0.5, top + edge), (left + wide - 0.5, top + edge)))
+        for edge in np.arange(wide + 1) - 0.5:
+            lines.append(((left + edge, top - 0.5), (left + edge, top + tall - 0.5)))
+        if captions and captions[index]:
+            axes.text(left + (wide - 1) / 2, top - 1, captions[index], ha="center", va="bottom", fontsize=7)
     draw_cells(axes, canvas)
     axes.add_collection(LineCollection(lines, colors="#444444", linewidths=0.3))
     for side in axes.spines.values():
         side.set_visible(False)
-    middle = (size - 1) / 2
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=8)
-    axes.set_xticks([middle + column * pitch for column in range(len(headings))], headings)
-    axes.set_yticks([middle + row * pitch for row in range(len(rows))], rows)
+    axes.set_xticks([(wide - 1) / 2 + column * across for column in range(len(headings))], headings)
+    axes.set_yticks([(tall - 1) / 2 + row * down for row in range(len(rows))], rows)
     return figure
 
 

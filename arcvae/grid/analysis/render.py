@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-
-from arcvae.training.plots import new_figure
 
 ARC_COLORS: Final = (
     "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00", "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
@@ -37,31 +33,6 @@ def draw_grid(axes: Axes, grid: Grid) -> None:
 def draw_cells(axes: Axes, cells: Grid) -> None:
     """Draw cells ``(H, W)`` in their colours, row 0 at the top; masked ones stay white."""
     axes.imshow(cells, cmap=_COLORMAP, vmin=0, vmax=len(ARC_COLORS) - 1, origin="upper", interpolation="nearest")
-
-
-def reconstruction_figure(
-    originals: Sequence[Grid] | NDArray[np.integer], reconstructions: Sequence[Grid] | NDArray[np.integer], title: str
-) -> Figure:
-    """Pairs of original and reconstruction, five pairs in a row, each with its :func:`caption`.
-
-    Args:
-        originals: ``(N, H, W)``.
-        reconstructions: ``(N, H, W)``.
-        title: Heading.
-    """
-    pairs_per_row = 5
-    rows = -(-len(originals) // pairs_per_row)
-    figure = new_figure(2.55 * pairs_per_row, 1.46 * rows + 0.35, title)
-    cells = figure.subplots(rows, 2 * pairs_per_row, squeeze=False).ravel()
-    for axes in cells[2 * len(originals) :]:
-        axes.set_axis_off()
-    for index, (original, reconstruction) in enumerate(zip(originals, reconstructions, strict=True)):
-        left, right = cells[2 * index], cells[2 * index + 1]
-        draw_grid(left, original)
-        draw_grid(right, reconstruction)
-        left.set_title("original", fontsize=7)
-        right.set_title(caption(original, reconstruction), fontsize=7)
-    return figure
 
 
 def caption(original: Grid, reconstruction: Grid) -> str:

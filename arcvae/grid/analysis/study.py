@@ -20,7 +20,7 @@ from arcvae.grid.analysis.code_pictures import code_map, decoded_grids, interpol
 from arcvae.grid.analysis.factors import recovered_factors
 from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.analysis.objects import errors_by_objects
-from arcvae.grid.analysis.pictures import extremes_figure, kl_figure
+from arcvae.grid.analysis.pictures import kl_figure, reconstruction_figure
 from arcvae.grid.analysis.walks import walk
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.refinement import refine as refined_codes
@@ -215,13 +215,15 @@ def _pictures(
     wrong = (grids != decoded).reshape(len(grids), -1).sum(1)
     order = np.argsort(wrong, kind="stable")
     middle = max(0, len(order) // 2 - 2)
-    groups = {"best": order[:5], "median": order[middle : middle + 5], "worst": order[::-1][:5]}
+    groups = {"best": order[:4], "median": order[middle : middle + 4], "worst": order[::-1][:4]}
+    extremes = np.concatenate(list(groups.values()))
+    headings = [name for name, indices in groups.items() for _ in indices]
     some = np.random.default_rng(seed).permutation(len(grids))
     latents, names, nats, heading = smooth_numbers(module.model, mu, kl, split)
     return {
-        "reconstructions": lambda: extremes_figure(
-            grids, decoded, groups,
-            f"Best, median and worst {split} grids by wrong cells: accuracy of all cells, F1 of objects",
+        "reconstructions": lambda: reconstruction_figure(
+            grids[extremes], decoded[extremes],
+            f"{split.capitalize()} grids by wrong cells: accuracy of all cells, F1 of objects", headings,
         ),
         "kl_per_dimension": lambda: kl_figure(nats, names, ACTIVE_NATS, heading),
         "codes": lambda: code_map(data, split, grids, latents, some[:SCATTERED], seed),

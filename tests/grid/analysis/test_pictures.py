@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from arcvae.grid.analysis.pictures import codes_figure, extremes_figure, kl_figure, mosaic
+from arcvae.grid.analysis.pictures import codes_figure, kl_figure, mosaic, reconstruction_figure
 from arcvae.grid.analysis.render import ARC_COLORS, caption
 from arcvae.training.plots import to_png
 
@@ -16,20 +16,45 @@ def images(figure: Figure) -> list[np.ndarray]:
     return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
 
 
-def test_extremes_are_pairs_of_original_and_reconstruction_in_rows_of_groups() -> None:
+def panels(figure: Figure, shape: tuple[int, int, int, int], gap: int) -> np.ma.MaskedArray:
+    """The grids ``(rows, columns, H, W)`` of a mosaic, masked where it shows none, with ``gap`` cells between rows."""
+    rows, columns, height, width = shape
+    canvas = np.ma.asarray(figure.axes[0].get_images()[0].get_array())
+    cut = [
+        canvas[row * (height + gap) :, column * (width + 2) :][:height, :width]
+        for row, column in np.ndindex(rows, columns)
+    ]
+    return np.ma.stack(cut).reshape(shape)
+
+
+def test_reconstructions_and_wrong_cells_stand_below_the_originals() -> None:
     rng = np.random.default_rng(0)
-    originals, decoded = rng.integers(0, 10, (2, 6, 4, 4))
-    groups = {"best": np.array([4, 1]), "worst": np.array([0])}
-    figure = extremes_figure(originals, decoded, groups, "a title")
-    expected = [originals[4], decoded[4], originals[1], decoded[1], originals[0], decoded[0]]
-    shown = images(figure)
-    assert len(shown) == 6
-    assert all(np.array_equal(a, b) for a, b in zip(shown, expected, strict=True))
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == [text for index in (4, 1, 0) for text in ("original", caption(originals[index], decoded[index]))]
-    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["best", "worst"]
+    originals, decoded = rng.integers(0, 10, (2, 3, 4, 8))
+    figure = reconstruction_figure(originals, decoded, "a title", ["best", "best", "worst"])
+    above, below, wrong = panels(figure, (3, 3, 4, 8), 2)
+    assert np.array_equal(above, originals)
+    assert np.array_equal(below, decoded)
+    same = originals == decoded
+    assert same.any()
+    assert np.array_equal(np.ma.getmaskarray(wrong), same)
+    assert (wrong == originals)[~same].all()
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [caption(*pair) for pair in zip(originals, decoded, strict=True)]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["original", "decoded", "wrong cells"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["best", "best", "worst"]
     assert figure.get_suptitle() == "a title"
     assert to_png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("count", "bands", "columns"), [(1, 1, 1), (10, 1, 10), (13, 2, 7)])
+def test_picture_has_one_caption_for_each_grid_and_at_most_ten_in_a_row(count: int, bands: int, columns: int) -> None:
+    grids = np.random.default_rng(0).integers(0, 10, (count, 16, 16))
+    figure = reconstruction_figure(grids, grids, "a title")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [caption(grids[0], grids[0])] * count
+    shown = panels(figure, (3 * bands, columns, 16, 16), 4)
+    assert np.array_equal(np.concatenate(shown[::3])[:count], grids)  # type: ignore[arg-type]
+    assert np.ma.getmaskarray(shown[2]).all()  # nothing is wrong
 
 
 @pytest.mark.parametrize("count", [1, 6, 7])

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from arcvae.grid.analysis.render import ARC_COLORS, caption, draw_grid, reconstruction_figure
+from arcvae.grid.analysis.render import ARC_COLORS, caption, draw_grid
 from arcvae.training.plots import to_png
 
 
@@ -43,13 +43,3 @@ def test_caption_judges_objects_apart_from_background() -> None:
     assert caption(original, fat) == "98 %, F1 .67"  # all four cells found, four too many: 2 * 4 / (4 + 8)
     assert caption(original, original) == "100 %, F1 1.00"
     assert caption(black, black) == "100 %, F1 —"
-
-
-def test_picture_shows_a_title_and_one_caption_per_pair() -> None:
-    grids = np.random.default_rng(0).integers(0, 10, (7, 16, 16))
-    figure = reconstruction_figure(grids, grids, "a title")
-    shown = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert shown.count("original") == 7
-    assert shown.count(caption(grids[0], grids[0])) >= 1
-    assert figure.get_suptitle() == "a title"
-    assert to_png(figure).startswith(b"\x89PNG")
