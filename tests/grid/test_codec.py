@@ -311,18 +311,19 @@ def test_own_file_goes_before_a_model_of_the_same_name(tmp_path: Path, monkeypat
         arcvae.load("atomic-d10")
 
 
-def test_codec_says_what_it_is_and_shows_grids_beside_their_reconstruction() -> None:
+def test_codec_says_what_it_is_and_shows_grids_above_their_reconstruction() -> None:
     codec = arcvae.load("atomic-objects")
     assert repr(codec).startswith("<Codec ")
     assert "ObjectsVAE for 16 x 16 grids, up to 6 objects of 11 numbers, prior ObjectPrior" in repr(codec)
     grids, _ = generate_grids("atomic", 30, seed=0)
     figure = codec.show(grids, limit=7)
     assert figure.get_suptitle().endswith("of 7 grids exact")
-    drawn = [axes.images[0].get_array() for axes in figure.axes if axes.images]
-    assert len(drawn) == 14
-    assert (np.stack(drawn[::2]) == grids[:7]).all()
-    assert (np.stack(drawn[1::2]) == codec.reconstruct(grids[:7])).all()
-    assert len([axes for axes in codec.show(grids[0].tolist()).axes if axes.images]) == 2  # one grid, as a list
+    canvas = np.asarray(figure.axes[0].images[0].get_array())  # rows of grids, below each other with gaps between
+    across = [slice(18 * column, 18 * column + 16) for column in range(7)]
+    assert (np.stack([canvas[:16, columns] for columns in across]) == grids[:7]).all()
+    assert (np.stack([canvas[20:36, columns] for columns in across]) == codec.reconstruct(grids[:7])).all()
+    (texts,) = (axes.texts for axes in codec.show(grids[0].tolist()).axes)
+    assert len(texts) == 1  # one grid, as a list
 
 
 def test_lists_and_whole_numbers_of_any_type_are_grids() -> None:
