@@ -1,6 +1,6 @@
 // What a person sees of the explorer: it keeps a history of states, draws the present one, and answers to hands and keys.
-// A state is { code, grid, start, steps, note }: the code, the grid that it should draw, the grid that the steps of its
-// program began with, and these steps.
+// A state is { code, grid, start, steps, note, given }: the code, the grid that it should draw, the grid that the steps of
+// its program began with, these steps, and whether a person gave that grid. If not, it is what the code draws.
 
 const numbers = floats(DATA.numbers);
 const weights = Object.fromEntries(Object.entries(DATA.layout).map(([part, layout]) => [part, tensorsOf(layout, numbers)]));
@@ -9,8 +9,10 @@ const { colors, gridSize, shapeNumbers, slots } = DATA.facts;
 const $ = (name) => document.getElementById(`explorer-${name}`);
 const painting = board($("grid"), DATA.palette), drawing = board($("drawn"), DATA.palette);
 const history = [];
-let now = -1, chosen = null, color = 1, cursor = [0, 0], grids = [], seed = 0, sliding = false;
+let now = -1, chosen = null, color = 1, cursor = [0, 0], grids = [], seed = 0, sliding = null;
 const ends = { from: null, to: null };
+
+const UNLIKE = "Shapes unlike those of the training corpus may come out wrong; in Python, codec.codes(grid, refine=20) mends most.";
 
 const state = () => history[now];
 const say = (line) => { $("status").textContent = line; };
@@ -23,6 +25,7 @@ const attempt = (action) => {
     complain("");
     action();
   } catch (error) {
+    say("");
     complain(error.message);
   }
 };
@@ -53,27 +56,28 @@ function begin(grid, line, options) {
   const lost = leftOut ? `${leftOut} ${leftOut === 1 ? "object has" : "objects have"} no place in the code: too many, or too large.` : "";
   const former = history[options?.replace ? now - 1 : now]?.steps.length;
   $("source").selectedIndex = grids.findIndex((known) => known.grid === grid);
-  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, start: grid, steps: [], note: lost }, options);
+  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, start: grid, steps: [], note: lost, given: true }, options);
   const begun = former ? " This begins a new program; Undo brings the former one back." : "";
   say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.${begun}`);
 }
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
-/** A code as it is: the program begins anew. */
+/** A code as it is: the program begins anew, and the grid is what the code draws. */
 function beginCode(code, note, options) {
   const grid = painted(code);
   $("source").selectedIndex = -1;
-  push({ code, grid, start: grid, steps: [], note }, options);
+  push({ code, grid, start: grid, steps: [], note, given: false }, options);
+  say("");
 }
 
 const scope = () => (document.querySelector('input[name="explorer-scope"]:checked').value === "all" ? null : [chosen]);
 
 /** The code after a step, and its text. */
-function stepped(name, dy = 0, dx = 0, which = scope()) {
+function stepped(name, dy, dx, which, value) {
   const { code } = state(), about = $("about").value, objects = objectsArgument(code, which);
   const place = { dy: dy || null, dx: dx || null, objects }, turn = { about: about === "object" ? about : null, objects };
   if (name === "translate") return [translate(code, dy, dx, which), stepText(name, [], place)];
-  if (name === "recolor") return [recolor(code, color, which), stepText(name, [color], { objects })];
+  if (name === "recolor") return [recolor(code, value, which), stepText(name, [value], { objects })];
   if (name === "rotate") return [rotate(model, code, 90, about, which), stepText(name, [90], turn)];
   if (name === "duplicate") {
     const made = duplicate(code, dy, dx, which), room = Math.max(slots, code.objects.length);
@@ -86,42 +90,44 @@ function stepped(name, dy = 0, dx = 0, which = scope()) {
 const isGone = (code, head) => code.objects.filter((o) => o.head === head).flatMap(model.cellsOf)
   .every(([y, x]) => y < 0 || x < 0 || y >= code.height || x >= code.width);
 
-function step(name, dy, dx, which) {
+function step(name, dy = 0, dx = 0, which = scope(), value = color) {
   if (!state().code.objects.length) throw new Error("There is no object: paint one, or begin with another grid.");
-  if (name === "recolor" && !color) throw new Error("Colour 0 is the background; choose another in the palette.");
-  const [code, text] = stepped(name, dy, dx, which), steps = [...state().steps, { name, dy, dx, text, objects: text.match(/objects=[^)]*/)?.[0] }];
-  const taken = which === undefined ? scope() : which;
-  if (name === "translate" && (taken ?? headsOf(code)).some((head) => isGone(code, head))) {
+  if (name === "recolor" && !value) throw new Error("Colour 0 is the background; choose another in the palette.");
+  const [code, text] = stepped(name, dy, dx, which, value), steps = [...state().steps, { name, dy, dx, text, objects: text.match(/objects=[^)]*/)?.[0] }];
+  if (name === "translate" && (which ?? headsOf(code)).some((head) => isGone(code, head))) {
     throw new Error("This would move an object off the grid, so that nothing was moved.");
   }
   const [last, before] = [steps.at(-1), steps.at(-2)];
   if (name === "translate" && before?.name === name && before.objects === last.objects) {
     // Two moves of the same objects are one.
     const [down, right] = [before.dy + dy, before.dx + dx];
-    const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, taken) });
+    const whole = stepText(name, [], { dy: down || null, dx: right || null, objects: objectsArgument(code, which) });
     steps.splice(-2, 2, ...(down || right ? [{ ...last, dy: down, dx: right, text: whole }] : []));
   }
-  push({ code, grid: painted(code), start: state().start, steps, note: state().note });
+  const { start, note, given } = state();
+  if (name === "duplicate" && which) chosen = headsOf(code).at(-1);  // so that the next copy lies beside this one
+  push({ code, grid: painted(code), start, steps, note, given });
   say(text);
 }
 
 const programText = () => state().steps.map(({ text }) => text).join(" | ");
 
 function render() {
-  const { code, grid, drawn, note } = state(), wrong = [];
+  const { code, grid, drawn, note, given } = state(), wrong = [];
   drawn.forEach((row, y) => row.forEach((cell, x) => { if (cell !== grid[y][x]) wrong.push([y, x]); }));
   cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
   painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
   drawing.show(drawn, { wrong, outline: chosen === null ? [] : code.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf) });
-  $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : code.objects.length ? "Exact match" : "An empty grid";
-  $("match").className = wrong.length ? "wrong" : "exact";
-  $("note").textContent = note || "";
+  const match = !code.objects.length ? "An empty grid" : given ? "Exact match" : "Nothing to compare with: the grid is what its code draws";
+  $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : match;
+  $("match").className = wrong.length ? "wrong" : given ? "exact" : "";
+  $("note").textContent = note || (wrong.length ? UNLIKE : "");
   $("program").textContent = programText() || "(no steps yet)";
   $("undo").disabled = now === 0;
   $("redo").disabled = now === history.length - 1;
   [$("rows").value, $("columns").value] = [code.height, code.width];
   showObjects(code);
-  if (!sliding) showSliders(code);
+  if (sliding === null) showSliders(code);
 }
 
 const element = (tag, attributes = {}, ...children) => {
@@ -152,44 +158,49 @@ function showObjects(code) {
   $("objects").replaceChildren(head, body);
 }
 
-/** Sliders of the first part of the chosen object; what they make is a new start, for no operation makes it. */
+/** Sliders of the chosen object: place and colour change by steps of the program; a shape begins a new one. */
 function showSliders(code) {
   const fields = $("sliders"), object = code.objects[chosen];
   fields.replaceChildren(fields.firstElementChild);
   fields.disabled = !object;
   if (!object) return;
-  const add = (name, value, low, high, size, change) => {
-    const input = element("input", { type: "range", min: low, max: high, step: size, value });
-    const shown = element("output", { textContent: Number(value).toFixed(size < 1 ? 2 : 1) });
-    input.oninput = () => {
-      shown.textContent = Number(input.value).toFixed(size < 1 ? 2 : 1);
-      const objects = state().code.objects.map((o, i) => (i === chosen ? change(o, Number(input.value)) : o));
-      const again = sliding;
-      sliding = true;
-      beginCode({ ...state().code, objects }, "Changed by a slider: the program begins here.", { replace: again });
-    };
-    input.onchange = () => { sliding = false; };
+  const add = (name, valueOf, low, high, size, digits, change) => {
+    const input = element("input", { type: "range", min: low, max: high, step: size, value: valueOf(object) });
+    const shown = element("output", { textContent: valueOf(object).toFixed(digits) });
+    input.oninput = () => attempt(() => {
+      const to = Number(input.value);
+      shown.textContent = to.toFixed(digits);
+      sliding ??= now;
+      now = sliding;  // one slide is one change
+      render();
+      const before = state().code.objects[chosen];
+      if (to !== valueOf(before)) change(before, to);
+    });
+    input.onchange = () => { sliding = null; };
     fields.append(element("label", {}, name, input, shown));
   };
-  const half = (place) => rint(2 * place) % 2 / 2;
-  add("row", object.row, half(object.row), code.height - 1 + half(object.row), 1, (o, value) => moved(o, value, o.column, 0));
-  add("column", object.column, half(object.column), code.width - 1 + half(object.column), 1, (o, value) => moved(o, o.row, value, 0));
-  add("colour", object.color, 1, colors - 1, 1, (o, value) => ({ ...o, color: value }));
-  object.shape.forEach((value, k) => add(`shape ${k + 1}`, value, -4, 4, 0.02, (o, changedTo) =>
-    ({ ...o, shape: o.shape.map((old, i) => (i === k ? changedTo : old)), truth: null })));
+  const offset = (place) => rint(2 * place) % 2 / 2, [down, right] = [offset(object.row), offset(object.column)], which = [chosen];
+  add("row", (o) => o.row, down, code.height - 1 + down, 1, 1, (o, to) => step("translate", to - o.row, 0, which));
+  add("column", (o) => o.column, right, code.width - 1 + right, 1, 1, (o, to) => step("translate", 0, to - o.column, which));
+  add("colour", (o) => o.color, 1, colors - 1, 1, 0, (o, to) => step("recolor", 0, 0, which, to));
+  object.shape.forEach((_, k) => add(`shape ${k + 1}`, (o) => o.shape[k], -4, 4, 0.02, 2, (before, to) => {
+    const shape = before.shape.map((old, i) => (i === k ? to : old)), { code } = state();
+    const objects = code.objects.map((o) => (o === before ? { ...o, shape, truth: null } : o));
+    beginCode({ ...code, objects }, "A slider has changed a shape: the program begins here.");
+  }));
 }
 
 function choose(head) {
-  [chosen, sliding] = [head, false];
+  [chosen, sliding] = [head, null];
   render();
   say(chosen === null ? "" : `Object ${headsOf(state().code).indexOf(head)} of colour ${state().code.objects[head].color}.`);
 }
 
 function goTo(index) {
-  [now, sliding] = [Math.max(0, Math.min(history.length - 1, index)), false];
+  [now, sliding] = [Math.max(0, Math.min(history.length - 1, index)), null];
   if (!headsOf(state().code).includes(chosen)) chosen = headsOf(state().code)[0] ?? null;
   render();
-  say(`Step ${now} of ${history.length - 1}.`);
+  say(`Change ${now} of ${history.length - 1}.`);
 }
 
 /** Give one cell the colour of the palette. */
@@ -302,7 +313,7 @@ document.querySelectorAll("#explorer [data-step]").forEach((button) => {
   button.onclick = () => attempt(() => {
     if (MOVES[name]) step("translate", ...MOVES[name]);
     else if (name === "duplicate") step(name, 2, 2);
-    else step(name, 0, 0);
+    else step(name);
   });
 });
 $("undo").onclick = () => goTo(now - 1);

@@ -180,11 +180,62 @@ def test_everything_can_be_done_with_the_keyboard(opened: Opened) -> None:
     assert page.locator("#explorer-program").inner_text() == "translate(dy=2, objects=0)"
     page.keyboard.press("Control+Shift+z")
     assert np.argwhere(np.array(state(opened)["drawn"]) == 4).tolist() == [[3, 2], [3, 3]]
-    slider = page.locator("#explorer-sliders label", has_text="column").locator("input")
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    assert np.argwhere(np.array(state(opened)["drawn"]) == 4).tolist() == [[3, 3], [3, 4]]
+    slider(opened, "column").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    assert np.argwhere(np.array(state(opened)["drawn"]) == 4).tolist() == [[3, 4], [3, 5]]
+    assert page.locator("#explorer-program").inner_text() == "translate(dy=2, dx=3, objects=0)"
     assert opened.complaints == []
+
+
+def paste(opened: Opened, text: str) -> None:
+    """Begin with a grid that is given as text."""
+    opened.page.locator("#explorer .paste").evaluate("(details) => { details.open = true; }")
+    opened.page.locator("#explorer-text").fill(text)
+    opened.page.get_by_role("button", name="Use this").click()
+
+
+def slider(opened: Opened, name: str) -> Any:
+    return opened.page.locator("#explorer-sliders label", has_text=name).locator("input")
+
+
+def slide(opened: Opened, name: str, *values: float) -> None:
+    """Move a slider over some values and let it go."""
+    slider(opened, name).evaluate(
+        "(input, values) => { for (const v of values) { input.value = v; input.oninput(); } input.onchange(); }", values
+    )
+
+
+@pytest.mark.slow
+def test_sliders_of_place_and_colour_are_steps_of_the_program_and_one_of_a_shape_begins_anew(opened: Opened) -> None:
+    page = opened.page
+    paste(opened, json.dumps([[0, 0, 0, 0], [0, 3, 3, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    program, match = page.locator("#explorer-program"), page.locator("#explorer-match")
+    slide(opened, "row", 2.0, 3.0, 2.0)
+    slide(opened, "colour", 5, 7, 6)
+    assert program.inner_text() == "translate(dy=1, objects=0) | recolor(6, objects=0)"
+    assert np.argwhere(np.array(state(opened)["drawn"]) == 6).tolist() == [[2, 1], [2, 2]]
+    assert match.inner_text() == "Exact match"
+    slide(opened, "colour", 9, 6)  # there and back
+    assert program.inner_text() == "translate(dy=1, objects=0) | recolor(6, objects=0)"
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").click()
+    assert program.inner_text() == "(no steps yet)"
+    slide(opened, "shape 1", 2.5)
+    assert "Exact match" not in match.inner_text()  # there is nothing that it could fail to match
+    page.get_by_role("button", name="Flip up-down").click()
+    assert "Exact match" not in match.inner_text()
+    assert program.inner_text() == "reflect_x(about='object', objects=0)"
+    assert opened.complaints == []
+
+
+@pytest.mark.slow
+def test_copies_of_copies_lie_beside_each_other(opened: Opened) -> None:
+    page = opened.page
+    paste(opened, json.dumps([[3] + [0] * 11] + [[0] * 12] * 11))
+    for _ in range(3):
+        page.get_by_role("button", name="Duplicate").click()
+    assert np.argwhere(np.array(state(opened)["grid"])).tolist() == [[k, k] for k in (0, 2, 4, 6)]
 
 
 @pytest.mark.slow
@@ -207,6 +258,7 @@ def test_walk_and_draws_are_codes_that_can_be_moved_on(opened: Opened, codec: Co
     assert len(state(opened)["code"]["objects"]) == codec.codes(drawn[None]).filled.sum()  # none touch in one colour
     page.get_by_role("button", name="Move down").click()
     assert page.locator("#explorer-program").inner_text() == "translate(dy=1, objects=0)"
+    assert "Exact match" not in page.locator("#explorer-match").inner_text()
 
 
 @pytest.mark.slow
@@ -226,9 +278,7 @@ def test_walk_and_draws_are_codes_that_can_be_moved_on(opened: Opened, codec: Co
 )  # fmt: skip
 def test_nonsense_is_refused_and_changes_nothing(opened: Opened, given: str, said: str) -> None:
     before = state(opened)
-    opened.page.locator("#explorer .paste").evaluate("(details) => { details.open = true; }")
-    opened.page.locator("#explorer-text").fill(given)
-    opened.page.get_by_role("button", name="Use this").click()
+    paste(opened, given)
     assert said in opened.page.get_by_role("alert").inner_text()
     assert state(opened) == before
     assert opened.complaints == []
