@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelSummary, TQDMProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 
+from arcvae.training.checkpoint import model_checkpoint
 from arcvae.training.module import ImbalanceModule
 from arcvae.training.report import baseline
 
@@ -46,7 +47,7 @@ class EpochProgress(TQDMProgressBar):
         if not fitting or self.is_enabled or not self.refresh_rate or not trainer.is_global_zero:
             return
         found = trainer.callback_metrics
-        watched = getattr(trainer.checkpoint_callback, "monitor", None)
+        watched = getattr(model_checkpoint(trainer), "monitor", None)
         names = dict.fromkeys(name for name in (watched, "val/loss") if name in found)
         figures = ", ".join(f"{name} {float(found[name]):.4g}" for name in names)
         log.info("Epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, figures)

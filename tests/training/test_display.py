@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from arcvae.training.callbacks import EpochRecord
 from arcvae.training.display import EpochProgress, LayerSummary, TrivialPredictor
@@ -34,6 +36,20 @@ def test_epochs_are_counted_from_one_in_a_bar_or_in_lines(
         assert "\r" not in shown
         assert [line.partition(":")[0] for line in lines] == ["Epoch 1 of 2", "Epoch 2 of 2"]
         assert all("val/loss " in line for line in lines)
+
+
+def test_line_of_an_epoch_has_the_figure_that_chooses_the_best_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    # Others that write are checkpoints to Lightning, too, such as the pictures of each epoch.
+    callbacks = (Checkpoint(), ModelCheckpoint(tmp_path, monitor="val/accuracy", mode="max"))
+    lines = EpochProgress(refresh_rate=1)
+    trainer(tmp_path, *callbacks, lines, enable_progress_bar=True, enable_checkpointing=True).fit(build(), TinyData())
+    shown = [record.message for record in caplog.records if record.message.startswith("Epoch ")]
+    assert len(shown) == 2
+    assert all(re.fullmatch(r"Epoch \d of 2: val/accuracy [\d.]+, val/loss [\d.]+", line) for line in shown)
 
 
 def test_summary_has_names_types_and_parameters_and_no_empty_columns(

@@ -60,9 +60,15 @@ class ObjectCodes:
         return self.numbers[..., 2]
 
     @property
-    def shape(self) -> Numbers:
-        """``(N, K, S)``."""
+    def shapes(self) -> Numbers:
+        """``(N, K, S)``, numbers of the shape of each object."""
         return self.numbers[..., 3:]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(N, K, 3 + S)``, as an array has it; the numbers of the shapes are :attr:`shapes`."""
+        count, slots, size = self.numbers.shape
+        return count, slots, size
 
     @property
     def filled(self) -> NDArray[np.bool_]:
@@ -95,11 +101,11 @@ class ObjectCodes:
         row: Numbers | None = None,
         column: Numbers | None = None,
         color: Numbers | None = None,
-        shape: Numbers | None = None,
+        shapes: Numbers | None = None,
     ) -> ObjectCodes:
         """Codes with some numbers replaced, each of the shape of its property; empty slots stay as they are."""
         numbers = self.numbers.copy()
-        for index, values in ((0, row), (1, column), (2, color), (slice(3, None), shape)):
+        for index, values in ((0, row), (1, column), (2, color), (slice(3, None), shapes)):
             if values is not None:
                 numbers[..., index] = values
         return replace(self, numbers=np.where(self.filled[..., None], numbers, self.numbers))
@@ -123,7 +129,7 @@ class ObjectCodes:
 
     def _repr_html_(self) -> str:
         """The same table, for notebooks."""
-        names = ("grid", "slot", "row", "column", "color", *(f"s{index}" for index in range(self.shape.shape[2])))
+        names = ("grid", "slot", "row", "column", "color", *(f"s{index}" for index in range(self.shapes.shape[2])))
         rows = ["".join(f"<th>{name}</th>" for name in names)]
         for grid, slot, row, column, color, *shape in self._rows():
             cells = (str(grid), str(slot), f"{row:.1f}", f"{column:.1f}", f"{color:.0f}", *(f"{v:+.2f}" for v in shape))

@@ -134,6 +134,6 @@ def _moved(codes: ObjectCodes, row: Numbers, column: Numbers, g: int, which: Cho
     """Codes in which some objects have new places and the shape after symmetry ``g``."""
     numbers = codes.numbers.copy()
     numbers[..., ROW][which], numbers[..., COLUMN][which] = row[which], column[which]
-    shapes = torch.from_numpy(codes.shape[which])
+    shapes = torch.from_numpy(codes.shapes[which])
     numbers[which, PLACE:] = turn_code(shapes, torch.full((len(shapes),), g)).numpy()
-    return codes.replace(row=numbers[..., ROW], column=numbers[..., COLUMN], shape=numbers[..., PLACE:])
+    return codes.replace(row=numbers[..., ROW], column=numbers[..., COLUMN], shapes=numbers[..., PLACE:])

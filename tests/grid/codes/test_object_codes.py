@@ -24,7 +24,8 @@ def test_names_are_columns_of_the_numbers(codes: ObjectCodes) -> None:
     assert np.array_equal(codes.row, codes.numbers[:, :, 0])
     assert np.array_equal(codes.column, codes.numbers[:, :, 1])
     assert np.array_equal(codes.color, codes.numbers[:, :, 2])
-    assert codes.shape.shape == (3, 3, 8)
+    assert codes.shapes.shape == (3, 3, 8)
+    assert codes.shape == (3, 3, 11)
     assert codes.filled.sum(1).tolist() == [2, 1, 0]
     assert np.array_equal(codes.flat.reshape(3, 3, 11), codes.numbers)
 
@@ -37,7 +38,7 @@ def test_replacing_leaves_the_rest_and_empty_slots_alone(codes: ObjectCodes) -> 
     assert np.array_equal(moved.row[filled], codes.row[filled] + 2)
     assert (moved.color[filled] == 5).all()
     assert np.array_equal(moved.numbers[~filled], codes.numbers[~filled])
-    assert np.array_equal(moved.shape, codes.shape)
+    assert np.array_equal(moved.shapes, codes.shapes)
     assert np.array_equal(moved.column, codes.column)
 
 

@@ -44,7 +44,7 @@ def test_colours_and_places_have_nothing_to_do_with_each_other(seed: int, color:
     assert same(both, ops.translate(ops.recolor(codes, color), dy, objects=[0, 1]))
     assert (both.color[codes.filled] == color).all()
     assert np.array_equal(both.filled, codes.filled)
-    assert np.array_equal(both.shape, codes.shape)
+    assert np.array_equal(both.shapes, codes.shapes)
 
 
 def test_group_stops_at_the_middle_and_separate_goes_the_other_way() -> None:
