@@ -84,7 +84,7 @@ CALLED = {
         "grid/codes/test_sources.py", "is not for codes of objects; use prior=objects"),
     "{} has grids of {}x{}, and data.fresh=true draws grids of {}x{}; set data.fresh=false": (
         "test_remedies.py", 'GridDataModule(str(corpus), fresh=False)'),
-    "use loss.reduction=sum, ": ("test_remedies.py", '["loss.reduction=sum"]'),
+    "use loss.reduction=sum": ("test_remedies.py", '["loss.reduction=sum"]'),
     " or use loss.reduction=sum": ("test_remedies.py", '["loss.reduction=sum"]'),
     "{} needs the size of the grids; take the codes from codec.codes(grids), or set size=": (
         "grid/operations/test_checks.py", "needs the size of the grids"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from arcvae.app.shipped import SHIPPED, shipped
+from arcvae.app.shipped import SHIPPED, hint_at_shipped, shipped
 from arcvae.app.tasks import task_of_export
 from arcvae.errors import CheckpointError
 from arcvae.io.exports import OPERATORS, check_digest, main_export, read_export
@@ -47,6 +47,8 @@ def load(
         path = main_export(path)
     if (operators := path.with_suffix(OPERATORS)).is_file():
         options.setdefault("operators", operators)
+    if not path.exists():
+        raise CheckpointError(f"there is no {path}{hint_at_shipped(str(path))}; train first, or give another")
     check_digest(path)
     export = read_export(path)
     return (task or task_of_export(export, path)).load(export, path, device=device, **options)

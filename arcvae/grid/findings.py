@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,8 +101,10 @@ def posterior_collapse(
         mean_reduction: Whether the loss is a mean over cells.
     """
     strong = beta >= (COLLAPSED_UNWEIGHTED if course.weight_ratio is None else COLLAPSED)
+    epochs = max(1, math.ceil(ramp_epochs))
+    slower = f"beta=warmup beta.hold={epochs} beta.ramp={2 * epochs}"
     if found := course.unusual_rate() or (None if strong else course.cause()):
-        later = ", and let beta rise later (beta.hold, beta.ramp)" if beta and course.few_steps() else ""
+        later = f", and let beta rise later ({slower})" if beta and course.few_steps() else ""
         return Finding("posterior collapse", evidence, found.text, found.remedy + later)
     if not beta:
         cause = "the code costs nothing, so the decoder has not learned to read it yet"
@@ -109,14 +112,14 @@ def posterior_collapse(
     when = f"reached after {ramp_epochs:g} epochs"
     if beta < largest_beta:
         when = f"on its way to {largest_beta:g}"
-    scale = "use loss.reduction=sum, " if mean_reduction else ""
+    # Of a sum, beta is that of the config; what a mean makes of it is 256 times as strong for grids of 16 x 16.
+    weaker = "use loss.reduction=sum" if mean_reduction else f"lower beta (beta.maximum={largest_beta / 10:.2g})"
     return Finding(
         "posterior collapse",
         evidence,
         f"a beta of {beta:g} against nats per grid, {when}, costs more than the code has saved by then"
         + (" (a mean over cells makes beta as many times stronger)" if mean_reduction else ""),
-        f"{scale}lower beta.maximum, raise beta.free_nats, or give objects time to be learned first (beta.hold, "
-        "beta.ramp)",
+        f"{weaker}, give each dimension nats at no cost (beta.free_nats=1), or let beta rise later ({slower})",
     )
 
 

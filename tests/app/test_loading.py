@@ -93,6 +93,10 @@ def test_folder_without_exports_or_with_several_is_refused(clips_run: Path, run_
         arcvae.load(tmp_path)
     with pytest.raises(CheckpointError, match="there is no"):
         arcvae.load(clips_run / "none.pth")
+    with pytest.raises(
+        CheckpointError, match=r"there is no atomic-object \(did you mean atomic-objects\?\); train first"
+    ):
+        arcvae.load("atomic-object")
 
 
 def test_changed_file_is_refused(clips_run: Path, tmp_path: Path) -> None:

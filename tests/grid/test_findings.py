@@ -84,7 +84,7 @@ def test_collapse_of_the_code_is_blamed_on_beta_only_if_there_is_one() -> None:
     assert "beta" not in free.cause + free.remedy
     strong = collapse(LONG, 25.6, mean_reduction=True, ramp_epochs=12)
     assert "25.6 against nats per grid, reached after 12 epochs" in strong.cause
-    assert strong.remedy.startswith("use loss.reduction=sum, lower beta.maximum")
+    assert strong.remedy.startswith("use loss.reduction=sum, give each")
     assert "loss.reduction" not in collapse(LONG, 1.0).remedy
 
 
@@ -97,7 +97,7 @@ def test_a_short_run_is_blamed_unless_its_beta_would_have_ruined_a_long_one(rati
     short = Course(steps=25, epochs=1, max_epochs=1, weight_ratio=ratio)
     mild = collapse(short, 0.99 * limit)
     assert mild.cause.startswith("too short")
-    assert mild.remedy.endswith("let beta rise later (beta.hold, beta.ramp)")
+    assert mild.remedy.endswith("let beta rise later (beta=warmup beta.hold=3 beta.ramp=6)")
     assert collapse(short, limit).cause.startswith(f"a beta of {limit:g} against nats per grid")
     assert collapse(SHORT, 0.0).remedy == SHORT.longer()
 

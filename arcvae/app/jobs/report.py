@@ -27,7 +27,7 @@ from arcvae.io.files import write_atomic
 from arcvae.io.renamed import with_present_names
 from arcvae.io.settings import leaves
 from arcvae.training.page.comparison import comparison_page
-from arcvae.training.page.parts import PagePart, page, table, text
+from arcvae.training.page.parts import PagePart, page, shown, table, text, words
 from arcvae.training.page.run import run_page
 from arcvae.training.record import RunRecord
 from arcvae.training.task import Task
@@ -175,8 +175,18 @@ def _shipped_page(name: str) -> bytes:
     facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     known = {key: facts.get(key) for key in ("command", "seed", "parameters", "epochs", "train_seconds", "sha256")}
     rows = [[text(key.replace("_", " ")), text(value)] for key, value in known.items() if value is not None]
-    parts = _parts(task_of_export(read_export(path), path), path, None)
+    task = task_of_export(read_export(path), path)
+    parts = _parts(task, path, None)
     if not parts:
         raise ConfigError(f"runs=[{name}]: there is nothing to explore in its codes; give a model of objects, or a run")
     lead = f'<p>A model that comes with arcvae: <code>arcvae.load("{text(name)}")</code>.</p>'
-    return page(name, lead, [("again", "How to make it again", table(["", ""], rows, kind="text"))], parts).encode()
+    columns = {"test": facts["test"], task.trivial_name: facts["baseline"]}
+    columns |= {"refined codes": facts["test_refined"]} if "test_refined" in facts else {}
+    scores = [[words(key), *(shown(of.get(key)) for of in columns.values())] for key in task.headline]
+    corpus = "On the test split of the corpus that it was trained on: CORPUS, which does not come with arcvae."
+    sections = [
+        ("", "", ""),  # what its task adds comes first
+        ("figures", "Figures", table(["", *columns], scores, caption=corpus)),
+        ("again", "How to make it again", table(["", ""], rows, kind="text")),
+    ]
+    return page(name, lead, sections, parts).encode()

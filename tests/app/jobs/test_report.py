@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from arcvae.app.jobs import report
+from arcvae.app.shipped import SHIPPED
 from tests.conftest import FAST, PICTURED, Command, NamedCommand, fault, runs
 from tests.training.page.offline import elements, require_offline
 from tests.training.page.records import HOSTILE
@@ -111,6 +113,10 @@ def test_model_that_comes_with_arcvae_can_be_explored(
     page = (tmp_path / "outputs" / "report" / "atomic-objects.html").read_text()
     require_offline(page)
     assert 5e6 < len(page) < 6e6
+    facts = json.loads((SHIPPED / "atomic-objects.json").read_text())
+    exact = [f"{facts[of]['exact_match']:.4g}" for of in ("test", "baseline", "test_refined")]
+    assert ["exact match", *exact] in rows(page, "figures")
+    assert page.index('id="explorer"') < page.index('id="figures"')
     assert command("report", "atomic-d10") == 2
     assert "nothing to explore" in fault(capsys)
 
