@@ -8,7 +8,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train compare frontier operations tasks replay test test-all check benchmark clean
+.PHONY: help setup train page compare frontier operations tasks replay test test-all check benchmark clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,12 +16,16 @@ help: ## Show this list
 setup: $(VENV)/.installed ## Create .venv with everything that the other targets need
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing torch and the other packages into $(VENV); this takes minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 train: setup ## Train codes of objects on 100,000 grids; ARGS="..." overrides the config
 	$(RUN) -m arcvae.train experiment=objects $(ARGS)
+
+page: setup ## A page to play with codes of objects, without training: outputs/atomic-objects.html
+	$(RUN) -m arcvae.report atomic-objects out=outputs/atomic-objects.html $(ARGS)
 
 compare: setup ## Train options A, B and C, compare them, recommend one; ARGS="seeds=[1,2,3]"
 	$(RUN) -m arcvae.compare $(ARGS)

@@ -77,7 +77,7 @@ def given_variants(runs: Sequence[str], plugins: Sequence[str] = ()) -> Variants
 def _names(configs: Mapping[str, Mapping[str, Any]], typed: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """A name for each config: the values in which they differ, as overrides.
 
-    Where these are many, as of two models, it is what was typed for one and not for all, if that is shorter.
+    Where fewer words were typed for one and not for all (``loss=option_b`` sets four values), it is these.
     """
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     counted = [key for key in keys if not is_free(key) and key.rpartition(".")[2] != "seed"]
@@ -87,7 +87,7 @@ def _names(configs: Mapping[str, Mapping[str, Any]], typed: Mapping[str, Sequenc
     for number, (group, config) in enumerate(configs.items(), 1):
         words = [f"{key}={config[key]}" for key in telling if key in config] or [f"run {number}"]
         own = [word for word in typed[group] if word not in common]
-        if len(words) > LONGEST and 0 < len(own) < len(words):
+        if 0 < len(own) < len(words):
             words = own
         more = len(words) - LONGEST
         names[group] = " ".join(words[:LONGEST]) + (f" +{more}" if more > 0 else "")

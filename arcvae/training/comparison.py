@@ -166,7 +166,7 @@ def stabilities(
     for column in columns:
         split, _, metric = column.partition("/")
         runs = [[v for row in record.history if (v := row.get(column)) is not None] for record in records]
-        if split != "val" or metric in schedules or not all(runs):
+        if split != "val" or metric in schedules or min(map(len, runs)) < 2:  # of one epoch nothing can be said
             continue
         each = [stability(run, lower_is_better=metric in lower_is_better) for run in runs]
         found[column] = {name: max(entry[name] for entry in each) for name in each[0]}

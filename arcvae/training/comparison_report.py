@@ -60,7 +60,7 @@ def markdown(
             lines.append(_row([name, column, f"{100 * found['worse_share']:.0f} %", f"{found['largest_drop']:.4f}"]))
     lines += ["", "## Runs", ""]
     for name, records in variants.items():
-        lines += [f"- {name}, seed {r.seed}: `{r.run_id}`, {r.epochs} epochs" for r in records]
+        lines += [f"- {name}, seed {r.seed}: `{r.run_id}`, {r.epochs} epoch{'s'[: r.epochs != 1]}" for r in records]
     return "\n".join(lines) + "\n"
 
 

@@ -54,7 +54,7 @@ def curves(title: str, series: Mapping[str, Sequence[Points]], trivial: float | 
         parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{text(f"{tick:.4g}")}</text>')
     base = _HEIGHT - _BOTTOM
     parts.append(f'<path class="axis" d="M{_LEFT},{_TOP}V{base}H{_WIDTH - _RIGHT}"/>')
-    for x, anchor in ((left, "start"), (right, "end")):
+    for x, anchor in ((left, "start"), (right, "end"))[: len(set(xs))]:
         place = at(x, low).partition(",")[0]
         parts.append(f'<text x="{place}" y="{base + 15}" text-anchor="{anchor}">{text(f"{x:g}")}</text>')
     parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{base + 24}" text-anchor="middle">epoch</text>')
@@ -95,7 +95,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
     """
     low, high = min(values), max(values)
     if high - low < 1e-12 * max(1.0, abs(high)):
-        low, high = low - 0.5, high + 0.5
+        low, high = (min(low, 0.0), max(high, 0.0)) if high else (0.0, 1.0)
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)

@@ -38,6 +38,14 @@ def test_every_point_is_inside_the_panel(values: list[float]) -> None:
     assert all(52 <= x <= 330 and 25.9 <= y <= 180.1 for x, y in path(svg))
 
 
+@pytest.mark.parametrize(("value", "ends"), [(0.0, ["0", "1"]), (0.6, ["0", "0.6"]), (-2.0, ["-2", "0"])])
+def test_axis_of_a_constant_begins_at_zero_and_one_epoch_is_not_two(value: float, ends: list[str]) -> None:
+    shown = re.findall(r'text-anchor="(end|start)">([^<]*)</text>', curves("exact match", {"val": [[(1, value)]]}))
+    ticks = [label for anchor, label in shown if anchor == "end"]
+    assert [ticks[0], ticks[-1]] == ends
+    assert [label for anchor, label in shown if anchor == "start"] == ["1"]
+
+
 def test_without_a_point_there_is_no_panel_and_names_are_text() -> None:
     assert curves("loss", {"val": [[(1, math.nan)]], "train": []}) == ""
     assert "<script" not in curves(HOSTILE, {HOSTILE: [[(1, 1.0)]]}) + legend([HOSTILE], HOSTILE)
