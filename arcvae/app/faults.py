@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ REMEDIES: Final = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit with `ulimit -n`, or lower data.num_workers"),
 }
 """What to do about what the operating system may answer."""
+_INTERVAL: Final = re.compile(r"([^=]+)=interval\(([^,()]+),([^,()]+)\)")
 
 
 def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
@@ -35,6 +37,9 @@ def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
     if isinstance(error, ArcvaeError):
         return error
     if isinstance(error, (HydraException, OmegaConfBaseException, *misconfigurations())):
+        intervals = [found for word in words if (found := _INTERVAL.match(word))]
+        if intervals and "sweep type" in str(error):
+            return ConfigError([_without_search(*map(str.strip, found.groups())) for found in intervals])
         return ConfigError(" ".join(str(error).split()))
     if isinstance(error, OSError) and (error.filename is not None or error.errno in REMEDIES):
         remedy = REMEDIES.get(error.errno or 0, "give another path")
@@ -51,6 +56,14 @@ def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
             "leave that out, or add hydra.verbose=true to see how it came to this"
         )
     return None
+
+
+def _without_search(key: str, low: str, high: str) -> str:
+    """What to do about an interval that a sweeper cannot draw from."""
+    return (
+        f"{key}=interval({low},{high}) is for a sweeper that searches; give values ({key}={low},{high}), or name one "
+        "with hydra/sweeper=..."
+    )
 
 
 def misconfigurations() -> tuple[type[Exception], ...]:

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import ConfigKeyError
 
+from arcvae.app.compose import plan
 from arcvae.app.faults import as_fault
 from arcvae.errors import ArcvaeError, ConfigError, DataError, FileSystemError
 from arcvae.imbalance.counts import count_classes
@@ -50,6 +51,18 @@ def test_error_of_a_job_with_keys_that_were_added_names_them() -> None:
     assert str(as_fault(KeyError("val"), ["python", "seed=1", "+a.b=1", "++c=2"])).startswith(
         "KeyError: 'val'; arcvae has no rule for +a.b=1 ++c=2: leave that out, or add hydra.verbose=true"
     )
+
+
+def test_interval_without_a_sweeper_that_searches_is_told_what_to_type() -> None:
+    error = HydraException("BasicSweeper does not support sweep type : INTERVAL_SWEEP")
+    words = ["-m", "loss.gamma=interval(1, 2.5)", "trainer=debug"]
+    fault = as_fault(error, words)
+    assert isinstance(fault, ConfigError)
+    (line,) = fault.problems
+    assert line.startswith("loss.gamma=interval(1,2.5) is for a sweeper that searches")
+    assert [c["loss"]["gamma"] for c in plan("train", ["loss.gamma=1,2.5"], multirun=True)] == [1, 2.5]
+    assert "(loss.gamma=1,2.5)" in line
+    assert as_fault(HydraException("something else"), words).problems == ["something else"]  # type: ignore[union-attr]
 
 
 def test_asking_imports_no_lightning() -> None:
