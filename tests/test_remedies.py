@@ -71,8 +71,6 @@ CALLED = {
     "--config-name, --config-path and --experimental-rerun are not supported; use overrides": (
         "app/test_command.py", "are not supported; use overrides"),
     "out={} exists; choose another name or set overwrite=true": ("test_remedies.py", "set (overwrite=true)"),
-    "{}=interval({},{}) is for a sweeper that searches; give values ({}={},{}), or name one with hydra/sweeper=...": (
-        "app/test_faults.py", "is for a sweeper that searches"),
     "out of memory; lower data.batch_size or use a smaller model or corpus": (
         "app/test_command.py", "out of memory; lower data.batch_size"),
     "{}={}: {} is a model for {}; set {}=null": ("test_evaluate.py", "is a model for clips; set refine=null"),

@@ -305,7 +305,8 @@ def _exit_code(error: Exception | Interrupted, config_name: str) -> int:
     if isinstance(error, Interrupted):
         sys.stderr.write(f"arcvae: {error}; {error.way_on(config_name)}\n")
         return error.exit_code
-    if fault := as_fault(error):
+    # What ends a command outside of its jobs is not due to keys that were added to their configs.
+    if fault := as_fault(error, [word for word in sys.argv[1:] if not word.startswith("+")]):
         return _report(fault)
     traceback.print_exception(error)
     sys.stderr.write("arcvae: error[E_INTERNAL]: this is a bug in arcvae; please report the lines above\n")
