@@ -251,6 +251,7 @@ SETTINGS: Final = Settings(
         "model.maps": _WIDTH,
         "model.coarse": _WIDTH,
         "model.decoder_width": _WIDTH,
+        "model.depth": Number(0, 64, integer=True),
         "model.width": _WIDTH,
         "model.patch_width": _WIDTH,
         "model.blocks": Number(0, 64, integer=True),

@@ -31,6 +31,7 @@ NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "arcvae.grid.models.beta_vae.BetaVAE": {"head": "linear", "scale": 30.0},
     "arcvae.grid.models.objects.ObjectsVAE": {"mean_share": 0.0},
+    "arcvae.grid.models.separable.SeparableVAE": {"depth": 0},
     "arcvae.imbalance.losses.make_loss": {"defer": 0.0},
 }  # fmt: skip
 """Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""

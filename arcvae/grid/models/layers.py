@@ -41,6 +41,32 @@ def color_logits(width: int, num_colors: int, background_share: float) -> nn.Con
     return layer
 
 
+def dense_blocks(width: int, depth: int) -> list[nn.Module]:
+    """Residual blocks of two dense layers, each the identity at first, and a last normalisation; nothing for depth 0.
+
+    Args:
+        width: Features, ``(N, width)`` in and out.
+        depth: Blocks, >= 0.
+    """
+    return [*(_DenseBlock(width) for _ in range(depth)), nn.LayerNorm(width)] if depth else []
+
+
+class _DenseBlock(nn.Module):
+    """``x + W2 gelu(W1 norm(x))``, with W2 = 0 at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        last = nn.Linear(width, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.change = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``(N, width)``."""
+        changed: Tensor = x + self.change(x)
+        return changed
+
+
 def scale_like_prior(mu: nn.Linear | nn.Conv2d) -> None:
     """Initialise the layer of the posterior means so that codes start with the scale of the prior.
 

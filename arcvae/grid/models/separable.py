@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.beta_vae import ConvEncoder
-from arcvae.grid.models.layers import color_logits, scale_like_prior
+from arcvae.grid.models.layers import color_logits, dense_blocks, scale_like_prior
 from arcvae.grid.settings import coarse_problem
 
 
@@ -29,6 +29,7 @@ class SeparableDecoder(nn.Module):
         coarse: Channels of the map that is 4 times coarser than the grid.
         width: Channels of the convolutions.
         hidden: Units of the wide layer.
+        depth: Residual blocks of dense layers that refine what the wide layer makes of the code, >= 0.
         background_share: Share of the background in the first predictions, (0, 1): starting from the marginal
             distribution instead of a uniform one saves the steps that would learn it.
 
@@ -50,13 +51,15 @@ class SeparableDecoder(nn.Module):
         coarse: int = 32,
         width: int = 48,
         hidden: int = 384,
+        depth: int = 0,
         background_share: float = 0.93,
     ) -> None:
         super().__init__()
         if problem := coarse_problem(grid_size):
             raise ValueError(problem)
         self.latent_dim, self.grid_size = latent_dim, grid_size
-        self.trunk = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+        wide = (nn.Linear(latent_dim, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+        self.trunk = nn.Sequential(*wide, *dense_blocks(hidden, depth))
         self.profiles = nn.Sequential(nn.Linear(hidden, 2 * maps * grid_size), nn.Unflatten(1, (2, maps, grid_size)))
         side = grid_size // 4
         self.coarse = nn.Sequential(
@@ -99,6 +102,8 @@ class SeparableVAE(GridModel):
         maps: See :class:`SeparableDecoder`.
         coarse: See :class:`SeparableDecoder`.
         decoder_width: Channels of the decoder's convolutions.
+        depth: Residual blocks of dense layers beside the code, in the encoder and in the decoder, >= 0. Ten numbers
+            that hold a whole grid take a mapping that is far from linear.
 
     Example:
         >>> vae = SeparableVAE(latent_dim=10)
@@ -116,10 +121,11 @@ class SeparableVAE(GridModel):
         maps: int = 32,
         coarse: int = 32,
         decoder_width: int = 48,
+        depth: int = 0,
     ) -> None:
         super().__init__(latent_dim, num_colors, grid_size)
         self.encoder = ConvEncoder(latent_dim, num_colors, grid_size, widths, hidden)
-        self.encoder.dense.append(nn.LayerNorm(hidden))
+        self.encoder.dense.extend([nn.LayerNorm(hidden), *dense_blocks(hidden, depth)])
         scale_like_prior(self.encoder.mu)
         nn.init.zeros_(self.encoder.logvar.weight)
-        self.decoder = SeparableDecoder(latent_dim, num_colors, grid_size, maps, coarse, decoder_width, hidden)
+        self.decoder = SeparableDecoder(latent_dim, num_colors, grid_size, maps, coarse, decoder_width, hidden, depth)

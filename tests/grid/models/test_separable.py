@@ -32,6 +32,22 @@ def test_maps_are_outer_products_of_the_profiles() -> None:
     assert not torch.equal(coarse[:, :, 1, 1], coarse[:, :, 2, 2])
 
 
+def test_dense_blocks_change_nothing_at_first_and_add_parameters() -> None:
+    torch.manual_seed(0)
+    flat = SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4)
+    torch.manual_seed(0)
+    deep = SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4, depth=2)
+    # Two layers of 8 x 8 with biases and a normalisation for each block, and a last one; in the encoder and the decoder.
+    added = 2 * (2 * (2 * (8 * 8 + 8) + 16) + 16)
+    counts = [sum(parameter.numel() for parameter in vae.parameters()) for vae in (flat, deep)]
+    assert counts[1] - counts[0] == added
+    before = nn.Linear(4, 8)(torch.randn(3, 4))
+    blocks = nn.Sequential(*deep.decoder.trunk[3:])
+    torch.testing.assert_close(blocks(before), nn.functional.layer_norm(before, (8,)))
+    deep.decoder(torch.randn(3, 4)).sum().backward()
+    assert deep.decoder.trunk[3].change[3].weight.grad.abs().sum() > 0  # and they learn
+
+
 @pytest.mark.parametrize(("latent", "size"), [(1, 16), (32, 8)])
 def test_other_sizes_give_logits_of_the_right_shape(latent: int, size: int) -> None:
     vae = SeparableVAE(latent, grid_size=size, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4)
