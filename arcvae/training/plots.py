@@ -75,7 +75,8 @@ def recall_figure(
 
     Args:
         names: Class names, ``(C,)``.
-        recalls: Recall of each class, ``(C,)``, by the name of the decision rule; NaN for a class without targets.
+        recalls: Recall of each class, ``(C,)``, by the name of the decision rule; NaN for a class without
+            targets, whose place is grey.
         trivial: The same for the trivial predictor.
         title: Heading.
     """
@@ -91,9 +92,13 @@ def recall_figure(
         np.r_[np.nan_to_num(trivial), np.nan_to_num(trivial)[-1]],
         where="post", color=TRIVIAL, linestyle="--", linewidth=1.2, label="trivial predictor",
     )  # fmt: skip
+    absent = np.isnan(np.array([*recalls.values()], dtype=float)).all(0)
+    for number, place in enumerate(position[absent]):
+        label = None if number else "not in this split"
+        axes.axvspan(place - 0.5, place + 0.5, color="#dddddd", linewidth=0, label=label)
     axes.set(ylim=(0, 1.08), ylabel="recall", xlim=(-0.6, len(names) - 0.4))
     _name_classes(axes, names)
-    axes.legend(fontsize=8, ncols=len(recalls) + 1, loc="upper center", bbox_to_anchor=(0.5, 1.13), frameon=False)
+    axes.legend(fontsize=8, ncols=len(recalls) + 2, loc="upper center", bbox_to_anchor=(0.5, 1.13), frameon=False)
     return figure
 
 
@@ -106,7 +111,7 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
 
 
 def confusion_figure(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Figure:
-    """Confusion matrix with rows (targets) that add up to 1; rows without targets stay empty.
+    """Confusion matrix with rows (targets) that add up to 1; rows without targets stay white.
 
     Args:
         confusion: ``(C, C)`` counts, row = target, column = prediction.
@@ -125,7 +130,7 @@ def confusion_figure(confusion: NDArray[np.int64], names: Sequence[str], title: 
     shown = [names[tick] for tick in ticks]
     axes.set_xticks(ticks, shown, rotation=45 if few else 90, ha="right" if few else "center", fontsize=8 if few else 6)
     axes.set_yticks(ticks, shown, fontsize=8 if few else 6)
-    axes.set(xlabel="predicted", ylabel="target")
+    axes.set(xlabel="predicted", ylabel="target" if totals.all() else "target (white: not in this split)")
     for row, column in np.ndindex(*shares.shape) if few else ():
         share = shares[row, column]
         if share >= 0.005:
@@ -151,7 +156,7 @@ def calibration_figure(
     upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="perfectly calibrated")
     # Curves may coincide: each is drawn thinner than the one below it, so that all of them are seen.
     for number, (name, (confidence, hits, shares)) in enumerate(curves.items()):
-        color, wide = (OURS, TUNED, "#FF851B", "#F012BE")[number % 4], 2 * (len(curves) - number)
+        color, wide = (OURS, TUNED, "#FF851B", "#F012BE")[number % 4], 1.5 * (len(curves) - number)
         for axes, points, label in (upper, hits, f"{name}: error {errors[name]:.3f}"), (lower, shares, None):
             axes.plot(confidence, points, marker="o", markersize=wide + 2, linewidth=wide, color=color, label=label)
     upper.set(ylabel="accuracy", ylim=(0, 1.02), xlim=(0, 1.02))

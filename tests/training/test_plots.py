@@ -72,6 +72,23 @@ def test_confusion_of_many_classes_has_no_figures() -> None:
     assert len(axes.get_xticks()) == 8  # every fourth
 
 
+def test_classes_that_do_not_occur_are_told_from_those_that_are_never_found() -> None:
+    absent = confusion_figure(np.array([[2, 1, 0], [0, 3, 0], [0, 0, 0]]), NAMES, "").axes[0]
+    assert absent.get_ylabel() == "target (white: not in this split)"
+    assert confusion_figure(np.eye(3, dtype=np.int64), NAMES, "").axes[0].get_ylabel() == "target"
+    nan = float("nan")
+    figure = recall_figure(NAMES, {"argmax": [1, 0, nan], "adjusted": [1, 0.5, nan]}, [1, 0, nan], "")
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
+    assert "not in this split" in names
+    (grey,) = [patch for patch in figure.axes[0].patches if patch.get_label() == "not in this split"]
+    assert grey.get_x() == pytest.approx(1.5)  # type: ignore[attr-defined]
+    names = [
+        text.get_text()
+        for text in recall_figure(NAMES, {"argmax": [1, 0, 0]}, [1, 0, 0], "").axes[0].get_legend().get_texts()
+    ]
+    assert "not in this split" not in names
+
+
 def test_calibration_shows_accuracy_against_confidence_and_shares() -> None:
     curve = ([0.3, 0.9], [0.25, 0.8], [0.1, 0.9])
     upper, lower = calibration_figure({"argmax": curve}, {"argmax": 0.1234}, "").axes

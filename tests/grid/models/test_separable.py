@@ -37,7 +37,7 @@ def test_dense_blocks_change_nothing_at_first_and_add_parameters() -> None:
     flat = SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4)
     torch.manual_seed(0)
     deep = SeparableVAE(4, widths=[4, 4], hidden=8, maps=2, coarse=2, decoder_width=4, depth=2)
-    # Two layers of 8 x 8 with biases and a normalisation for each block, and a last one; in the encoder and the decoder.
+    # For each block two layers with biases and a normalisation, and a last one; in the encoder and in the decoder.
     added = 2 * (2 * (2 * (8 * 8 + 8) + 16) + 16)
     counts = [sum(parameter.numel() for parameter in vae.parameters()) for vae in (flat, deep)]
     assert counts[1] - counts[0] == added
