@@ -21,10 +21,10 @@ from tests.conftest import FAST, FAST_CLIPS, metrics, run_job, save_arrays
 
 SMALL = (
     "trainer.accelerator=cpu", "callbacks.progress_bar.refresh_rate=0", "model.widths=[8,8,8]", "model.hidden=16",
-    "data.overfit_grids=32", "data.overfit_repeats=125", "data.batch_size=32", "trainer.max_epochs=4",
+    "data.overfit_grids=32", "data.overfit_repeats=60", "data.batch_size=32", "trainer.max_epochs=4",
     "loss=option_b", "callbacks.snapshots=null", "callbacks.code_pictures=null", "report=false",
 )  # fmt: skip
-"""Five hundred steps on one batch: long enough for a cause other than the length, if that asks for no more."""
+"""Two hundred and forty steps on one batch: long enough for a cause other than the length, if that asks for no more."""
 ZOO = {
     "too short": ("too short: 6 steps in 2 epochs", (*FAST, "loss=cross_entropy")),
     "beta too large": (
@@ -45,7 +45,7 @@ TYPED = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)*=[\w.+-]*\w")
 def test_bad_run_is_told_its_cause_by_training_and_by_evaluation(
     name: str, tmp_path: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "FEW_STEPS", 500)
+    monkeypatch.setattr(course, "FEW_STEPS", 240)
     cause, words = ZOO[name]
     record = run_job("train", f"data.path='{tiny_corpus}'", *words, folder=tmp_path / "run")
     said = [finding["cause"] for finding in record.findings]

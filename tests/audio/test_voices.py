@@ -78,7 +78,7 @@ def test_four_commands_of_the_readme_classify_words_like_a_baseline(tmp_path: Pa
     typed = [shlex.split(line)[2:] for line in block.splitlines() if line.startswith("python -m arcvae.")]
     assert [words[0] for words in typed] == [f"arcvae.{name}" for name in ("corpus", "train", "evaluate", "predict")]
     more = {
-        "train": ["trainer.max_epochs=20", "data.sampler=balanced", "data.shift=50", "data.batch_size=16",
+        "train": ["trainer.max_epochs=8", "data.sampler=balanced", "data.shift=50", "data.batch_size=16",
                   "optimizer.lr=0.003", "callbacks.progress_bar=null", "trainer.accelerator=cpu"],
         "evaluate": ["accelerator=cpu"],
         "predict": ["accelerator=cpu"],
