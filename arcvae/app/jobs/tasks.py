@@ -64,6 +64,10 @@ def tasks(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         }
         write_json(out / "metrics.json", record)
     log.info(
-        "Wrote %d tasks to %s (seed %d), %.1f s", config["num_tasks"], out, config["seed"], found["seconds"]["making"]
+        "Wrote %d tasks to %s (seed %d); making them took %.1f s",
+        config["num_tasks"],
+        out,
+        config["seed"],
+        found["seconds"]["making"],
     )
     return record

@@ -17,6 +17,7 @@ from arcvae.grid.tasks.task import Task
 PAIRS: Final = "pairs"
 """Key of the pairs that codes and pixels were compared on, beside the reasons."""
 DIFFERENT: Final = "a pair on which codes and pixels differ"
+_SOLVED: Final = "solved: share that a search of all programs of up to two steps solves, by steps (n) and objects (k)"
 OF_TASKS: Final = (
     "a test whose output is shown", "an input twice", "a step that changes no output", "an ambiguous task",
     "a shorter program says the same", "a task with a pair of another one",
@@ -81,7 +82,8 @@ def table(found: Mapping[str, Any]) -> str:
     lines += [_row(name, found[name]) for name in ("colors", "shapes", "refused", "rates")]
     if solved := found.get("solved"):
         depths, counts = (sorted({int(cell[at]) for cell in solved}) for at in (1, 3))
-        lines.append("solved          " + "".join(f"{f'k={count}':>7}" for count in counts) + "    all")
+        lines.append(_SOLVED)
+        lines.append("                " + "".join(f"{f'k={count}':>7}" for count in counts) + "    all")
         for depth in depths:
             rates = [solved.get(f"n{depth}k{count}") for count in counts]
             known = [rate for rate in rates if rate is not None]
@@ -91,5 +93,6 @@ def table(found: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, values: Mapping[Any, Any]) -> str:
-    words = (f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items())
+    pairs = ((f"{key}:" if isinstance(key, int) else key, value) for key, value in values.items())
+    words = (f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in pairs)
     return f"{name:<16}{', '.join(words)}"
