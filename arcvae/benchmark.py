@@ -21,8 +21,10 @@ from arcvae.grid.corpus.files import read_corpus, write_corpus
 from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.elbo import gaussian_kl
 from arcvae.grid.models.beta_vae import BetaVAE
+from arcvae.grid.opening import load_codec
 from arcvae.imbalance.counts import count_classes
 from arcvae.imbalance.losses import make_loss
+from arcvae.io.exports import read_export
 from arcvae.io.streams import steady_streams
 from arcvae.training.hardware import flush_denormals, keep_freed_memory, resolve_precision
 
@@ -85,6 +87,9 @@ def _benchmark() -> int:
     loading = [sys.executable, "-c", "import arcvae; arcvae.load"]
     imported = median_seconds(lambda: subprocess.run(loading, check=True), repeats=3)
     rows.append(("python -c 'import arcvae; arcvae.load'", imported, "at most 3 s"))
+    weights = Path(__file__).parent / "weights" / "atomic-objects.safetensors"
+    codec, grids = load_codec(read_export(weights), weights), labels[:10_000]
+    rows.append(("code 10,000 grids and draw them", median_seconds(lambda: codec.reconstruct(grids), 3), "at most 3 s"))
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     for name, seconds, goal in rows:
         print(f"{name:<40}{seconds:>9.3f} s   {goal}")
