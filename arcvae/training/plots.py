@@ -94,8 +94,8 @@ def recall_figure(
     )  # fmt: skip
     absent = np.isnan(np.array([*recalls.values()], dtype=float)).all(0)
     for number, place in enumerate(position[absent]):
-        label = None if number else "not in this split"
-        axes.axvspan(place - 0.5, place + 0.5, color="#dddddd", linewidth=0, label=label)
+        once = "" if number else "not in this split"  # labels without text are not in the legend
+        axes.axvspan(place - 0.5, place + 0.5, color="#dddddd", linewidth=0, label=once)
     axes.set(ylim=(0, 1.08), ylabel="recall", xlim=(-0.6, len(names) - 0.4))
     _name_classes(axes, names)
     axes.legend(fontsize=8, ncols=len(recalls) + 2, loc="upper center", bbox_to_anchor=(0.5, 1.13), frameon=False)
