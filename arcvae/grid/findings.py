@@ -123,21 +123,25 @@ def posterior_collapse(
     )
 
 
-def worse_than_cells(likelihood: Mapping[str, Any]) -> list[Finding]:
+def worse_than_cells(likelihood: Mapping[str, Any], course: Course) -> list[Finding]:
     """Whether a grid costs more bits under the model than cell by cell, without any code.
 
     Args:
         likelihood: See :func:`arcvae.grid.analysis.study.study`; empty if it was not computed.
+        course: How the model was trained.
     """
     if not likelihood:
         return []
     ours, alone = likelihood["bits_per_cell"], likelihood["bits_per_cell_of_independent_cells"]
     if not ours - 2 * likelihood["bits_per_cell_standard_error"] > alone:
         return []
+    evidence = f"{ours:.3f} bits per cell are more than the {alone:.3f} of independent cells"
+    if found := course.cause(unfinished=False):
+        return [Finding("no density", evidence, found.text, found.remedy)]
     return [
         Finding(
             "no density",
-            f"{ours:.3f} bits per cell are more than the {alone:.3f} of independent cells",
+            evidence,
             "the codes of grids do not follow the prior of the model, or say more than they save",
             "draw from a prior that was fitted to them (prior=aggregate of arcvae.sample), or raise beta.maximum",
         )

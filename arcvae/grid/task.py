@@ -143,6 +143,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         found = super().findings(results, module, verdict, course)
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
+        found += worse_than_cells(results.get("likelihood", {}), course)
         if verdict["posterior_collapse"]:
             beta = module.beta_per_grid_of(course.last("val/beta"))
             empty = posterior_collapse(
@@ -156,7 +157,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
             if beta >= COLLAPSED:  # an empty code explains everything else
                 found = [replace(one, cause=empty.cause, remedy=empty.remedy) for one in found]
             found.append(empty)
-        return found + worse_than_cells(results.get("likelihood", {}))
+        return found
 
     @staticmethod
     def _evidence_of_collapse(results: Mapping[str, Any], module: GridModule, verdict: Mapping[str, Any]) -> str:

@@ -103,12 +103,15 @@ def test_a_short_run_is_blamed_unless_its_beta_would_have_ruined_a_long_one(rati
 
 
 def test_code_that_costs_more_than_no_code_is_a_finding_beyond_its_standard_error() -> None:
-    def named(bits: float, error: float) -> list[Finding]:
+    def named(bits: float, error: float, course: Course = LONG) -> list[Finding]:
         return worse_than_cells(
-            {"bits_per_cell": bits, "bits_per_cell_standard_error": error, "bits_per_cell_of_independent_cells": 0.58}
+            {"bits_per_cell": bits, "bits_per_cell_standard_error": error, "bits_per_cell_of_independent_cells": 0.58},
+            course,
         )
 
     (found,) = named(0.97, 0.01)
     assert "0.970 bits per cell are more than the 0.580 of independent cells" in found.evidence
     assert named(0.59, 0.01) == named(0.4, 0.01) == []
-    assert worse_than_cells({}) == []
+    assert worse_than_cells({}, LONG) == []
+    (short,) = named(0.97, 0.01, SHORT)
+    assert (short.cause, short.remedy) == ("too short: 25 steps in 1 epoch are few", SHORT.longer())
