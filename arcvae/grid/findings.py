@@ -17,6 +17,8 @@ LOPSIDED = 1.5
 """Recall and precision of objects this far apart, with the lower one below one half, are a finding."""
 HARDLY_LEARNED = 0.2
 """With recall and precision of objects below this, a model has not learned to paint at all."""
+FEW_EXACT = 0.1
+"""With fewer exact grids than this share, a run that was too short is told so."""
 COLLAPSED = 25.6
 """Beta against nats per grid (0.1 on a mean over 256 cells) at which weighted losses collapsed."""
 COLLAPSED_UNWEIGHTED = 1.0
@@ -121,6 +123,19 @@ def posterior_collapse(
         + (" (a mean over cells makes beta as many times stronger)" if mean_reduction else ""),
         f"{weaker}, give each dimension nats at no cost (beta.free_nats=1), or let beta rise later ({slower})",
     )
+
+
+def few_exact(exact_match: float, course: Course) -> list[Finding]:
+    """Whether a run was so short that hardly a grid is exact, where nothing else stands out.
+
+    Args:
+        exact_match: Share of the grids that are right in every cell.
+        course: How the model was trained.
+    """
+    short = course.few_steps()
+    if short is None or exact_match >= FEW_EXACT:
+        return []
+    return [Finding("few exact grids", f"{100 * exact_match:.1f} % of the grids are exact", short.text, short.remedy)]
 
 
 def worse_than_cells(likelihood: Mapping[str, Any], course: Course) -> list[Finding]:

@@ -14,6 +14,7 @@ from arcvae.grid.findings import (
     COLLAPSED,
     COLLAPSED_UNWEIGHTED,
     active_entries,
+    few_exact,
     painting,
     posterior_collapse,
     worse_than_cells,
@@ -143,6 +144,7 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         found = super().findings(results, module, verdict, course)
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
+        found = found or few_exact(results["exact_match"], course)
         found += worse_than_cells(results.get("likelihood", {}), course)
         if verdict["posterior_collapse"]:
             beta = module.beta_per_grid_of(course.last("val/beta"))

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from arcvae.grid.findings import (
     COLLAPSED,
     COLLAPSED_UNWEIGHTED,
+    FEW_EXACT,
     HARDLY_LEARNED,
     LOPSIDED,
+    few_exact,
     painting,
     posterior_collapse,
     worse_than_cells,
@@ -100,6 +102,13 @@ def test_a_short_run_is_blamed_unless_its_beta_would_have_ruined_a_long_one(rati
     assert mild.remedy.endswith("let beta rise later (beta=warmup beta.hold=3 beta.ramp=6)")
     assert collapse(short, limit).cause.startswith(f"a beta of {limit:g} against nats per grid")
     assert collapse(SHORT, 0.0).remedy == SHORT.longer()
+
+
+def test_short_run_without_exact_grids_is_told_that_it_was_short() -> None:
+    (found,) = few_exact(0.0006, SHORT)
+    assert (found.evidence, found.cause) == ("0.1 % of the grids are exact", "too short: 25 steps in 1 epoch are few")
+    assert few_exact(0.0006, LONG) == []  # what a long run reaches is what its model can do
+    assert few_exact(FEW_EXACT, SHORT) == []
 
 
 def test_code_that_costs_more_than_no_code_is_a_finding_beyond_its_standard_error() -> None:
