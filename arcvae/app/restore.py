@@ -34,6 +34,11 @@ from arcvae.training.task import Task
 
 log = logging.getLogger(__name__)
 
+_OTHER_CORPUS: Final = (
+    "%s is not the corpus that %s was trained on, so that figures are not those of its test split; name that one with "
+    "data.path=..."
+)
+
 
 @dataclass
 class Restored:
@@ -106,12 +111,7 @@ def restore(
     module.eval().to(pick_device(accelerator))
     same = data.content_hash == stamp.get("corpus_sha256")
     if not same:
-        log.warning(
-            "%s is not the corpus that %s was trained on, so that figures are not those of its test split; name that "
-            "one with data.path=...",
-            data.shown_path,
-            ckpt_path,
-        )
+        log.warning(_OTHER_CORPUS, data.shown_path, ckpt_path)
     # How long the run was is not known from a checkpoint, which may be that of an early epoch.
     course = Course.of(stamp["config"], class_names=data.class_names, class_counts=counts)
     return Restored(config, task, data, module, counts, same, course)

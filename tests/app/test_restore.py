@@ -135,7 +135,7 @@ def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:
     changed("task", "is not arcvae's", lambda c: c["arcvae"]["config"].update(task=shell))
     changed("nested", "is more than a value", model(latent_dim=inner))
     changed("counts", "lacks class_counts", lambda c: c["arcvae"].pop("class_counts"))
-    changed("stranger", "unknown key model.depth", model(depth=3))
+    changed("stranger", "unknown key model.storeys", model(storeys=3))
     changed(
         "secret",
         "data.path=${oc.env:HOME} is not resolved from a file; give data.path",
