@@ -24,7 +24,7 @@ from tests.grid.test_module import GRIDS, make, trainer_for
 TASK = GridTask()
 ALIVE: dict[str, Any] = {
     "predicted_background_share": 0.9, "object_recall": 0.8, "object_precision": 0.8, "pixel_accuracy": 0.95,
-    "kl_per_dim": [5.0] * 4, "kl": 20.0,
+    "exact_match": 0.5, "kl_per_dim": [5.0] * 4, "kl": 20.0,
 }  # fmt: skip
 
 
