@@ -18,9 +18,9 @@ __version__: Final = "0.2.0"
 __all__ = ["__version__", "load", "train_model"]
 
 # The threads of torch wait for each other hundreds of times a step. By default they spin meanwhile, even where another
-# program could use the processor that they wait for: beside one such program, steps of small dense layers took five times
-# as long as with 10,000 turns, which are as fast on a free machine, and those of the reference model 1.2 times. The
-# library of threads reads this when torch is imported; what the user has set is left alone.
+# program could use the processor that they wait for: beside one such program, steps of small dense layers took five
+# times as long as with 10,000 turns, which are as fast on a free machine, and those of the reference model 1.2 times.
+# The library of threads reads this when torch is imported; what the user has set is left alone.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
