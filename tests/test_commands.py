@@ -66,6 +66,7 @@ def test_python_of_another_environment_says_what_to_type(tmp_path: Path) -> None
     assert line.endswith("lacks the packages of arcvae; type `make setup`, then `source .venv/bin/activate`")
 
 
+@pytest.mark.slow
 def test_config_is_shown_without_running(tmp_path: Path) -> None:
     done = run("arcvae.train", "loss=option_c", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0
