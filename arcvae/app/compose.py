@@ -253,7 +253,10 @@ def _unknown_key(override: Override, config: Mapping[str, Any], known: Sequence[
     if line := further_key(config, name.split("."), override.value(), typed):
         return line
     groups = [group for group in _options("", search, groups=True) if group != "hydra"]
-    return f"unknown key {name}{nearest(name, visible) or nearest(name, groups)}"
+    meant = [key for key in visible if key.rpartition(".")[2] == name]
+    meant += [f"{group}={name}" for group in groups if name in _options(group, search)]
+    close = nearest(name, meant, 0.0) if len(meant) == 1 else nearest(name, visible) or nearest(name, groups)
+    return f"unknown key {name}{close}"
 
 
 def _options(group: str, search: list[str], *, groups: bool = False) -> list[str]:

@@ -21,8 +21,8 @@ _OWN: Final = (
     "hydra.experimental.callbacks.PickleJobInfoCallback",
 )
 """What comes with Hydra and may be named."""
-_INSTALLED: Final = "hydra_plugins."
-"""Where launchers and sweepers lie that were installed for Hydra."""
+_INSTALLED: Final = ("hydra_plugins.", "optuna.samplers.")
+"""Where launchers and sweepers lie that were installed for Hydra, and what its sweeper of Optuna draws values with."""
 _LOGGING: Final = ("job_logging", "hydra_logging")
 """Nodes that Hydra passes to :func:`logging.config.dictConfig`, which calls what stands under ``()`` and ``class``."""
 _LOG_CLASSES: Final = (
@@ -69,7 +69,7 @@ def _may_be_built(target: Any, plugins: Sequence[str]) -> bool:
     """Whether Hydra may build a target: by its name, and by where that leads."""
     if target in _OWN:
         return True
-    places = (_INSTALLED, *(f"{plugin}." for plugin in plugins))
+    places = (*_INSTALLED, *(f"{plugin}." for plugin in plugins))
     if not isinstance(target, str) or not target.startswith(places):
         return False
     try:

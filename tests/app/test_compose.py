@@ -74,6 +74,8 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
     [
         ("loss=optoin_b", "loss=optoin_b: choose one of balanced_softmax, cross_entropy, dice, fading, focal, generalized_ce, label_smoothing, ldam, logit_adjusted, lovasz, option_a, option_b, option_c, poly1, tversky, vs (did you mean option_b?)"),
         ("loss.gama=1", "unknown key loss.gama (did you mean loss.gamma?)"),
+        ("lr=0.1", "unknown key lr (did you mean optimizer.lr?)"),
+        ("debug=true", "unknown key debug (did you mean trainer=debug?)"),
         ("latent_dim=16", "unknown key latent_dim (did you mean model.latent_dim?)"),
         ("+model.latent_dims=3", "unknown key model.latent_dims: arcvae.grid.models.beta_vae.BetaVAE takes no latent_dims (did you mean latent_dim?)"),
         ("+a.b=1", "unknown key a.b"),

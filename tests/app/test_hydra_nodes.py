@@ -80,6 +80,17 @@ def test_callback_of_a_plugin_is_let_through_but_not_what_it_imports(
         plan("train", ["+hydra.callbacks.mine._target_=hooks.Mine"])
 
 
+def test_sampler_of_a_sweeper_that_searches_is_let_through_but_not_what_it_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Hydra's sweeper of Optuna names it, which is not among what arcvae installs.
+    (tmp_path / "optuna" / "samplers").mkdir(parents=True)
+    (tmp_path / "optuna" / "samplers" / "__init__.py").write_text("from os import system\nclass TPESampler: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert hydra_problems({"sweeper": {"sampler": {"_target_": "optuna.samplers.TPESampler"}}}, []) == []
+    assert hydra_problems({"sweeper": {"sampler": {"_target_": "optuna.samplers.system"}}}, []) != []
+
+
 @pytest.mark.parametrize("target", [7, True, "", ".", "os", [], {}, "hydra_plugins.none.None", "${oc.env:X}"])
 def test_odd_targets_are_refused(target: Any) -> None:
     assert hydra_problems({"callbacks": {"x": {"_target_": target}}}, []) != []
