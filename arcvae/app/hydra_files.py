@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from arcvae.io.files import write_atomic
+from arcvae.training.processes import is_first_process
 
 FOLDER: Final = ".hydra"
 """Folder within a run folder, as Hydra names it."""
@@ -30,7 +30,7 @@ def write_hydra_files(folder: Path, shown: Mapping[str, Any]) -> None:
         FileSystemError: They cannot be written.
     """
     hydra: Any = HydraConfig.instance().cfg
-    if hydra is None or os.environ.get("LOCAL_RANK", "0") != "0":
+    if hydra is None or not is_first_process():
         return
     if OmegaConf.select(hydra, "hydra.runtime.output_dir") != str(folder):  # left by a sweep that is over
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ class Checkpoint(ModelCheckpoint):
     which other commands look for it.
     """
 
-    _fits = True
+    _fits = _first = True
     _source: Path | None = None
     """Folder of the checkpoint that is loaded."""
     name_of_best: str | None = None
@@ -98,7 +97,7 @@ class Checkpoint(ModelCheckpoint):
         before = self.best_model_path
         super().on_train_epoch_end(trainer, pl_module)
         if self.best_model_path != before:
-            self._name_best()
+            self._name_best(trainer.is_global_zero)
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
@@ -106,14 +105,14 @@ class Checkpoint(ModelCheckpoint):
         """Whether a score is among the best; what is not a number never is, even if there is nothing else yet."""
         return current is not None and not torch.isnan(current) and super().check_monitor_top_k(trainer, current)
 
-    def _name_best(self) -> None:
+    def _name_best(self, first: bool) -> None:
         best = Path(self.best_model_path)
-        if self.name_of_best and best.is_file() and os.environ.get("LOCAL_RANK", "0") == "0":
+        if self.name_of_best and best.is_file() and first:
             write_atomic(best.with_stem(self.name_of_best), best.read_bytes())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Note where the checkpoint lies, and whether it is one to go on from."""
-        self._fits = trainer.state.fn == TrainerFn.FITTING
+        self._fits, self._first = trainer.state.fn == TrainerFn.FITTING, trainer.is_global_zero
         self._source = Path(trainer.ckpt_path).absolute().parent if trainer.ckpt_path else None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -124,7 +123,7 @@ class Checkpoint(ModelCheckpoint):
         """
         if self._fits:
             super().load_state_dict(state_dict | self._brought(state_dict))
-            self._name_best()
+            self._name_best(self._first)
 
     def _brought(self, state: dict[str, Any]) -> dict[str, Any]:
         folder, best = Path(str(self.dirpath)), state["best_model_path"]
@@ -136,7 +135,7 @@ class Checkpoint(ModelCheckpoint):
             if found is None:
                 continue
             models[str(folder / found.name)] = score
-            if found.parent != folder and os.environ.get("LOCAL_RANK", "0") == "0":
+            if found.parent != folder and self._first:
                 pictures = found.parent.glob("*_best.png") if path == best else ()
                 for file in (found, *pictures):
                     write_atomic(folder / file.name, file.read_bytes())

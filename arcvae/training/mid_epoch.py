@@ -21,6 +21,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from arcvae.errors import CheckpointError
 from arcvae.training.batches import BatchIndices
 from arcvae.training.checkpoint import model_checkpoint
+from arcvae.training.processes import END_SIGNALS
 from arcvae.training.resuming import LAST
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class SaveInTime(LightningCheckpoint):
 
 
 class SaveOnSignal(LightningCheckpoint):
-    """Saves a checkpoint on SIGINT and SIGTERM, at the end of the batch, then does what the signal did before.
+    """Saves a checkpoint on a signal that ends a run, at the end of the batch, then does what the signal did before.
 
     A second signal ends the process at once. Does nothing in runs of several processes, which do not get a signal at
     the same step. The class derives from Lightning's ``Checkpoint`` because Lightning calls such callbacks last.
@@ -161,7 +162,7 @@ class SaveOnSignal(LightningCheckpoint):
         """From now on, signals wait for the end of the batch."""
         if trainer.world_size == 1:
             try:
-                for number in (signal.SIGINT, signal.SIGTERM):
+                for number in END_SIGNALS:
                     self._former[number] = signal.signal(number, self._note)
             except ValueError:  # not the main thread: signals are none of ours
                 self._former.clear()

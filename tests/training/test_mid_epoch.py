@@ -137,6 +137,9 @@ def test_loader_of_an_unknown_kind_goes_on_at_the_end_of_an_epoch_alone(tmp_path
     assert further.global_step == 3 * BATCHES
 
 
+NEEDS_USR1 = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows")
+
+
 class Stopped(BaseException):
     """Raised by the handler of a signal."""
 
@@ -148,6 +151,7 @@ class Stopped(BaseException):
         (signal.SIGINT, ("train", 6)),
         (signal.SIGTERM, ("val 1", 3)),
         (signal.SIGINT, ("val 1", 9)),
+        pytest.param(getattr(signal, "SIGUSR1", None), ("train", 4), marks=NEEDS_USR1),
     ],
 )
 def test_signal_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, number: signal.Signals, moment: Moment) -> None:

@@ -38,6 +38,7 @@ from arcvae.training.course import Course
 from arcvae.training.evaluation import Rule, assess, decide, tune_adjustment
 from arcvae.training.findings import diagnosis
 from arcvae.training.loggers import log_run_files
+from arcvae.training.processes import require_one_folder
 from arcvae.training.record import RunRecord
 from arcvae.training.report import baseline, table
 from arcvae.training.resuming import starting_point
@@ -58,9 +59,13 @@ def train(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
 
     Returns:
         What ``metrics.json`` holds.
+
+    Raises:
+        ConfigError: Several processes without a folder in common.
     """
     started = time.time()
     quiet()
+    require_one_folder(config["trainer"], command)
     with held_run_folder(folder), logging_redirect_tqdm(), _closing_wandb():
         start = starting_point(folder, config["ckpt_path"])
         if start:
