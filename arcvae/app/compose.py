@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
@@ -138,7 +140,7 @@ def _compose_job(
 
     With ``only_hydra`` none, and the problems with Hydra's own node alone.
     """
-    groups, values, problems = _sort_out(overrides, search)
+    groups, values, problems = _sort_out(config_name, overrides, search)
     chosen, lines = [*search, *groups], [str(override.input_line) for override in values]
     plugins = named_plugins(overrides)
     try:
@@ -183,8 +185,8 @@ def _one_by_one(
     if usable:
         composed, refused = _with_values(config_name, chosen, [str(o.input_line) for o in usable])
         problems += refused
-    config = plain(composed)
-    return composed, problems + [_unknown_key(override, config, known, search) for override in unknown]
+    config, own = plain(composed), _settings_of(config_name)[1]
+    return composed, problems + [_unknown_key(override, config, known, own, search) for override in unknown]
 
 
 def _with_node(config_name: str, overrides: list[str]) -> tuple[DictConfig, dict[str, Any]]:
@@ -221,7 +223,9 @@ def _with_values(config_name: str, chosen: list[str], values: list[str]) -> tupl
     return composed or compose(config_name, overrides=chosen), refused or [reason]
 
 
-def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[str], list[Override], list[str]]:
+def _sort_out(
+    config_name: str, overrides: Sequence[Override], search: list[str]
+) -> tuple[list[str], list[Override], list[str]]:
     """Overrides that choose an option of a group, those that set a value, and problems with options."""
     groups: list[str] = []
     values: list[Override] = []
@@ -232,6 +236,8 @@ def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[st
             continue  # part of ``search``
         if name == "hydra" or name.startswith(("hydra.", "hydra/")):
             groups.append(str(override.input_line))
+        elif (CONF_DIR / name).is_dir() and name not in _settings_of(config_name)[1]:
+            problems.append(_foreign_group(config_name, name, value))
         elif not (options := _options(name, search)):
             values.append(override)
         elif isinstance(value, str) and value not in options:
@@ -241,7 +247,27 @@ def _sort_out(overrides: Sequence[Override], search: list[str]) -> tuple[list[st
     return groups, values, problems
 
 
-def _unknown_key(override: Override, config: Mapping[str, Any], known: Sequence[str], search: list[str]) -> str:
+@cache
+def _settings_of(config_name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Keys and groups of a command, as its own file lists them."""
+    content = yaml.safe_load((CONF_DIR / f"{config_name}.yaml").read_text(encoding="utf-8"))
+    return frozenset(content), frozenset(name for entry in content["defaults"] if entry != "_self_" for name in entry)
+
+
+def _foreign_group(config_name: str, name: str, value: Any) -> str:
+    """What to say of a group that only other commands have."""
+    keys, _ = _settings_of(config_name)
+    remedy = ""
+    if "overrides" in keys:
+        remedy = f"; for the runs that it trains, write \"overrides=['{name}={value}']\""
+    elif "accelerator" in keys and name == "trainer":
+        remedy = "; for a device, write accelerator=cpu, gpu or mps"
+    return f"{name}={value}: arcvae.{config_name} has no {name}{remedy}"
+
+
+def _unknown_key(
+    override: Override, config: Mapping[str, Any], known: Sequence[str], own: Iterable[str], search: list[str]
+) -> str:
     """What to say of an override of a key that the config does not have."""
     name = override.key_or_group
     if (successor := former_key(config, name)) is not None:
@@ -252,20 +278,17 @@ def _unknown_key(override: Override, config: Mapping[str, Any], known: Sequence[
     typed = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
     if line := further_key(config, name.split("."), override.value(), typed):
         return line
-    groups = [group for group in _options("", search, groups=True) if group != "hydra"]
+    groups = sorted(group for group in own if not group.startswith(("hydra", "override ")))
     meant = [key for key in visible if key.rpartition(".")[2] == name]
     meant += [f"{group}={name}" for group in groups if name in _options(group, search)]
     close = nearest(name, meant, 0.0) if len(meant) == 1 else nearest(name, visible) or nearest(name, groups)
     return f"unknown key {name}{close}"
 
 
-def _options(group: str, search: list[str], *, groups: bool = False) -> list[str]:
-    """Options of a config group, or the groups within it."""
-    if not group and not groups:
-        return []
-    wanted = ObjectType.GROUP if groups else ObjectType.CONFIG
+def _options(group: str, search: list[str]) -> list[str]:
+    """Options of a config group."""
     loader = GlobalHydra.instance().config_loader()
-    return list(loader.get_group_options(group, wanted, config_name=None, overrides=search))
+    return list(loader.get_group_options(group, ObjectType.CONFIG, config_name=None, overrides=search))
 
 
 def _references(composed: DictConfig) -> dict[tuple[str, ...], str]:

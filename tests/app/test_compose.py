@@ -63,10 +63,34 @@ def test_trainer_that_is_made_for_grids_refuses_clips() -> None:
     assert found == ["unknown key data.overfit_grids: arcvae.audio.corpus.data.AudioDataModule takes no overfit_grids"]
 
 
-def problems(*overrides: str, multirun: bool = False) -> list[str]:
+def problems(*overrides: str, multirun: bool = False, name: str = "train") -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        plan("train", list(overrides), multirun=multirun)
+        plan(name, list(overrides), multirun=multirun)
     return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "line"),
+    [
+        ("evaluate", "trainer=gpu", "arcvae.evaluate has no trainer; for a device, write accelerator=cpu, gpu or mps"),
+        ("evaluate", "+trainer=gpu", "arcvae.evaluate has no trainer; for a device, write accelerator=cpu, gpu or mps"),
+        ("evaluate", "debug=true", "unknown key debug"),
+        ("compare", "+loss=option_b", "arcvae.compare has no loss; for the runs that it trains, write "
+         "\"overrides=['loss=option_b']\""),
+        ("runs", "prior=objects", "prior=objects: arcvae.runs has no prior"),
+        ("train", "~study", "arcvae.train has no study"),
+    ],
+)  # fmt: skip
+def test_group_of_another_command_is_refused_and_never_hinted_at(name: str, override: str, line: str) -> None:
+    # Hydra says to write +trainer=gpu, which would then change nothing.
+    (found,) = problems(override, name=name)
+    assert found.endswith(line)
+
+
+def test_what_is_to_be_typed_for_a_comparison_can_be_typed() -> None:
+    (found,) = problems("trainer=debug", name="compare")
+    remedy = found.rpartition("write ")[2].strip('"')
+    assert plan("compare", [remedy])[0]["overrides"] == ["trainer=debug"]
 
 
 @pytest.mark.parametrize(
