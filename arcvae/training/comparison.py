@@ -15,8 +15,8 @@ from arcvae.training.settings import SETTINGS
 ONE_SEED_NOISE: Final = 0.005
 """With one seed each, differences up to this count as noise, and larger ones where there are few samples."""
 RULE: Final = (
-    "among the variants of which no run collapsed, the one with the highest mean {first} on validation; if others are "
-    "within noise of it, the one of them with the highest {second}"
+    "among the variants of which no run collapsed, the one with the {most} mean {first} on validation; if others are "
+    "within noise of it, the one of them with the {next_most} {second}"
 )
 
 
@@ -86,27 +86,33 @@ def same_corpus(variants: Mapping[str, Sequence[RunRecord]]) -> bool:
     return len({record.corpus.get("sha256") for found in variants.values() for record in found}) <= 1
 
 
-def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) -> tuple[str | None, str]:
+def recommend(
+    variants: Mapping[str, Sequence[RunRecord]],
+    rank: Sequence[str],
+    lower_is_better: Collection[str] = SETTINGS.lower_is_better,
+) -> tuple[str | None, str]:
     """The variant to choose by :data:`RULE`, and the reason in a sentence.
 
     Args:
         variants: Records by name of the variant.
         rank: Names of the metric that decides and, if given, of the one that decides among variants within noise.
+        lower_is_better: Metrics that improve by falling.
 
     Returns:
         None instead of a name if every variant collapsed or none has the metric.
     """
     first, second = rank[0], rank[1] if len(rank) > 1 else rank[0]
-    rule = f"Rule: {RULE.format(first=first, second=second)}."
+    most, next_most = ("lowest" if metric in lower_is_better else "highest" for metric in (first, second))
+    rule = f"Rule: {RULE.format(first=first, second=second, most=most, next_most=next_most)}."
     alive = {name: records for name, records in variants.items() if verdict_on(records) == NO_COLLAPSE}
     if not alive:
         return None, f"Every variant collapsed. {rule}"
     score = {name: found for name, records in alive.items() if (found := summary(records, "val", first)).values}
     if not score:
         return None, f"No run has {first} on validation; compare with a study of its task (study=...)."
-    best = max(score, key=lambda name: score[name].mean)
+    best = max(score, key=lambda name: _worth(score[name], first, lower_is_better))
     close = [name for name in score if within_noise(score[name], score[best])]
-    chosen = max(close, key=lambda name: summary(alive[name], "val", second).mean)
+    chosen = max(close, key=lambda name: _worth(summary(alive[name], "val", second), second, lower_is_better))
     others = ", ".join(f"{name} {score[name]}" for name in score if name != chosen)
     reason = f"{first} on validation {score[chosen]}" + (f" against {others}" if others else "")
     if len(close) > 1:
@@ -119,6 +125,10 @@ def recommend(variants: Mapping[str, Sequence[RunRecord]], rank: Sequence[str]) 
     if dead := sorted(set(variants) - set(alive)):
         reason += f"; collapsed: {', '.join(dead)}"
     return chosen, f"{reason}. {rule}"
+
+
+def _worth(found: Summary, metric: str, lower_is_better: Collection[str]) -> float:
+    return -found.mean if metric in lower_is_better else found.mean
 
 
 def stability(values: Sequence[float], *, lower_is_better: bool = False, window: int = 3) -> dict[str, float]:

@@ -41,7 +41,7 @@ def markdown(
         reused: Ids of runs that were there before, beside others that were trained for this comparison.
     """
     rank = study["rank"]
-    chosen, reason = recommend(variants, rank)
+    chosen, reason = recommend(variants, rank, lower_is_better)
     lines = ["# Comparison", ""] + ([f"**{NOT_THE_SAME}.**", ""] if not same_corpus(variants) else [])
     lines += _table(variants, study["columns"], rank[0], reused)
     lines += ["", f"**Recommendation: {chosen or 'none'}.** {reason}"]
@@ -64,25 +64,32 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
-def terminal(variants: Mapping[str, Sequence[RunRecord]], study: Mapping[str, Any], width: int) -> str:
+def terminal(
+    variants: Mapping[str, Sequence[RunRecord]],
+    study: Mapping[str, Any],
+    width: int,
+    lower_is_better: Collection[str] = SETTINGS.lower_is_better,
+) -> str:
     """The comparison for a terminal: variants with their main figures, best first, and the recommendation.
 
     Args:
         variants: Records of the runs of each variant.
         study: As for :func:`markdown`.
         width: Columns of the terminal; of the figures as many are shown as fit.
+        lower_is_better: Metrics that improve by falling.
     """
     rank, everyone = study["rank"], [record for records in variants.values() for record in records]
     split = "test" if all(record.test for record in everyone) else "val"
     columns = list(dict.fromkeys([*rank, *study["columns"]]))
     rows = [["", *columns, "verdict"]]
     trivial = [str(summary(everyone[:1], "baseline", column)) for column in columns]
-    ranked = sorted(variants.items(), key=lambda item: _rank(summary(item[1], split, rank[0]).mean))
+    falling = rank[0] in lower_is_better
+    ranked = sorted(variants.items(), key=lambda item: _rank(summary(item[1], split, rank[0]).mean, falling))
     for name, records in ranked:
         figures = [str(summary(records, split, column)) for column in columns]
         rows.append([name, *figures, verdict_on(records)])
     rows.append(["trivial predictor", *trivial, ""])
-    chosen, reason = recommend(variants, rank)
+    chosen, reason = recommend(variants, rank, lower_is_better)
     lines = [f"Figures of the {split} split, best {rank[0]} first", *fitted(rows, width)]
     lines += ["", *textwrap.wrap(f"Recommendation: {chosen or 'none'}. {reason}", width)]
     return "\n".join(lines + ([] if same_corpus(variants) else ["", f"{NOT_THE_SAME}."]))
@@ -108,9 +115,9 @@ def fitted(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     return ["  ".join([*(row[place].rjust(spans[place]) for place in shown), row[0]]).rstrip() for row in table]
 
 
-def _rank(value: float) -> float:
-    """The highest first, and what is not a number last."""
-    return math.inf if math.isnan(value) else -value
+def _rank(value: float, falling: bool) -> float:
+    """The best first, and what is not a number last."""
+    return math.inf if math.isnan(value) else value if falling else -value
 
 
 def _table(
@@ -139,10 +146,9 @@ def _table(
 
 def _costs(fresh: Sequence[RunRecord], every: Sequence[RunRecord]) -> list[str]:
     """Costs of the runs that were measured together, and parameters."""
-    records = fresh
-    seconds = Summary(tuple(r.train_seconds for r in records if r.train_seconds))
-    epoch = Summary(tuple(r.train_seconds / r.epochs for r in records if r.train_seconds and r.epochs))
-    memory = Summary(tuple(r.peak_memory_mib for r in records if r.peak_memory_mib))
+    seconds = Summary(tuple(r.train_seconds for r in fresh if r.train_seconds))
+    epoch = Summary(tuple(r.train_seconds / r.epochs for r in fresh if r.train_seconds and r.epochs))
+    memory = Summary(tuple(r.peak_memory_mib for r in fresh if r.peak_memory_mib))
     return [
         *(f"{found.mean:.0f}" if found.values else "—" for found in (seconds, epoch, memory)),
         str(every[0].parameters or "—"),

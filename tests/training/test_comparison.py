@@ -39,6 +39,14 @@ def test_highest_f1_is_recommended() -> None:
     assert "one seed each" in reason
 
 
+def test_lowest_is_recommended_where_lower_is_better() -> None:
+    runs = {name: [record(0.3, val={"loss": loss}, test={"loss": loss})] for name, loss in (("A", 90.0), ("B", 10.0))}
+    chosen, reason = recommend(runs, ["loss"])
+    assert chosen == "B"
+    assert "the one with the lowest mean loss on validation" in reason
+    assert recommend(runs, ["loss"], lower_is_better=())[0] == "A"
+
+
 def test_collapsed_variant_is_never_recommended_however_high_its_figures() -> None:
     chosen, reason = recommend({"A": [record(0.9, collapsed=True)], "B": [record(0.1)]}, RANK)
     assert chosen == "B"

@@ -107,6 +107,13 @@ def test_terminal_shows_variants_best_first_and_fits(width: int) -> None:
     assert any(line.startswith("Recommendation: loss.gamma=2") for line in lines)
 
 
+def test_terminal_shows_the_lowest_first_where_lower_is_better() -> None:
+    runs = {name: [record(0.3, val={"loss": loss}, test={"loss": loss})] for name, loss in (("A", 90.0), ("B", 10.0))}
+    lines = terminal(runs, {**STUDY, "rank": ["loss"], "columns": []}, 100).splitlines()
+    assert [line.split()[-1] for line in lines[2:4]] == ["B", "A"]
+    assert any(line.startswith("Recommendation: B.") for line in lines)
+
+
 def test_columns_that_do_not_fit_are_left_out_before_the_last() -> None:
     rows = [["", *(f"figure_{index}" for index in range(9)), "verdict"], ["A", *["0.123"] * 9, "no collapse"]]
     heads = [fitted(rows, width)[0].split() for width in (200, 60)]

@@ -81,7 +81,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     report = markdown(records, study, lower, schedules, reused)
     write_atomic(folder / "results.md", report.encode())
     _draw(records, variants, study, folder, plugins)
-    log.info("\n%s", terminal(records, study, shutil.get_terminal_size((100, 24)).columns))
+    log.info("\n%s", terminal(records, study, shutil.get_terminal_size((100, 24)).columns, lower))
     log.info("Report  %s", folder / "results.md")
     return results
 
@@ -90,7 +90,7 @@ def _results(
     records: Records, variants: Variants, study: Mapping[str, Any], lower: Collection[str], schedules: Collection[str]
 ) -> dict[str, Any]:
     """What ``results.json`` says of the variants."""
-    chosen, reason = recommend(records, study["rank"])
+    chosen, reason = recommend(records, study["rank"], lower)
     return {
         "recommendation": chosen,
         "reason": reason,

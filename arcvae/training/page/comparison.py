@@ -52,8 +52,7 @@ def comparison_page(
         ("curves", "Curves", _curves(named, task, columns)),
         ("runs", "Runs", _runs(named, rank)),
     ]
-    lead = "" if rank in lower_is_better else _recommendation(named, columns)
-    return page(title, lead, sections)
+    return page(title, _recommendation(named, columns, lower_is_better), sections)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -81,10 +80,12 @@ def _ordered(variants: Mapping[str, Sequence[RunRecord]], metric: str, split: st
     return sorted(variants, key=place)
 
 
-def _recommendation(variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str]) -> str:
+def _recommendation(
+    variants: Mapping[str, Sequence[RunRecord]], columns: Sequence[str], lower_is_better: Sequence[str]
+) -> str:
     if len(variants) < 2 or not columns:
         return ""
-    chosen, reason = recommend(variants, columns[:2])
+    chosen, reason = recommend(variants, columns[:2], lower_is_better)
     kind = "verdict" if chosen else "verdict bad"
     return f'<p class="{kind}">Recommendation: {text(chosen or "none")}</p><p>{text(reason)}</p>'
 
