@@ -23,6 +23,10 @@ REMEDIES: Final = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit with `ulimit -n`, or lower data.num_workers"),
 }
 """What to do about what the operating system may answer."""
+_SHARED_MEMORY: Final = re.compile(r"out of shared memory|unable to (write|open).*torch_")
+"""How torch says that worker processes cannot hand over their batches; containers have 64 MB for that."""
+_MEMORY: Final = re.compile(r"out of memory|can't allocate memory|_STATUS_ALLOC_FAILED")
+"""How torch says that the machine or its accelerator has no more memory."""
 _INTERVAL: Final = re.compile(r"([^=]+)=interval\(([^,()]+),([^,()]+)\)")
 
 
@@ -45,8 +49,10 @@ def as_fault(error: Exception, words: Sequence[str] = ()) -> ArcvaeError | None:
         remedy = REMEDIES.get(error.errno or 0, "give another path")
         return FileSystemError(f"{error.strerror}: {error.filename or 'a file'}; {remedy}")
     said = str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:
-        return FileSystemError("out of memory; lower data.batch_size or use a smaller model or corpus")
+    if _SHARED_MEMORY.search(said):
+        return FileSystemError("out of shared memory; set data.num_workers=0, or give more (docker run --shm-size=8g)")
+    if isinstance(error, MemoryError) or _MEMORY.search(said):
+        return FileSystemError("out of memory; in training lower data.batch_size, else take a smaller model or corpus")
     place = traceback.extract_tb(error.__traceback__)[-1:]
     ours = any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in place)
     if (added := [word for word in words if word.startswith("+")]) and not ours:

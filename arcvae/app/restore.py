@@ -175,5 +175,7 @@ def _require_same_kind(
             raise DataError(f"{data.corpus_path} has {name} {found}, {ckpt_path} was trained with {wanted}")
     known, here = stamp.get("class_names"), list(data.class_names)
     if known is not None and (known := [unicodedata.normalize("NFC", name) for name in known]) != here:
+        if len(known) != len(here):
+            raise DataError(f"{data.corpus_path} has {len(here)} classes, {ckpt_path} was trained on {len(known)}")
         first = next(pair for pair in zip(known, here, strict=True) if pair[0] != pair[1])
         raise DataError(f"{data.corpus_path} has a class {first[1]!r} where {ckpt_path} was trained on {first[0]!r}")

@@ -199,7 +199,10 @@ class OverfitTarget(Callback):
 
     def _shown(self, trainer: Trainer) -> str:
         figures = trainer.callback_metrics
-        return ", ".join(f"{name} {float(figures[name]):.4f} (target {goal:g})" for name, goal in self.targets.items())
+        return ", ".join(
+            f"{name} {float(figures[name]):.4f} (target {goal:g})" if name in figures else f"{name} was not measured"
+            for name, goal in self.targets.items()
+        )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare the metrics of this epoch with the targets."""

@@ -37,6 +37,22 @@ from arcvae.imbalance.counts import count_classes
             "no folder: c.npz; give another path",
         ),
         (MemoryError(), FileSystemError, "out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), FileSystemError, "out of memory"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), FileSystemError, "out of memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `x`"), FileSystemError, "out of memory"),
+        (
+            RuntimeError(
+                "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+                "workers are out of shared memory."
+            ),
+            FileSystemError,
+            "out of shared memory; set data.num_workers=0",
+        ),
+        (
+            RuntimeError("unable to write to file </torch_1_2_3>: No space left on device (28)"),
+            FileSystemError,
+            "out of shared memory; set data.num_workers=0",
+        ),
         (OSError(errno.EINVAL, "odd"), None, ""),
         (RuntimeError("odd"), None, ""),
     ],

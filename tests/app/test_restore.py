@@ -100,6 +100,12 @@ def test_corpus_with_other_classes_is_refused(clips_run: Path, tmp_path: Path) -
     save_torch(tmp_path / "wrens.ckpt", content)
     with pytest.raises(DataError, match=r"has a class 'species_01' where .*wrens.ckpt was trained on 'wren'"):
         opened(tmp_path / "wrens.ckpt", tmp_path)
+    for key in ("class_names", "class_counts"):
+        content["arcvae"][key] = content["arcvae"][key][:3]
+    content["arcvae"]["class_weights"] = None
+    save_torch(tmp_path / "fewer.ckpt", content)
+    with pytest.raises(DataError, match=r"has 4 classes, .*fewer.ckpt was trained on 3"):
+        opened(tmp_path / "fewer.ckpt", tmp_path)
 
 
 def bad_checkpoints(run: Path, folder: Path) -> dict[str, tuple[Path, str]]:

@@ -231,6 +231,9 @@ def test_missed_target_and_a_metric_that_is_not_logged(tmp_path: Path, caplog: p
     assert "Overfit target MISSED after 2 epochs: val/score 1.9000 (target 2)" in caplog.text
     with pytest.raises(ConfigError, match=r"callbacks\.overfit_target\.targets: no metric val/object_f1 is logged"):
         trainer(tmp_path, OverfitTarget({"val/object_f1": 0.9})).fit(build(), TinyData())
+    caplog.clear()
+    trainer(tmp_path, OverfitTarget({"val/score": 2.0}), max_steps=1).fit(build(), TinyData())  # before a validation
+    assert "Overfit target MISSED after 1 epochs: val/score was not measured" in caplog.text
 
 
 def test_record_has_a_row_for_each_epoch_with_the_figures_of_the_module(tmp_path: Path) -> None:
