@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arcvae.app.shipped import hint_at_shipped, model_at
+from arcvae.app.shipped import SHIPPED, hint_at_shipped, model_at
 from arcvae.app.tasks import task_of_node
 from arcvae.errors import CheckpointError, ConfigError, DataError
 from arcvae.io.settings import value_at
@@ -18,7 +18,7 @@ def check_files(config: Mapping[str, Any]) -> None:
 
     Raises:
         ConfigError: A command that needs a checkpoint, without one.
-        CheckpointError: No such checkpoint or prior.
+        CheckpointError: No such checkpoint or prior; an export where its run is needed.
         DataError: No such corpus.
         ConfigError: Also an accelerator that this machine does not have; only to ask for one, torch is imported.
     """
@@ -26,10 +26,15 @@ def check_files(config: Mapping[str, Any]) -> None:
     if not path and not trains:
         raise ConfigError("ckpt_path=null: name the checkpoint of a training run")
     continues = trains and path and (path == AUTO or checkpoint_files(Path(path)))
-    if path and not continues and not (checkpoint := model_at(path)).is_file():
+    checkpoint = model_at(path) if path else Path()
+    if path and not continues and not checkpoint.is_file():
         what = f"no {checkpoint}" if Path(path).is_dir() else "no such checkpoint"
         hint = "" if trains else hint_at_shipped(path)
         raise CheckpointError(f"ckpt_path={path}: there is {what}{hint}; train first, or give another")
+    if path and not trains and checkpoint.suffix == ".safetensors" and checkpoint.parent != SHIPPED:
+        raise CheckpointError(
+            f"ckpt_path={path} is an export; give a checkpoint of arcvae.train (checkpoints/best.ckpt)"
+        )
     path = value_at(config, "prior.path")
     if path and not Path(path).is_file():
         raise CheckpointError(f"prior.path={path}: there is no such prior; give another, or null to train one")

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 MAX_VALUES: Final = 1_000_000
-"""Values in all containers of a file together, those that stand in several of them counted each time."""
+"""Values in all containers of a file together, those that stand in several of them counted each time; a pickle of more
+bytes than that may hold as many."""
 MAX_DEPTH: Final = 64
 """Containers within one another."""
 _STORAGES: Final[Mapping[str, torch.dtype]] = {
@@ -59,18 +60,18 @@ def read_values(pickle: bytes, read: Reader) -> Any:
         None, flags, numbers, strings and tensors, in dictionaries with such keys, lists and tuples.
 
     Raises:
-        ValueError: It needs other instructions, or describes more than ``MAX_VALUES`` values or ``MAX_DEPTH`` levels;
+        ValueError: It needs other instructions, or describes more values than :data:`MAX_VALUES` or ``MAX_DEPTH`` levels;
             further errors of Python's (IndexError, TypeError, KeyError, ...) for instructions that make no sense.
     """
     machine = _Machine(read)
     for opcode, argument, _ in pickletools.genops(pickle):
         machine.execute(opcode.name, argument)
     (value,) = machine.stack
-    _require_bounded(value)
+    _require_bounded(value, max(MAX_VALUES, len(pickle)))
     return value
 
 
-def _require_bounded(value: Any) -> None:
+def _require_bounded(value: Any, most: int) -> None:
     """A container within itself has no end, and one that others share many times stands for as many values."""
     rest, seen = [(value, 0)], 0
     while rest:
@@ -82,7 +83,7 @@ def _require_bounded(value: Any) -> None:
         elif not (inner is None or isinstance(inner, bool | int | float | str | Tensor)):
             raise ValueError(f"{inner!r} is not a plain value")
         seen += 1
-        if seen + len(rest) > MAX_VALUES or depth > MAX_DEPTH:
+        if seen + len(rest) > most or depth > MAX_DEPTH:
             raise ValueError("it holds too many values, or too many levels of them")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from arcvae.errors import ArcvaeError, CheckpointError, ConfigError, DataError
         ({"ckpt_path": __file__, "prior": {"path": "no.safetensors"}}, CheckpointError, "there is no such prior"),
         ({"ckpt_path": None, "task": {}, "data": {"path": "no.npz"}}, DataError, r"there is no file /.*/no\.npz"),
         ({"ckpt_path": "."}, CheckpointError, r"ckpt_path=\.: there is no /.*/checkpoints/best\.ckpt; train first"),
+        ({"ckpt_path": "atomic-objects"}, None, ""),
         ({"ckpt_path": None, "task": {}}, None, ""),
         ({"ckpt_path": __file__, "prior": {"path": __file__}, "data": {"path": __file__}}, None, ""),
     ],
@@ -35,3 +37,11 @@ def test_files_that_are_not_there_are_found_before_a_run(
     else:
         with pytest.raises(error, match=message):
             check_files(config)
+
+
+def test_export_is_told_from_a_checkpoint_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "vae_best.safetensors").touch()
+    with pytest.raises(
+        CheckpointError, match=r"vae_best\.safetensors is an export; give a checkpoint of arcvae\.train"
+    ):
+        check_files({"ckpt_path": str(tmp_path / "vae_best.safetensors")})

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from arcvae.errors import CheckpointError
+from arcvae.io import pickled
 from arcvae.io.pickled import MAX_DEPTH, read_values
 from arcvae.io.tensors import load_torch, save_torch
 from tests.conftest import same
@@ -75,6 +76,15 @@ def test_tensors_that_share_memory_still_do(tmp_path: Path) -> None:
 def test_protocol_2_of_pickle_is_enough_for_plain_values() -> None:
     value = {"a": [1, -1, 300, 70_000, 2**80, 1.5, None, True, False, "x"], "b": ((), (1, 2), [[]])}
     assert values(pickle.dumps(value, protocol=2)) == value
+
+
+def test_as_many_values_are_read_as_a_file_writes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The figures of some thousand epochs are in every checkpoint.
+    monkeypatch.setattr(pickled, "MAX_VALUES", 1000)
+    rows = [[float(epoch)] * 10 for epoch in range(200)]
+    assert values(pickle.dumps(rows, protocol=2)) == rows
+    with pytest.raises(ValueError, match="too many values"):
+        values(pickle.dumps([rows[0]] * 200, protocol=2))
 
 
 class Calls:
