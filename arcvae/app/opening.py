@@ -10,7 +10,7 @@ from arcvae.app.build import Builder
 from arcvae.app.loading import files_of_weights, load
 from arcvae.app.plugins import import_plugins
 from arcvae.app.shipped import shipped
-from arcvae.app.tasks import task_of_export, task_of_node
+from arcvae.app.tasks import task_of_export
 from arcvae.app.trust import trusted
 from arcvae.io.exports import main_export, read_export
 from arcvae.training.task import Task
@@ -24,7 +24,7 @@ class OpenedModel(NamedTuple):
     class_names: Sequence[str] | None
 
 
-def open_model(path: Path, plugins: Collection[str], device: str = "cpu") -> OpenedModel:
+def open_model(path: Path, plugins: Collection[str], device: str = "cpu", **options: Any) -> OpenedModel:
     """Open a model as :func:`arcvae.load` does, with a task and a class that plugins may have.
 
     Of a checkpoint, the export of its run is taken if that has the same weights: it has the logit adjustment as well.
@@ -33,6 +33,7 @@ def open_model(path: Path, plugins: Collection[str], device: str = "cpu") -> Ope
         path: As for :func:`arcvae.load`.
         plugins: Modules of the user; what a file names beyond them is not imported.
         device: Where to compute.
+        **options: As for :func:`arcvae.load`, but for the class of the model.
 
     Raises:
         CheckpointError: See :func:`arcvae.load`.
@@ -42,14 +43,8 @@ def open_model(path: Path, plugins: Collection[str], device: str = "cpu") -> Ope
     path = shipped(path)
     file = main_export(path) if path.is_dir() else files_of_weights(path)[-1]
     export = read_export(file)
-    of_plugin = _is_of_plugin(export["task"].get("_target_"), plugins)
-    task = task_of_node(export["task"], plugins) if of_plugin else task_of_export(export, file)
-    options, target = {}, export["model"].get("_target_")
-    if _is_of_plugin(target, plugins):
+    task = task_of_export(export, file, plugins)
+    target = export["model"].get("_target_")
+    if trusted(target, plugins) and not trusted(target, ()):
         options["model"] = Builder(plugins)("model", {"_target_": target, "_partial_": True})
     return OpenedModel(load(file, task=task, device=device, **options), task, export["class_names"])
-
-
-def _is_of_plugin(target: Any, plugins: Collection[str]) -> bool:
-    """Whether plugins alone make it something that may be built."""
-    return trusted(target, plugins) and not trusted(target, ())

@@ -28,19 +28,20 @@ def task_of_node(node: Mapping[str, Any], plugins: Collection[str]) -> Task[Any,
     return _task(target)
 
 
-def task_of_export(export: Mapping[str, Any], path: Path) -> Task[Any, Any]:
-    """The task of an export, if it is one of arcvae's: a file may not name any other code.
+def task_of_export(export: Mapping[str, Any], path: Path, plugins: Collection[str] = ()) -> Task[Any, Any]:
+    """The task of an export, if it is one of arcvae's or of plugins: a file may not name any other code.
 
     Args:
         export: See :func:`arcvae.io.exports.read_export`.
         path: File it is from, for the message.
+        plugins: Modules of the user, from which it may be.
 
     Raises:
         CheckpointError: It is not.
     """
     node = export.get("task")
     target = str(node.get("_target_") if isinstance(node, Mapping) else None)
-    if not trusted(target, ()):
+    if not trusted(target, plugins):
         raise CheckpointError(
             f"{path} is of the task {target}, which is not arcvae's; if it is yours: arcvae.load(..., task=YourTask())"
         )

@@ -60,7 +60,7 @@ def read_values(pickle: bytes, read: Reader) -> Any:
         None, flags, numbers, strings and tensors, in dictionaries with such keys, lists and tuples.
 
     Raises:
-        ValueError: It needs other instructions, or describes more values than :data:`MAX_VALUES` or ``MAX_DEPTH`` levels;
+        ValueError: It needs other instructions, or describes more values than :data:`MAX_VALUES` says, or more levels;
             further errors of Python's (IndexError, TypeError, KeyError, ...) for instructions that make no sense.
     """
     machine = _Machine(read)

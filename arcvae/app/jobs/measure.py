@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import arcvae
-from arcvae.app.loading import load
+from arcvae.app.opening import open_model
 from arcvae.app.rulebook import PACKAGE
 from arcvae.app.shipped import shipped
 from arcvae.app.tasks import task_of_export
@@ -48,7 +48,7 @@ def measure(
     """
     settings = dict(config["study"]["measure"])
     exports = {name: [_export(path) for path in paths] for name, paths in variants.items()}
-    measurement = _task_of(exports).measurement(settings["what"])
+    measurement = _task_of(exports, config["plugins"]).measurement(settings["what"])
     runs = [path for paths in variants.values() for path in paths if (path / RECORD).is_file()]
     paths = list(dict.fromkeys(RunRecord.read(run).corpus["path"] for run in runs))
     if not settings["path"] and len(paths) > 1:
@@ -62,7 +62,7 @@ def measure(
     for name, files in exports.items():
         for file in files:
             log.info("Measuring %s (%s)", name, file)
-            found.setdefault(name, []).append(_measured(measurement, file, corpus, settings, kept))
+            found.setdefault(name, []).append(_measured(measurement, file, corpus, settings, kept, config["plugins"]))
     report = measurement.report(found)
     results = {
         "measured": found,
@@ -84,15 +84,20 @@ def _export(path: Path) -> Path:
     return main_export(path) if path.is_dir() else path
 
 
-def _task_of(exports: Mapping[str, Sequence[Path]]) -> Task[Any, Any]:
-    tasks = [task_of_export(read_export(file), file) for files in exports.values() for file in files]
+def _task_of(exports: Mapping[str, Sequence[Path]], plugins: Sequence[str]) -> Task[Any, Any]:
+    tasks = [task_of_export(read_export(file), file, plugins) for files in exports.values() for file in files]
     if len({type(task) for task in tasks}) > 1:
         raise ConfigError(f"runs are of {len({type(task) for task in tasks})} tasks; measure those of one at a time")
     return tasks[0]
 
 
 def _measured(
-    measurement: Measurement, file: Path, corpus: Path, settings: Mapping[str, Any], kept: Path
+    measurement: Measurement,
+    file: Path,
+    corpus: Path,
+    settings: Mapping[str, Any],
+    kept: Path,
+    plugins: Sequence[str],
 ) -> dict[str, Any]:
     """The figures of one model: those that are kept if nothing that they depend on has changed."""
     place = kept / f"{settings['what']}-{_identity(file, corpus, settings)[:16]}.json"
@@ -100,7 +105,7 @@ def _measured(
         log.info("... is there: %s", place)
         before: dict[str, Any] = read_json(place, DataError, "nothing in its place: remove it")
         return before
-    found: dict[str, Any] = to_json(measurement.measure(load(file), corpus, settings))
+    found: dict[str, Any] = to_json(measurement.measure(open_model(file, plugins).model, corpus, settings))
     write_json(place, found)
     return found
 
