@@ -147,7 +147,8 @@ def calibration_figure(
     """Reliability diagram: accuracy against confidence, with the share of decisions below.
 
     Args:
-        curves: See :meth:`arcvae.imbalance.calibration.Reliability.curve`, by the name of the decision rule.
+        curves: See :meth:`arcvae.imbalance.calibration.Reliability.curve`, by the name of the decision rule, and after
+            a comma what is decided on (``argmax, objects``): a rule has one colour, what it decides on one style.
         errors: Expected calibration error, by the same names.
         title: Heading.
     """
@@ -155,10 +156,14 @@ def calibration_figure(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color=TRIVIAL, linestyle="--", linewidth=1, label="perfectly calibrated")
     # Curves may coincide: each is drawn thinner than the one below it, so that all of them are seen.
+    rules = list(dict.fromkeys(name.partition(", ")[0] for name in curves))
+    kinds = list(dict.fromkeys(name.partition(", ")[2] for name in curves))
     for number, (name, (confidence, hits, shares)) in enumerate(curves.items()):
-        color, wide = (OURS, TUNED, "#FF851B", "#F012BE")[number % 4], 1.5 * (len(curves) - number)
+        rule, _, kind = name.partition(", ")
+        color, style = (OURS, TUNED, "#FF851B", "#F012BE")[rules.index(rule) % 4], ("-", ":")[kinds.index(kind) % 2]
+        wide = 1.5 + 3 * (1 - (number + 1) / len(curves))
         for axes, points, label in (upper, hits, f"{name}: error {errors[name]:.3f}"), (lower, shares, None):
-            axes.plot(confidence, points, marker="o", markersize=wide + 2, linewidth=wide, color=color, label=label)
+            axes.plot(confidence, points, marker="o", ms=wide + 2, lw=wide, color=color, linestyle=style, label=label)
     upper.set(ylabel="accuracy", ylim=(0, 1.02), xlim=(0, 1.02))
     upper.legend(fontsize=8)
     lower.set(xlabel="confidence", ylabel="share", yscale="log")

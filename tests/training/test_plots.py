@@ -102,6 +102,16 @@ def test_curves_of_calibration_that_coincide_are_all_seen() -> None:
         assert below.get_markersize() > above.get_markersize()
 
 
+def test_each_curve_of_calibration_looks_unlike_the_others() -> None:
+    rules, kinds = ("argmax", "adjusted", "temperature"), ("all", "objects")
+    names = [f"{rule}, {kind}" for kind in kinds for rule in rules]
+    curve = ([0.3, 0.9], [0.25, 0.8], [0.1, 0.9])
+    upper, _ = calibration_figure(dict.fromkeys(names, curve), dict.fromkeys(names, 0.1), "").axes
+    looks = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in upper.lines[1:]}
+    assert len(set(looks.values())) == len(names)
+    assert len({color for color, _ in looks.values()}) == len(rules)
+
+
 def test_curves_of_one_variant_share_a_colour_and_a_label() -> None:
     run = [
         {"step": 1.0, "val/f1": 0.1, "val/kl/0": 1.0, "val/kl/1": 2.0},
