@@ -138,12 +138,13 @@ def few_exact(exact_match: float, course: Course) -> list[Finding]:
     return [Finding("few exact grids", f"{100 * exact_match:.1f} % of the grids are exact", short.text, short.remedy)]
 
 
-def worse_than_cells(likelihood: Mapping[str, Any], course: Course) -> list[Finding]:
+def worse_than_cells(likelihood: Mapping[str, Any], course: Course, prior: str = "aggregate") -> list[Finding]:
     """Whether a grid costs more bits under the model than cell by cell, without any code.
 
     Args:
         likelihood: See :func:`arcvae.grid.analysis.study.study`; empty if it was not computed.
         course: How the model was trained.
+        prior: The one that can be fitted to its codes.
     """
     if not likelihood:
         return []
@@ -158,6 +159,6 @@ def worse_than_cells(likelihood: Mapping[str, Any], course: Course) -> list[Find
             "no density",
             evidence,
             "the codes of grids do not follow the prior of the model, or say more than they save",
-            "draw from a prior that was fitted to them (prior=aggregate of arcvae.sample), or raise beta.maximum",
+            f"draw from a prior that was fitted to them (prior={prior} of arcvae.sample), or raise beta.maximum",
         )
     ]

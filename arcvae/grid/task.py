@@ -116,9 +116,9 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         return lines
 
     def further_results(self, results: Mapping[str, Value], module: GridModule) -> Results:
-        """The number of active dimensions, and beta."""
-        active = active_entries(results)
-        return {} if active is None else {"active_dims": sum(active), "beta": module.beta}
+        """The number of active dimensions among those that are inferred, and beta."""
+        active = self._active(results, module)
+        return {} if active is None else {"active_dims": active, "beta": module.beta}
 
     def trivial_results(self, module: GridModule) -> Results:
         """The code of a predictor that looks at nothing."""
@@ -129,13 +129,18 @@ class GridTask(Task["GridModule", "GridDataModule"]):
 
         Places and colours of objects are found, so that they always do: of such codes the shapes count.
         """
-        every, inferred = active_entries(results), module.model.inferred_entries
-        active = sum(every[index] for index in inferred) if every else 0
+        active, inferred = self._active(results, module) or 0, module.model.inferred_entries
         return super().verdict(results, module) | {
             "posterior_collapse": 2 * active < len(inferred),
             "active_dims": active,
             "latent_dim": len(inferred),
         }
+
+    @staticmethod
+    def _active(results: Mapping[str, Value], module: GridModule) -> int | None:
+        """How many of the inferred dimensions carry information."""
+        every = active_entries(results)
+        return None if every is None else sum(every[index] for index in module.model.inferred_entries)
 
     def findings(
         self, results: Mapping[str, Any], module: GridModule, verdict: Mapping[str, Any], course: Course
@@ -145,7 +150,8 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
         found = found or few_exact(results["exact_match"], course)
-        found += worse_than_cells(results.get("likelihood", {}), course)
+        prior = "aggregate" if module.model.slots is None else "objects"
+        found += worse_than_cells(results.get("likelihood", {}), course, prior)
         if verdict["posterior_collapse"]:
             beta = module.beta_per_grid_of(course.last("val/beta"))
             empty = posterior_collapse(

@@ -136,13 +136,17 @@ def test_collapse_of_shapes_is_found_although_places_and_colours_always_say_some
     module = make(0.1, model=model)
     trainer_for(tmp_path).test(module, GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path)), verbose=False)
     results: dict[str, Any] = module.results["test"]
-    assert results["active_dims"] == (3 if collapsed else 11)
+    assert results["active_dims"] == (0 if collapsed else 8)
     verdict, findings = assess(module, results)
     assert verdict["posterior_collapse"] is collapsed
     assert (verdict["active_dims"], verdict["latent_dim"]) == (0 if collapsed else 8, 8)
     evidence = [finding.evidence for finding in findings if finding.name == "posterior collapse"]
     assert len(evidence) == collapsed
     assert not collapsed or evidence[0].startswith("0 of 8 numbers of a shape carry more than 0.05 nats")
+    bits = {"": 0.9, "_standard_error": 0.01, "_of_independent_cells": 0.58}
+    dear = results | {"likelihood": {f"bits_per_cell{name}": value for name, value in bits.items()}}
+    (remedy,) = [finding.remedy for finding in assess(module, dear)[1] if finding.name == "no density"]
+    assert "prior=objects of arcvae.sample" in remedy
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ class SpatialDecoder(nn.Module):
 
 
 class SpatialVAE(GridModel):
-    """The most accurate model: every latent belongs to a patch of 4 x 4 cells.
+    """The most accurate of the models without objects: every latent belongs to a patch of 4 x 4 cells.
 
     A latent then means the same everywhere in the grid and is learned from all patches at once; a dense layer has to
     learn each position on its own. With ``digits`` above 1 several latents share a number of the code; see
