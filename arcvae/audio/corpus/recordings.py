@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 Windows = Literal["all", "loudest", "first"]
 """Which windows of a recording become clips; ``first`` and ``loudest`` are one, among those that are not silent."""
+NEW: Final = 0.25
+"""Share of a window that must not be in a clip before it, for a clip of its own: the last one ends with the recording,
+and would otherwise count what it repeats twice."""
 _EXAMPLES: Final = 3
 
 
@@ -162,8 +165,8 @@ def choose(found: Iterable[Window], windows: Windows) -> tuple[list[Clip], list[
 
     Args:
         found: In their order; one at a time is held.
-        windows: ``all``; ``first``: the first that has no problem, so that a silent beginning is skipped; ``loudest``:
-            the one with the most energy.
+        windows: ``all``, but for a last one of which less than :data:`NEW` is new; ``first``: the first that has no
+            problem, so that a silent beginning is skipped; ``loudest``: the one with the most energy.
     """
     chosen: list[Clip] = []
     problems: list[Window] = []
@@ -175,7 +178,8 @@ def choose(found: Iterable[Window], windows: Windows) -> tuple[list[Clip], list[
         elif windows == "first":
             return [Clip.of(window)], []
         elif windows == "all":
-            chosen.append(Clip.of(window))
+            if not chosen or window.end - chosen[-1].end >= NEW * (window.end - window.start):
+                chosen.append(Clip.of(window))
         elif energy > most:
             loudest, most = window, energy
     if loudest is not None:

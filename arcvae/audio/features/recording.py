@@ -111,9 +111,19 @@ class Recording:
     def _window(self, start: float, end: float, wave: NDArray[np.float64], span: int) -> Window:
         if not np.isfinite(wave).all():
             return Window(start, end, np.empty(0), "holds samples that are not finite")
-        if np.ptp(wave[:span]) < 2 * SILENCE:
+        if is_silent(wave[:span]):
             return Window(start, end, np.empty(0), "is silent")
         return Window(start, end, resampled(wave, self.rate, self.settings), None)
+
+
+def is_silent(wave: NDArray[np.float64]) -> bool:
+    """Whether a window ``(L,)``, L >= 1, in [-1, 1] counts as silent.
+
+    Example:
+        >>> is_silent(np.full(9, 0.5)), is_silent(np.array([0.0, 0.001]))  # an offset of the microphone is no sound
+        (True, False)
+    """
+    return bool(np.ptp(wave) < 2 * SILENCE)
 
 
 def window_starts(frames: int, span: float, overlap: float) -> list[int]:
@@ -129,7 +139,7 @@ def window_starts(frames: int, span: float, overlap: float) -> list[int]:
         ([0, 4, 6], [0, 2, 4, 6], [0])
     """
     hop = span * (1 - overlap)
-    count = 1 + max(0, math.ceil((frames - span) / hop))
+    count = 1 + max(0, math.ceil((frames - math.ceil(span)) / hop))  # a part of a sample makes no window
     last = max(0, frames - int(span))
     return [min(round(index * hop), last) for index in range(count)]
 

@@ -14,8 +14,9 @@ import pytest
 import soundfile
 
 from arcvae.audio.corpus.files import SPLITS, read_audio_corpus
-from arcvae.audio.corpus.recordings import write_recorded_corpus
+from arcvae.audio.corpus.recordings import choose, write_recorded_corpus
 from arcvae.audio.features.mfcc import RECORDED, fit_length
+from arcvae.audio.features.recording import Window
 from arcvae.errors import ConfigError, DataError
 
 
@@ -200,6 +201,17 @@ def test_song_after_silence_is_used_and_windows_choose(tmp_path: Path, caplog: p
     assert str(survey) == "24 clips of 8 recordings of 2 species, 8 left out"
     assert "Left out robin/0.wav from 0.0 to 11.6 s: is silent" in caplog.messages
     assert any("3.8 minutes of longer recordings are not in a clip (windows=first)" in line for line in caplog.messages)
+
+
+def test_window_that_repeats_most_of_the_one_before_becomes_no_clip() -> None:
+    def window(start: float) -> Window:
+        return Window(start, start + 4, np.ones(8), None)
+
+    for last, starts in ((4.5, [0, 4]), (5.0, [0, 4, 5]), (8.0, [0, 4, 8])):
+        chosen, _ = choose([window(0), window(4), window(last)], "all")
+        assert [clip.start for clip in chosen] == starts
+    silent = Window(4, 8, np.empty(0), "is silent")
+    assert [clip.start for clip in choose([window(0), silent, window(4.5)], "all")[0]] == [0, 4.5]
 
 
 def test_two_spellings_of_a_species_are_one_or_refused(tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ def test_starts_cover_every_sample_and_stay_inside() -> None:
                 assert starts[-1] + int(span) <= max(frames, int(span))
 
 
+def test_a_part_of_a_sample_makes_no_window() -> None:
+    # A clip is not a whole number of samples at most rates.
+    assert window_starts(8, 7.5, 0.0) == [0]
+    assert window_starts(15, 7.5, 0.0) == [0, 8]
+    assert window_starts(9, 7.5, 0.0) == [0, 2]
+
+
 def test_stereo_is_averaged_unless_its_channels_cancel_each_other_out(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (22_050, 2))
     for name, both in (
