@@ -74,6 +74,26 @@ def test_what_cannot_be_done_ends_in_one_line_and_leaves_nothing(
     assert (tmp_path / "there.npz").read_bytes() == b"mine"
 
 
+def test_file_that_cannot_be_written_is_refused_before_the_work(corpus: Run, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "there.npz").write_bytes(b"mine")
+    assert corpus("num_grids=100000", "out=there.npz/c.npz") == 5
+    said = "cannot write out=there.npz/c.npz: Not a directory; choose another name"
+    assert capsys.readouterr().err == f"arcvae: error[E_FILES]: {said}\n"
+
+
+def test_link_is_written_through(corpus: Run, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.npz").symlink_to("disk/c.npz")
+    assert corpus("num_grids=20", "out=link.npz") == 0
+    assert (tmp_path / "link.npz").is_symlink()
+    assert len(read_corpus(tmp_path / "disk" / "c.npz").train) == 16
+
+
+def test_sweep_leaves_the_corpora_and_nothing_else(corpus: Run, tmp_path: Path) -> None:
+    assert corpus("-m", "seed=1,2", "num_grids=20", "out=c${seed}.npz") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c1.npz", "c2.npz"]
+
+
 def test_second_job_of_a_sweep_does_not_write_over_the_first(corpus: Run, tmp_path: Path, capsys: Capture) -> None:
     assert corpus("-m", "kind=atomic,simplified", "num_grids=20", "out=f.npz") == 1
     assert "out=f.npz exists" in capsys.readouterr().err

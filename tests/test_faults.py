@@ -189,6 +189,16 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "K13": ("what was written does not read back", [
         "io/test_files.py::test_what_does_not_read_back_is_written_again_and_then_refused",
     ]),
+    "K14": ("a place where nothing can be written, named for the result of long work", [
+        "app/test_output.py::test_place_that_cannot_be_written_is_refused_before_the_work",
+        "app/test_output.py::test_file_system_in_which_not_even_root_makes_files",
+        "test_corpus.py::test_file_that_cannot_be_written_is_refused_before_the_work",
+    ]),
+    "K15": ("a link, a pipe or a device in place of a file that is to be written", [
+        "io/test_files.py::test_link_is_followed_on_request_and_else_replaced",
+        "io/test_files.py::test_pipe_or_folder_that_the_user_names_is_not_replaced",
+        "test_corpus.py::test_link_is_written_through",
+    ]),
     "R01": ("SIGTERM within an epoch", [
         "training/test_mid_epoch.py::test_signal_leaves_a_checkpoint_to_go_on_from",
         "test_commands.py::test_signal_ends_a_run_with_its_code_and_a_checkpoint_that_loads",
@@ -352,6 +362,12 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         "io/test_locks.py::test_lock_that_is_no_file_is_refused_at_once",
         "training/test_run_folder.py::test_pipe_among_what_a_run_writes_is_refused_at_once",
         "app/test_sweep.py::test_states_that_cannot_be_read_cost_no_job",
+    ]),
+    "E19": ("a command that writes into no run folder, given in one", [
+        "app/test_command.py::test_command_without_a_run_folder_works_in_one",
+    ]),
+    "E20": ("two sweeps of such a command at once", [
+        "app/test_sweep.py::test_sweep_without_run_folders_leaves_nothing_and_two_do_not_meet",
     ]),
 }  # fmt: skip
 """What happens, and the tests, by the name of the fault."""

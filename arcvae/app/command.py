@@ -10,7 +10,6 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,15 +26,15 @@ from arcvae.app.hydra_internals import going_on, parse_command_line
 from arcvae.app.identity import config_hash
 from arcvae.app.overrides import at_home, import_named_plugins, parse_overrides, resumed_overrides
 from arcvae.app.program import FULL_ERROR, left_as_it_was
-from arcvae.app.ranking import link_best, sweep_table
+from arcvae.app.ranking import end_of_sweep
 from arcvae.app.resolving import register_resolvers, resolved
 from arcvae.app.signals import Interrupted, interruptible
-from arcvae.app.sweep import held_sweep, noted, settled_folder
+from arcvae.app.sweep import has_run_folders, noted, settled_sweep
 from arcvae.errors import ArcvaeError, BusyError, CheckpointError, ConfigError, DataError, FileSystemError
 from arcvae.io.settings import value_at
 from arcvae.io.streams import steady_streams
 from arcvae.training.record import RunRecord
-from arcvae.training.run_folder import checkpoint_files, require_free
+from arcvae.training.run_folder import require_free
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,8 @@ def run_command(config_name: str, job: str | Job, check: Check) -> int:
 def _run(config_name: str, job: str | Job, check: Check) -> int:
     """As :func:`run_command`, with streams that can be written to."""
     if "--version" in sys.argv[1:]:
-        sys.stdout.write(f"arcvae {version('arcvae')}\n")
+        # An import would close a circle: for the type checker the package imports what runs commands.
+        sys.stdout.write(f"arcvae {importlib.import_module('arcvae').__version__}\n")
         return 0
     failures: list[ArcvaeError] = []
 
@@ -84,7 +84,7 @@ def _run(config_name: str, job: str | Job, check: Check) -> int:
             _require_folder()
             sweep = _prepare(config_name, check)
             command = _command(config_name)
-            with held_sweep(settled_folder(config_name) if sweep else None):
+            with settled_sweep(config_name) if sweep else contextlib.nullcontext():
                 _run_jobs(config_name, job, check, tell, command)
     except (Exception, Interrupted) as error:
         return _exit_code(error, config_name)
@@ -156,8 +156,6 @@ def _prepare(config_name: str, check: Check) -> bool:
     if sweep and arguments.cfg:
         raise ConfigError("--cfg shows the config of one job: leave out -m, and give each key a single value")
     overrides = _with_overrides_of_resumed(arguments.overrides) if config_name == "train" else arguments.overrides
-    if not arguments.cfg and config_name != "train":  # whose folder may hold the run that is asked for
-        _check_folder(overrides)
     configs = plan(config_name, overrides, multirun=sweep, config_dir=arguments.config_dir)
     for config in configs if not arguments.cfg else ():
         if sweep:
@@ -224,13 +222,11 @@ def _run_jobs(
                 if context.mode == RunMode.MULTIRUN:
                     swept[Path(context.sweep.dir).absolute()] = Path(plain["output_dir"])
                     check(plain)
-                if config_name == "train":
-                    if found := _finished(folder, shown):
-                        sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
-                        return _objective(found)
-                    require_free(folder)
-                elif checkpoint_files(folder):
-                    raise BusyError(f"{folder} is the folder of a training run; choose another hydra.run.dir")
+                if config_name == "train" and (found := _finished(folder, shown)):
+                    sys.stdout.write(f"This run is finished, and its folder stays as it is: {folder}\n")
+                    return _objective(found)
+                if has_run_folders(context):
+                    require_free(folder, trains=config_name == "train")
                 return _objective(_imported(job)(plain, shown, folder, command))
         except Interrupted as error:
             error.folder = folder
@@ -239,7 +235,8 @@ def _run_jobs(
         except Exception as error:
             if (fault := as_fault(error, command)) is None:
                 raise
-            log.debug("This ended the job", exc_info=error)
+            if not isinstance(fault, BusyError):  # then the log would go into the folder of another run
+                log.debug("This ended the job", exc_info=error)
             # Hydra would print lines of its own, and end a sweep in its own way. Only its own launcher and sweeper go
             # on after a job without a result: others must see it fail.
             tell(fault)
@@ -253,9 +250,8 @@ def _run_jobs(
     with going_on(lambda config, error: tell(_begin_failed(config.hydra, error))):
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(run_job)()
     for sweep, output_dir in swept.items() if config_name == "train" else ():
-        if table := sweep_table(sweep, shutil.get_terminal_size((100, 24)).columns):
-            best = link_best(sweep, output_dir)
-            sys.stdout.write(f"\n{table}\n{output_dir / 'latest'} is the best of them, {best}\n")
+        if table := end_of_sweep(sweep, output_dir, shutil.get_terminal_size((100, 24)).columns):
+            sys.stdout.write(f"\n{table}\n")
     return folders
 
 
@@ -289,15 +285,6 @@ def _finished(folder: Path, shown: Mapping[str, Any]) -> RunRecord | None:
         record = RunRecord.read(folder)
         return record if record.config_hash == config_hash(shown) else None
     return None
-
-
-def _check_folder(overrides: list[str]) -> None:
-    """Refuse a run folder given by hand if a run lies there, before Hydra writes into it."""
-    for override in overrides:
-        name, _, value = override.partition("=")
-        place = Path(value.strip("'\""))
-        if name == "hydra.run.dir" and any((place / file).exists() for file in ("metrics.json", "results.json")):
-            raise BusyError(f"{value} holds a finished run; choose another hydra.run.dir")
 
 
 def _exit_code(error: Exception | Interrupted, config_name: str) -> int:

@@ -94,7 +94,7 @@ class FoundRun:
         """
         if not (gone := self.superfluous):
             return 0
-        with lock_folder(self.folder):
+        with lock_folder(self.folder, key="output_dir"):
             size = sum(path.stat().st_size for path in gone)
             for path in gone:
                 path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +49,28 @@ def ranked_jobs(sweep: Path) -> tuple[list[Ranked], list[str]]:
     return sorted(found, key=lambda job: -job.score), lines
 
 
-def sweep_table(sweep: Path, width: int) -> str | None:
-    """The table at the end of a sweep; None without a finished training run.
+def end_of_sweep(sweep: Path, output_dir: Path, width: int) -> str | None:
+    """Let ``OUTPUT_DIR/latest`` point to the best run of a sweep; returns what to say of its jobs.
 
     Args:
         sweep: Its folder.
+        output_dir: As for :func:`arcvae.training.run_folder.link_latest`.
         width: Columns of the terminal.
+
+    Returns:
+        A table of the jobs, best first, a line on each that did not finish, and one on the best; None if none finished.
     """
     jobs, lines = ranked_jobs(sweep)
     if not jobs:
         return None
+    best = jobs[0].folder
+    linked = link_latest(best, output_dir)
+    lines.append(f"{output_dir / 'latest'} is the best of them, {best}" if linked else f"The best of them is {best}")
+    return "\n".join([f"Jobs of {sweep}, best first", *fitted(_rows(jobs), width), *lines])
+
+
+def _rows(jobs: Sequence[Ranked]) -> list[list[str]]:
+    """The table of jobs, with a heading."""
     monitor = jobs[0].record.monitor or ""
     name, split = monitor.rpartition("/")[2], jobs[0].record.split
     common: set[str] = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
@@ -72,13 +85,4 @@ def sweep_table(sweep: Path, width: int) -> str | None:
             record.collapses,
             f"{record.train_seconds or 0:.0f}",
         ])  # fmt: skip
-    return "\n".join([f"Jobs of {sweep}, best first", *fitted(rows, width), *lines])
-
-
-def link_best(sweep: Path, output_dir: Path) -> Path | None:
-    """Let ``latest`` point to the best run of a sweep; returns that, or None without one."""
-    jobs, _ = ranked_jobs(sweep)
-    if not jobs:
-        return None
-    link_latest(jobs[0].folder, output_dir)
-    return jobs[0].folder
+    return rows

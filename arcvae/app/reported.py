@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from arcvae.app.output import require_writable
 from arcvae.app.shipped import comes_with_arcvae
 from arcvae.app.sweep import FILE
 from arcvae.errors import ConfigError, DataError
@@ -59,11 +60,13 @@ def require_page(out: Path) -> None:
 
     Raises:
         ConfigError: Not the name of a page, a folder, or a file that is no page of arcvae's.
+        FileSystemError: A pipe or a device, or nothing can be written into the nearest folder above it.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"out={out} must end in .html")
     if out.is_dir():
         raise ConfigError(f"out={out} is a folder; give the name of a file in it")
+    require_writable(str(out), out)  # also not a pipe, to open which would wait for whoever writes into it
     if out.exists():
         with out.open("rb") as file:
             if MARK not in file.read(4096):

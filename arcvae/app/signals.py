@@ -29,14 +29,17 @@ class Interrupted(BaseException):
         Args:
             config_name: Of the command.
         """
-        if self.sweep and config_name == "train":
+        if config_name != "train":
+            kept = self.sweep or config_name == "compare"
+            return f"{'finished runs are kept' if kept else 'no result was written'}; start again"
+        if self.sweep:
             return (
                 f"the same command with {typed('hydra.sweep.dir', str(self.sweep))} goes on with what is not finished"
             )
         last = self.folder / "checkpoints" / "last.ckpt" if self.folder else None
         if last and last.is_file():
             return f"continue with {typed('ckpt_path', str(last))}"
-        return f"{'no checkpoint was written yet' if config_name == 'train' else 'finished runs are kept'}; start again"
+        return "no checkpoint was written yet; start again"
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -25,21 +27,56 @@ from arcvae.io.locks import lock_folder, lock_or_warn
 FILE: Final = "sweep.json"
 """By number of the job: its ``state`` ("running", "finished", "failed" or "interrupted"), ``folder``, ``overrides``,
 and ``error``, a line or null. A job that is not in it was not begun."""
+BARE: Final = "bare"
+"""Option of the group ``hydra`` for commands that leave what they make, and nothing else."""
 LOCK: Final = "sweep.lock"
 """The file in the folder of a sweep by which it is locked."""
 DIED: Final = "the process ended without a word"
 """What is said of a job that is still "running" when another sweep holds the folder: killed, or the power was cut."""
 
 
-def settled_folder(config_name: str) -> Path | None:
-    """The folder that a checked command line gives a sweep; from then on ``sys.argv`` names it, for Hydra to take it.
+def has_run_folders(context: HydraConf) -> bool:
+    """Whether the jobs of a command have folders of their own; else theirs is the current one, whatever lies there.
 
-    A name made of time and chance would be another one each time that a config is composed.
+    Args:
+        context: Hydra's part of a config.
+    """
+    return context.runtime.choices.get("hydra") != BARE
+
+
+@contextlib.contextmanager
+def settled_sweep(config_name: str) -> Iterator[None]:
+    """Hold the folder that a checked command line gives a sweep; from then on ``sys.argv`` names it, for Hydra to take.
+
+    A name made of time and chance would be another one each time that a config is composed. Where jobs have no folders
+    nothing is held, and Hydra, which writes into the folder of every sweep, gets one that is gone afterwards.
+
+    Args:
+        config_name: Of the command.
+
+    Raises:
+        BusyError: Another sweep is going on in it.
+        FileSystemError: It cannot be made or written to.
+    """
+    arguments = parse_command_line()
+    with contextlib.ExitStack() as held:
+        if found := _named_folder(config_name, arguments):
+            folder, is_of_jobs = found
+            if is_of_jobs:
+                held.enter_context(held_sweep(folder))
+            elif folder == Path.cwd():
+                folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="arcvae-")))
+            flags = [word for word in sys.argv[1:] if word not in arguments.overrides]
+            sys.argv = [sys.argv[0], *flags, *arguments.overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
+        yield
+
+
+def _named_folder(config_name: str, arguments: argparse.Namespace) -> tuple[Path, bool] | None:
+    """The folder that a command line gives a sweep, and whether its jobs have folders of their own.
 
     Returns:
         None if nothing is to run, or if the name is made of what only a running job has.
     """
-    arguments = parse_command_line()
     if arguments.cfg or arguments.help or arguments.hydra_help or arguments.info or arguments.shell_completion:
         return None
     with composing():
@@ -47,29 +84,23 @@ def settled_folder(config_name: str) -> Path | None:
         common = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         search = search_path(parsed, arguments.config_dir)
         try:
-            config = compose(config_name, [*search, *common], return_hydra_config=True)
-            folder = Path(config.hydra.sweep.dir).absolute()
+            context = compose(config_name, [*search, *common], return_hydra_config=True).hydra
+            return Path(context.sweep.dir).absolute(), has_run_folders(context)
         except REFUSALS:
             return None
-    flags = [word for word in sys.argv[1:] if word not in arguments.overrides]
-    sys.argv = [sys.argv[0], *flags, *arguments.overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
-    return folder
 
 
 @contextlib.contextmanager
-def held_sweep(folder: Path | None) -> Iterator[None]:
+def held_sweep(folder: Path) -> Iterator[None]:
     """Hold the folder of a sweep against other sweeps; jobs that died in it with their process are interrupted ones.
 
     Args:
-        folder: Made when missing; None holds nothing.
+        folder: Made when missing.
 
     Raises:
         BusyError: Another sweep is going on in it.
         FileSystemError: It cannot be made or written to.
     """
-    if folder is None:
-        yield
-        return
     with lock_folder(folder, LOCK, "hydra.sweep.dir"):
         for number, job in jobs_of_sweep(folder).items():
             if job["state"] == "running":

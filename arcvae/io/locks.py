@@ -58,20 +58,23 @@ def lock_folder(folder: Path, lock: str = LOCK, key: str = "hydra.run.dir") -> I
 
     Raises:
         BusyError: Another run or sweep holds it.
-        FileSystemError: It cannot be made or written to.
+        FileSystemError: It cannot be made or written to, or the lock is a pipe or a socket.
     """
     path = folder / lock
     work = path.stem
+    refusal = f"cannot write to the {work} folder {folder}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _touch(path)
+        regular = _touched(path)
     except OSError as error:
-        raise FileSystemError(f"cannot write to the {work} folder {folder}: {error.strerror or error}") from error
+        raise FileSystemError(f"{refusal}: {error.strerror or error}; choose another {key}") from error
+    if not regular:
+        raise FileSystemError(f"{refusal}: {lock} is not a regular file; remove it")
     held = _lock(path)
     try:
         held.acquire(blocking=False)
     except Timeout:
-        raise BusyError(f"another {work} is going on in {folder}; leave {key} to its default") from None
+        raise BusyError(f"another {work} is going on in {folder}; choose another {key}") from None
     except OSError:  # no locks here
         pass
     try:
@@ -80,8 +83,8 @@ def lock_folder(folder: Path, lock: str = LOCK, key: str = "hydra.run.dir") -> I
         held.release()
 
 
-def _touch(path: Path) -> None:
-    """Make a file that is to be locked; without waiting, as opening a named pipe does until somebody reads from it."""
+def _touched(path: Path) -> bool:
+    """Make a file that is to be locked; False for what is none, without waiting for whoever reads from a named pipe."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
@@ -89,9 +92,8 @@ def _touch(path: Path) -> None:
     except OSError as error:
         if error.errno != errno.ENXIO:  # what a named pipe without a reader, and a socket, give
             raise
-        regular = False
-    if not regular:
-        raise OSError(errno.EINVAL, f"{path.name} is not a regular file; remove it")
+        return False
+    return regular
 
 
 def is_held(folder: Path) -> bool:

@@ -68,6 +68,8 @@ def read_npz(
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], *, compressed: bool = True) -> None:
     """Write arrays as an ``.npz`` file, atomically, with a digest of each: :func:`read_npz` compares it.
 
+    Of a link, what it leads to is written.
+
     An ``.npz`` file has a checksum for each member only: two arrays that were exchanged would have the right ones.
 
     Raises:
@@ -77,7 +79,7 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], 
     buffer = io.BytesIO()
     save = np.savez_compressed if compressed else np.savez
     save(buffer, **arrays, **{DIGESTS: np.frombuffer(json.dumps(digests).encode(), np.uint8)})  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue(), follow=True)
 
 
 def _digest(array: NDArray[Any]) -> str:

@@ -26,7 +26,7 @@ class AtomicCheckpointIO(CheckpointIO):
         first: Called once the first checkpoint is written.
     """
 
-    def __init__(self, first: Callable[[], None] | None = None) -> None:
+    def __init__(self, first: Callable[[], object] | None = None) -> None:
         self._first = first
 
     def save_checkpoint(

@@ -64,37 +64,52 @@ def checkpoint_at(path: str | os.PathLike[str]) -> Path:
 
 
 def _require_unfinished(folder: Path) -> None:
-    if (folder / "metrics.json").exists():
+    if any((folder / record).exists() for record in ("metrics.json", "results.json")):
         raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
 
 
-def require_free(folder: Path) -> None:
+def require_free(folder: Path, *, trains: bool) -> None:
     """Refuse a run folder that cannot be held now, before anything that takes long; nothing is written into a new one.
 
+    Args:
+        folder: It need not exist.
+        trains: Whether for a training run, which may go on from the checkpoints that lie there.
+
     Raises:
-        BusyError: As :func:`held_run_folder`.
+        BusyError: As :func:`held_run_folder`; or another command would write between the files of a training run.
     """
     if folder.is_dir():
         _require_unfinished(folder)
+        if not trains and checkpoint_files(folder):
+            raise BusyError(f"{folder} is the folder of a training run; choose another hydra.run.dir")
         if (folder / LOCK).exists():
             with held_run_folder(folder):
                 pass
 
 
-def link_latest(folder: Path, output_dir: Path) -> None:
+def link_latest(folder: Path, output_dir: Path) -> bool:
     """Let the symbolic link ``OUTPUT_DIR/latest`` point to a run folder; where that fails, there is a warning.
 
     Args:
         folder: Run folder.
-        output_dir: Existing folder, in which the link is made.
+        output_dir: In which the link is made; itself made when missing.
+
+    Returns:
+        Whether it points there.
     """
     link = output_dir / "latest"
     part = output_dir / f".latest.{os.getpid()}.part"
+    target = os.path.realpath(folder)
+    with contextlib.suppress(ValueError):  # on Windows there is no way from one drive to another
+        target = os.path.relpath(target, os.path.realpath(output_dir))
     try:
+        output_dir.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        part.symlink_to(os.path.relpath(folder, output_dir), target_is_directory=True)
+        part.symlink_to(target, target_is_directory=True)
         os.replace(part, link)
     except OSError as error:
         log.warning("%s does not point to this run: %s", link, error.strerror or error)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+        return False
+    return True

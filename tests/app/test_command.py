@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import importlib.metadata
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 
+import arcvae
 from arcvae.app.command import CHILD, run_command
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.overrides import parse_overrides, quoted
@@ -168,7 +170,7 @@ def test_sweep_goes_on_after_a_job_that_failed(
         (CheckpointError("torn"), 4, "arcvae: error[E_CKPT]: torn"),
         (OSError(errno.ENOSPC, "No space left", "f"), 5, "No space left: f; make room or choose another output_dir"),
         (PermissionError(errno.EACCES, "Permission denied"), 5, "Permission denied: a file; choose another"),
-        (MemoryError(), 5, "out of memory; lower data.batch_size"),
+        (MemoryError(), 5, "out of memory; in training lower data.batch_size"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 5, "out of memory"),
         (OSError(errno.ELOOP, "Too many links", "loop"), 5, "Too many links: loop; give another path"),
         (OSError(errno.EINVAL, "odd"), 1, "this is a bug in arcvae; please report the lines above"),
@@ -190,17 +192,9 @@ def test_signal_ends_the_command_with_its_code_and_the_way_to_go_on(
     run: Command, calls: list[Call], capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int
 ) -> None:
     handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
-
-    def work(_: dict[str, Any]) -> None:
-        last = calls[-1].folder / "checkpoints" / "last.ckpt"
-        last.parent.mkdir()
-        last.touch()
-        os.kill(os.getpid(), number)
-
-    assert run("-m", "seed=1,2", result=work) == code
+    assert run("-m", "seed=1,2", result=lambda _: os.kill(os.getpid(), number)) == code
     assert len(calls) == 1  # it is no failure of one job, after which the next would run
-    last = calls[0].folder / "checkpoints" / "last.ckpt"
-    assert capsys.readouterr().err == f"arcvae: interrupted by {number.name}; continue with ckpt_path={last}\n"
+    assert capsys.readouterr().err == f"arcvae: interrupted by {number.name}; finished runs are kept; start again\n"
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
@@ -337,12 +331,24 @@ def test_key_that_was_added_is_named_when_a_job_fails_and_the_place_is_shown_on_
     assert "Traceback" in (calls[1].folder / "train.log").read_text()
 
 
-def test_finished_run_is_not_written_over(run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "metrics.json").write_text("{}")
-    assert run("hydra.run.dir=old") == 7
-    assert "old holds a finished run; choose another hydra.run.dir" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "old").iterdir()] == ["metrics.json"]
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["hydra.run.dir=old/0"], 7),
+        (["output_dir=old", "hydra.run.dir=${output_dir}/0"], 7),
+        (["hydra.run.dir=old/0", "hydra.verbose=true"], 7),  # a line in its log would make another folder of it
+        (["-m", "seed=1", "hydra.sweep.dir=old"], 1),
+    ],
+)
+@pytest.mark.parametrize("record", ["metrics.json", "results.json"])
+def test_finished_run_is_not_written_over(
+    run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: str, words: list[str], code: int
+) -> None:
+    (tmp_path / "old" / "0").mkdir(parents=True)
+    (tmp_path / "old" / "0" / record).write_text("{}")
+    assert run(*words) == code
+    assert f"{tmp_path}/old/0 holds a finished run; choose another hydra.run.dir" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "old" / "0").iterdir()] == [record]
 
 
 def test_record_of_another_command_does_not_end_an_interrupted_run(
@@ -354,6 +360,28 @@ def test_record_of_another_command_does_not_end_an_interrupted_run(
     assert "old is the folder of a training run; choose another hydra.run.dir" in capsys.readouterr().err
     assert run("hydra.run.dir=old", name="train") == 0
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("words", [["report"], ["runs"], ["corpus"], ["predict", "source=x"], ["tasks"]])
+def test_command_without_a_run_folder_works_in_one(
+    run: Command, calls: list[Call], tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("checkpoints/last.ckpt", "metrics.json"):
+        (tmp_path / name).touch()
+    assert run(*words[1:], name=words[0]) == 0
+    assert len(calls) == 1
+
+
+def test_version_is_told_without_an_installation(
+    run: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(name: str) -> None:  # as for a checkout that is on PYTHONPATH
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", refuse)
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"arcvae {arcvae.__version__}\n"
 
 
 @pytest.mark.parametrize("flag", ["--config-name=evaluate", "--config-path=/tmp", "--experimental-rerun=x"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arcvae.app.ranking import link_best, ranked_jobs, sweep_table
+from arcvae.app.ranking import end_of_sweep, ranked_jobs
 from arcvae.app.sweep import FILE
 from arcvae.io.files import write_json
 from arcvae.training.record import RunRecord
@@ -47,8 +47,8 @@ def test_jobs_are_ranked_by_the_monitored_figure_whatever_its_direction(sweep: P
     assert [job.number for job in ranked_jobs(sweep)[0]] == ["0", "1", "2"]
 
 
-def test_table_names_what_differs_and_fits(sweep: Path) -> None:
-    table = sweep_table(sweep, 100)
+def test_table_names_what_differs_and_fits(sweep: Path, tmp_path: Path) -> None:
+    table = end_of_sweep(sweep, tmp_path, 100)
     assert table is not None
     lines = table.splitlines()
     assert lines[1].split() == ["job", "val/object_f1", "test/object_f1", "trivial", "verdict", "seconds"]
@@ -57,10 +57,10 @@ def test_table_names_what_differs_and_fits(sweep: Path) -> None:
     assert " 0.5000 " in lines[2]
     assert " — " in lines[4]
     assert "0.0000" in lines[2]  # the trivial predictor
-    assert max(map(len, lines[1:])) <= 100
+    assert max(map(len, lines[1:5])) <= 100
     assert lines[5].startswith("job 3 failed")
-    assert all(len(line) <= 60 for line in sweep_table(sweep, 60).splitlines()[1:5])  # type: ignore[union-attr]
-    assert sweep_table(sweep / "none", 100) is None
+    assert lines[6:] == [f"{tmp_path / 'latest'} is the best of them, {sweep / '1'}"]
+    assert all(len(line) <= 60 for line in end_of_sweep(sweep, tmp_path, 60).splitlines()[1:5])  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("entry", [None, 7, "torn", [], {}, {"state": 3, "folder": [], "overrides": 7, "error": {}}])
@@ -70,7 +70,7 @@ def test_entry_that_is_damaged_costs_neither_the_table_nor_the_link(sweep: Path,
     ranked, lines = ranked_jobs(sweep)
     assert [job.number for job in ranked] == ["1", "0", "2"]
     assert len(lines) == (2 if isinstance(entry, dict) else 1)
-    assert sweep_table(sweep, 100) is not None
+    assert end_of_sweep(sweep, sweep.parent, 100) is not None
     write_json(sweep / FILE, list(jobs))
     assert ranked_jobs(sweep) == ([], [])
 
@@ -78,14 +78,19 @@ def test_entry_that_is_damaged_costs_neither_the_table_nor_the_link(sweep: Path,
 def test_table_waits_for_no_pipe(sweep: Path) -> None:
     (sweep / FILE).unlink()
     os.mkfifo(sweep / FILE)
-    assert sweep_table(sweep, 100) is None
+    assert end_of_sweep(sweep, sweep.parent, 100) is None
 
 
-def test_latest_is_the_best_run(sweep: Path) -> None:
+def test_latest_is_the_best_run_and_is_said_to_be_only_if_it_is(sweep: Path, tmp_path: Path) -> None:
     output_dir = sweep.parent.parent
-    assert link_best(sweep, output_dir) == sweep / "1"
+    assert end_of_sweep(sweep / "none", output_dir, 100) is None
+    assert not (output_dir / "latest").exists()
+    assert end_of_sweep(sweep, output_dir, 100) is not None
     assert (output_dir / "latest").resolve() == (sweep / "1").resolve()
-    assert link_best(sweep / "none", output_dir) is None
+    (tmp_path / "file").touch()  # below which no link can be made
+    said = end_of_sweep(sweep, tmp_path / "file", 100)
+    assert said is not None
+    assert said.splitlines()[-1] == f"The best of them is {sweep / '1'}"
 
 
 @pytest.mark.slow

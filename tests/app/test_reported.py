@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from arcvae.app.reported import is_sweep, jobs_in, require_page, require_runs
 from arcvae.app.sweep import FILE
-from arcvae.errors import ConfigError, DataError
+from arcvae.errors import ConfigError, DataError, FileSystemError
 from arcvae.training.page.parts import page
 from tests.training.page.records import record
 
@@ -62,4 +63,8 @@ def test_page_goes_over_a_page_and_over_nothing_else(tmp_path: Path) -> None:
         ("folder.html", "is a folder"),
     ):
         with pytest.raises(ConfigError, match=said):
+            require_page(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.html")  # to open it would wait for a writer for ever
+    for name, said in (("pipe.html", "it is a pipe or a device"), ("mine.html/new.html", "Not a directory")):
+        with pytest.raises(FileSystemError, match=f"^cannot write out={tmp_path}/{name}: {said}; choose another name$"):
             require_page(tmp_path / name)

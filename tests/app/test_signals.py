@@ -24,16 +24,19 @@ def test_signal_is_an_exception_that_no_handler_of_errors_catches(number: signal
 
 def test_the_way_on_is_a_checkpoint_a_sweep_or_the_beginning(tmp_path: Path) -> None:
     error, last = Interrupted(signal.SIGINT), tmp_path / "checkpoints" / "last.ckpt"
-    assert error.way_on("evaluate") == "finished runs are kept; start again"
+    assert error.way_on("compare") == "finished runs are kept; start again"
+    assert error.way_on("corpus") == "no result was written; start again"
     error.folder = tmp_path
     assert error.way_on("train") == "no checkpoint was written yet; start again"
     last.parent.mkdir()
     last.touch()
     assert error.way_on("train") == f"continue with ckpt_path={last}"
+    assert error.way_on("report") == "no result was written; start again"  # in the folder of a run
     error.sweep = Path("my sweep")
     assert error.way_on("train") == (
         """the same command with "hydra.sweep.dir='my sweep'" goes on with what is not finished"""
     )
+    assert error.way_on("evaluate") == "finished runs are kept; start again"
 
 
 def test_threads_do_without() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from arcvae.app.command import run_command
-from arcvae.app.sweep import FILE, held_sweep, settled_folder
+from arcvae.app.sweep import FILE, held_sweep, settled_sweep
 from arcvae.errors import BusyError, DataError
 
 Job = Callable[[dict[str, Any]], None]
@@ -130,8 +132,36 @@ def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
     assert run_command("evaluate", job, lambda _: None) == 0
     (made,) = (tmp_path / "o u" / "sweeps").iterdir()
     assert folders == [made / "0", made / "1"]
-    monkeypatch.setattr("sys.argv", ["arcvae.evaluate", "-m", "seed=1,2", "--cfg", "job"])
-    assert settled_folder("evaluate") is None
+    monkeypatch.setattr("sys.argv", words := ["arcvae.evaluate", "-m", "seed=1,2", "--cfg", "job"])
+    with settled_sweep("evaluate"):
+        assert sys.argv == words
+
+
+def test_sweep_without_run_folders_leaves_nothing_and_two_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place := tmp_path / "work").mkdir()
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.chdir(place)
+    folders: list[Path] = []
+
+    def job(config: dict[str, Any], _: dict[str, Any], folder: Path, __: list[str]) -> None:
+        folders.append(folder)
+        if config["limit"] == 1:  # beside the one that is going on
+            sys.argv = ["arcvae.runs", "-m", "limit=3,4"]
+            with settled_sweep("runs"):
+                folders.append(Path(sys.argv[-1].partition("=")[2].strip("'")))
+                assert folders[-1].is_dir()
+
+    monkeypatch.setattr("sys.argv", ["arcvae.runs", "-m", "limit=1,2"])
+    assert run_command("runs", job, lambda _: None) == 0
+    first, other, second = folders
+    assert first == second != other
+    assert not [*place.iterdir(), *temporary.iterdir()]
+    monkeypatch.setattr("sys.argv", ["arcvae.runs", "-m", "limit=2,3", "hydra.sweep.dir=mine"])
+    assert run_command("runs", job, lambda _: None) == 0
+    assert [path.name for path in place.rglob("*")] == ["mine", "multirun.yaml"]  # where Hydra is told to leave it
 
 
 @pytest.mark.slow

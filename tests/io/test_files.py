@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from arcvae.errors import FileSystemError
-from arcvae.io.files import sweep_parts, to_json, write_atomic, write_json
+from arcvae.io.files import sweep_parts, to_json, unwritable, write_atomic, write_json
 from arcvae.io.npz import write_npz
 from arcvae.io.tensors import save_safetensors, save_torch
 from tests.io.crashes import interrupted, naive
@@ -122,6 +122,50 @@ def test_old_file_stays_where_the_new_one_never_read_back(tmp_path: Path, monkey
         write_atomic(tmp_path / "f", b"new")
     assert (tmp_path / "f").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_link_is_followed_on_request_and_else_replaced(tmp_path: Path) -> None:
+    # In the run folder of a stranger a link may lead to any file of the user's.
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "f").write_bytes(b"old")
+    for name, target in (("link", "disk/f"), ("dangling", "disk/new")):
+        (tmp_path / name).symlink_to(target)
+        write_atomic(tmp_path / name, b"through", follow=True)
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / target).read_bytes() == b"through"
+        write_atomic(tmp_path / name, b"replaced")
+        assert not (tmp_path / name).is_symlink()
+        assert (tmp_path / target).read_bytes() == b"through"
+
+
+def test_pipe_or_folder_that_the_user_names_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name, what in (("pipe", "a pipe or a device"), ("folder", "a folder"), ("link", "a pipe or a device")):
+        assert unwritable(tmp_path / name) == f"it is {what}"
+        with pytest.raises(FileSystemError, match=rf"cannot write .*/(pipe|folder): it is {what}; choose another"):
+            write_atomic(tmp_path / name, b"x", follow=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_can_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    assert unwritable(tmp_path / "f") is None
+    assert unwritable(tmp_path / "new" / "folder" / "f") is None
+    assert unwritable(tmp_path / "f" / "below" / "f") == "Not a directory"
+    assert unwritable(tmp_path / ("x" * 300) / "f") == "File name too long"
+    assert "null" in str(unwritable(f"{tmp_path}/\0"))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("f", b"old")]
+    child = os.fork()
+    if child == 0:  # nobody but root makes files in every folder
+        os.chdir(tmp_path)  # for the folders above it are root's own
+        tmp_path.chmod(0o555)
+        if os.getuid() == 0:
+            os.setuid(65534)
+        os._exit(int(unwritable("new") != "Permission denied"))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_parts_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def holder(folder: Path, seconds: float = 60.0) -> subprocess.Popen[str]:
 def test_folder_of_another_process_is_busy_until_that_process_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     with holder(folder) as other:
-        with pytest.raises(BusyError, match=r"another run is going on in .*run; leave hydra.run.dir to its default"):
+        with pytest.raises(BusyError, match=r"another run is going on in .*run; choose another hydra\.run\.dir$"):
             lock_folder(folder).__enter__()
         other.send_signal(signal.SIGKILL)
         other.wait()
@@ -52,8 +52,8 @@ def test_folder_of_another_process_is_busy_until_that_process_is_killed(tmp_path
 
 
 def test_folder_is_busy_within_the_same_process_until_the_lock_is_left(tmp_path: Path) -> None:
-    with lock_folder(tmp_path), pytest.raises(BusyError):
-        lock_folder(tmp_path).__enter__()
+    with lock_folder(tmp_path), pytest.raises(BusyError, match=r"another run is going on in .*; choose another out$"):
+        lock_folder(tmp_path, key="out").__enter__()
     with pytest.raises(KeyError), lock_folder(tmp_path):
         raise KeyError
     with lock_folder(tmp_path):
@@ -89,10 +89,12 @@ def test_forked_child_that_lives_on_does_not_keep_the_lock(tmp_path: Path) -> No
 
 def test_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileSystemError, match=r"cannot write to the run folder .*: (Not a directory|File exists)"):
-        lock_folder(tmp_path / "file").__enter__()
+    with pytest.raises(
+        FileSystemError, match=r"cannot write to the run folder .*: (Not a directory|File exists); choose another out$"
+    ):
+        lock_folder(tmp_path / "file", key="out").__enter__()
     (tmp_path / "run.lock").mkdir()
-    with pytest.raises(FileSystemError, match="Is a directory"):
+    with pytest.raises(FileSystemError, match=r"Is a directory; choose another hydra\.run\.dir$"):
         lock_folder(tmp_path).__enter__()
 
 

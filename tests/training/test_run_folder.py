@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arcvae.errors import BusyError, CheckpointError, FileSystemError
-from arcvae.training.run_folder import held_run_folder, link_latest
+from arcvae.training.run_folder import held_run_folder, link_latest, require_free
 
 
 def test_folder_is_made_and_free_again_afterwards(tmp_path: Path) -> None:
@@ -41,6 +41,25 @@ def test_finished_run_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.json").read_text() == "{}"
 
 
+def test_folder_that_is_taken_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for name in ("free", "begun", "compared", "busy"):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+    (tmp_path / "begun" / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "compared" / "results.json").touch()
+    before = sorted(tmp_path.rglob("*"))
+    for trains in (False, True):
+        require_free(tmp_path / "none", trains=trains)
+        require_free(tmp_path / "free", trains=trains)
+        with pytest.raises(BusyError, match=r"compared holds a finished run; choose another hydra\.run\.dir"):
+            require_free(tmp_path / "compared", trains=trains)
+    require_free(tmp_path / "begun", trains=True)
+    with pytest.raises(BusyError, match=r"begun is the folder of a training run; choose another hydra\.run\.dir"):
+        require_free(tmp_path / "begun", trains=False)
+    assert sorted(tmp_path.rglob("*")) == before
+    with held_run_folder(tmp_path / "busy"), pytest.raises(BusyError, match="another run is going on in"):
+        require_free(tmp_path / "busy", trains=True)
+
+
 def test_further_processes_of_a_run_leave_the_folder_to_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,18 +82,38 @@ def test_latest_is_a_relative_link_to_the_newest_run(tmp_path: Path) -> None:
     for name in ("one", "two"):
         run = tmp_path / "outputs" / "train" / name
         run.mkdir(parents=True)
-        link_latest(run, tmp_path / "outputs")
+        assert link_latest(run, tmp_path / "outputs")
         assert (tmp_path / "outputs" / "latest").resolve() == run
     moved = (tmp_path / "outputs").rename(tmp_path / "elsewhere")
     assert (moved / "latest").resolve() == moved / "train" / "two"
     assert sorted(path.name for path in moved.iterdir()) == ["latest", "train"]  # nothing temporary is left
 
 
+def test_latest_leads_to_the_run_also_through_links_and_into_a_folder_that_was_missing(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "far" / "outputs").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    (outputs := tmp_path / "home" / "outputs").symlink_to(tmp_path / "disk" / "far" / "outputs")
+    (run := tmp_path / "home" / "run").mkdir()  # from the folder that outputs leads to another way than from its name
+    assert link_latest(run, outputs)
+    assert (outputs / "latest").resolve() == run
+    assert link_latest(run, tmp_path / "new" / "outputs")
+    assert (tmp_path / "new" / "outputs" / "latest").resolve() == run
+
+
+def test_latest_is_absolute_where_no_relative_path_leads_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:  # as between two drives of Windows
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    assert link_latest(tmp_path / "run", tmp_path)
+    assert (tmp_path / "latest").readlink() == tmp_path / "run"
+
+
 def test_latest_that_cannot_be_linked_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "latest").mkdir()  # a folder of the user's
     (tmp_path / "latest" / "mine").write_text("")
     with caplog.at_level(logging.WARNING):
-        link_latest(tmp_path / "run", tmp_path)
+        assert not link_latest(tmp_path / "run", tmp_path)
     assert "latest does not point to this run: " in caplog.text
     assert {path.name for path in tmp_path.iterdir()} == {"latest"}
     assert (tmp_path / "latest" / "mine").is_file()

@@ -57,7 +57,7 @@ def predict(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
                 _leave_out(found, counts)
     if not table.rows:
         raise DataError(f"source={config['source']}: nothing in it could be classified ({_said(counts)})")
-    write_atomic(config["out"], table.content())
+    write_atomic(config["out"], table.content(), follow=True)
     log.info(
         "Wrote %s: %s rows of %s files, %.0f s of sound in %.1f s; %s", config["out"], f"{table.rows:,}",
         f"{len(table.files):,}", sum(table.files.values()), time.perf_counter() - started, _said(counts),

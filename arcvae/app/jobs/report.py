@@ -59,7 +59,7 @@ def report(config: dict[str, Any], shown: dict[str, Any], folder: Path, command:
     else:
         target = Path(out or first / PAGE)
         content = page_of_run(first, plugins)
-    write_atomic(target, content)
+    write_atomic(target, content, follow=bool(out))
     log.info("Page  %s  (%.1f MB)", target, len(content) / 1e6)
 
 

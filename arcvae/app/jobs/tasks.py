@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import arcvae
 from arcvae.app.build import Builder
-from arcvae.app.loading import load
+from arcvae.app.opening import open_model
 from arcvae.app.output import require_new_folder
 from arcvae.io.files import write_json
 from arcvae.io.locks import lock_folder
@@ -37,9 +37,11 @@ def tasks(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         What ``metrics.json`` holds; or, of a replay, the number of tasks.
 
     Raises:
-        ConfigError: ``out`` holds tasks already.
+        BusyError: ``out`` holds files already, or another command is writing into it.
+        ConfigError: ``out`` is a file, or more objects than the model has slots.
         CheckpointError: A model that has no objects, or no prior.
         DataError: A corpus that cannot be used, or tasks that do not replay.
+        FileSystemError: ``out`` cannot be written to.
     """
     build = Builder(config["plugins"])
     if config["replay"]:
@@ -50,8 +52,8 @@ def tasks(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
     require_new_folder(config["out"])
     out = Path(config["out"])
     options = {} if config["prior_path"] is None else {"prior": config["prior_path"]}
-    model = load(config["ckpt_path"], **options)
-    with lock_folder(out):
+    model = open_model(Path(config["ckpt_path"]), config["plugins"], **options).model
+    with lock_folder(out, key="out"):
         require_new_folder(config["out"])
         found = build("writer", config["writer"], codec=model, folder=out, **{key: config[key] for key in SETTINGS})
         record = {

@@ -61,7 +61,9 @@ def test_table_has_the_most_probable_classes_of_every_window(
 def test_options_reach_the_model(command: NamedCommand, clips_run: Path, tmp_path: Path) -> None:
     checkpoint = f"ckpt_path={clips_run}/checkpoints/best.ckpt"
     words = (checkpoint, "source=sounds/far/b.flac", "accelerator=cpu", "top=2")
-    assert command("predict", *words, "out=plain.csv") == 0
+    (tmp_path / "link.csv").symlink_to("plain.csv")
+    assert command("predict", *words, "out=link.csv") == 0
+    assert (tmp_path / "link.csv").is_symlink()
     assert command("predict", *words, "out=adjusted.csv", "decision=adjusted") == 0
     plain, adjusted = table(tmp_path / "plain.csv"), table(tmp_path / "adjusted.csv")
     assert len(plain) == len(adjusted) == 1 + 4  # windows of 4 s, every 2 s

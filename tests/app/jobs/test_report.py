@@ -35,8 +35,11 @@ def test_run_leaves_a_page_that_the_command_writes_again(
     ]  # fmt: skip
     assert ["loss.class_weights", "none", "sqrt_inverse"] in rows(page, "changes")
     assert re.search(r"<code>python -m arcvae.train .*data.path=.* loss=option_b", page)
-    assert command("report", str(run_folder), "out=again.html") == 0
-    assert "Page  again.html" in capsys.readouterr().out
+    (tmp_path / "link.html").symlink_to("again.html")
+    assert command("report", str(run_folder), "out=link.html") == 0
+    assert "Page  link.html" in capsys.readouterr().out
+    assert (tmp_path / "link.html").is_symlink()
+    (tmp_path / "link.html").unlink()
     assert (tmp_path / "again.html").read_text() == page
     assert [path.name for path in tmp_path.iterdir()] == ["again.html"]
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from arcvae.app.shipped import shipped
 from arcvae.grid.tasks import collection, read_tasks
+from arcvae.io.exports import read_export
+from arcvae.io.locks import lock_folder
+from arcvae.io.tensors import save_torch
 from tests.conftest import NamedCommand, fault, metrics, save_arrays
 
 SMALL = ("num_tasks=6", "max_depth=2", "max_objects=3", "workers=1", "solver=1")
@@ -43,6 +47,33 @@ def test_a_set_is_made_replayed_and_not_written_over(
     assert content(folder) == before
     (folder / "tasks.jsonl").write_text("{}\n")
     assert command("tasks", "replay=one") == 3
+
+
+@pytest.mark.slow
+def test_model_of_a_plugin_makes_tasks(
+    command: NamedCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_objects.py").write_text(
+        "from arcvae.grid.models.objects import ObjectsVAE\nclass Mine(ObjectsVAE): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = shipped(Path("atomic-objects"))
+    export = read_export(weights)
+    save_torch(tmp_path / "mine.pth", export | {"model": export["model"] | {"_target_": "my_objects.Mine"}})
+    prior = f"prior_path={weights.with_suffix('.prior.safetensors')}"
+    words = ("num_tasks=2", "max_depth=1", "max_objects=2", "workers=1", "solver=0", "ckpt_path=mine.pth", prior)
+    assert command("tasks", *words, "out=none") == 4
+    assert "my_objects.Mine, which is not arcvae's" in fault(capsys)
+    assert command("tasks", *words, "out=one", "plugins=[my_objects]") == 0
+    assert len(list(read_tasks(tmp_path / "one"))) == 2
+
+
+def test_folder_in_which_tasks_are_being_made_is_refused(
+    command: NamedCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lock_folder(tmp_path / "one", key="out"):
+        assert command("tasks", *SMALL, "out=one") == 7
+    assert fault(capsys) == "arcvae: error[E_BUSY]: another run is going on in one; choose another out"
 
 
 @pytest.mark.slow

@@ -167,6 +167,6 @@ def test_second_resume_of_a_run_is_refused_at_once_and_the_first_goes_on(
         patch.setattr(EpochRecord, "on_train_epoch_start", resume_again)
         assert train(*words) == 0
     assert seen == [
-        (7, f"arcvae: error[E_BUSY]: another run is going on in {one}; leave hydra.run.dir to its default\n", True)
+        (7, f"arcvae: error[E_BUSY]: another run is going on in {one}; choose another hydra.run.dir\n", True)
     ]
     assert [row["step"] for row in metrics(one)["history"]] == [3, 6, 9]
