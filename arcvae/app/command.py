@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from arcvae.app.checks import require_arguments
-from arcvae.app.compose import CONF_DIR, plan, require_harmless_hydra
+from arcvae.app.compose import CONF_DIR, plan, require_harmless_hydra, search_path, with_search
 from arcvae.app.faults import as_fault
 from arcvae.app.hydra_internals import going_on, parse_command_line
 from arcvae.app.identity import config_hash
@@ -61,7 +61,7 @@ def run_command(config_name: str, job: str | Job, check: Check) -> int:
 
     Returns:
         The exit code: 0, or that of the fault (see :mod:`arcvae.errors`); 1 for an internal error and for a sweep
-        of which a job failed; 130 and 143 after SIGINT and SIGTERM.
+        of which a job failed; 130 and 143 after SIGINT and SIGTERM, 138 after SIGUSR1.
     """
     with steady_streams():
         return _run(config_name, job, check)
@@ -107,7 +107,7 @@ def run_from_python(config_name: str, job: str | Job, check: Check, overrides: S
 
     Raises:
         ArcvaeError: The fault that the command would end with.
-        KeyboardInterrupt: SIGINT or SIGTERM, and the way to go on; the checkpoint of the command is written.
+        KeyboardInterrupt: A signal that ends a run, and the way to go on; the checkpoint of the command is written.
     """
     failures: list[ArcvaeError] = []
     try:
@@ -208,6 +208,8 @@ def _run_jobs(
 ) -> list[Path]:
     """Let Hydra compose each job and run it, and return their folders; ``tell`` gets the foreseen faults of jobs."""
     folders: list[Path] = []
+    arguments = parse_command_line()
+    search = search_path(parse_overrides(arguments.overrides), arguments.config_dir)
     register_resolvers()
     swept: dict[Path, Path] = {}
 
@@ -219,6 +221,7 @@ def _run_jobs(
         try:
             with noted(context, folder):
                 plain, shown = resolved(config)
+                plain = with_search(plain, search)
                 if context.mode == RunMode.MULTIRUN:
                     swept[Path(context.sweep.dir).absolute()] = Path(plain["output_dir"])
                     check(plain)

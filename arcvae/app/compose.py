@@ -67,7 +67,7 @@ def plan(
         for job in jobs:
             config, found = _compose_job(config_name, parse_overrides(job), search)
             problems += [problem for problem in found if problem not in problems]
-            configs.append(config)
+            configs.append(with_search(config, search))
     if problems:
         raise ConfigError(problems)
     return configs
@@ -111,6 +111,16 @@ def search_path(overrides: Sequence[Override], config_dir: str | None) -> list[s
         if override.key_or_group == "hydra.searchpath" and isinstance(value := override.value(), list):
             folders += [str(folder) for folder in value]
     return [f"hydra.searchpath=[{','.join(quoted(folder) for folder in folders)}]"] if folders else []
+
+
+def with_search(config: dict[str, Any], search: list[str]) -> dict[str, Any]:
+    """A config whose runs, if it asks for some, look for options where its own command does.
+
+    Args:
+        config: Of a command.
+        search: See :func:`search_path`.
+    """
+    return {**config, "overrides": [*config["overrides"], *search]} if search and "overrides" in config else config
 
 
 def _jobs_of_sweep(overrides: Sequence[Override], search: list[str]) -> list[list[str]]:

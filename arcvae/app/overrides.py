@@ -221,5 +221,21 @@ def typed(key: str, value: str) -> str:
     return f"{key}={value}" if _PLAIN.fullmatch(value) else _for_shell(f"{key}={quoted(value)}")
 
 
+def needed_again(words: Sequence[str]) -> list[str]:
+    """The words of a command line that no run folder is trusted with: a run goes on only if they are given once more.
+
+    Example:
+        >>> needed_again(["loss=mine", "--config-dir", "my_conf", "plugins=[mine]"])
+        ['--config-dir', 'my_conf', 'plugins=[mine]']
+    """
+    found: list[str] = []
+    for index, word in enumerate(words):
+        if word in ("--config-dir", "-cd"):
+            found += words[index : index + 2]
+        elif word.startswith(("--config-dir=", "hydra.searchpath=", "plugins=")):
+            found.append(word)
+    return found
+
+
 def _for_shell(override: str) -> str:
     return shlex.quote(override) if set(override) & set('"$`\\!') else f'"{override}"'

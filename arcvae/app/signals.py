@@ -1,19 +1,22 @@
-"""SIGINT and SIGTERM end a job by an exception of their own."""
+"""Signals that end a run (:data:`END_SIGNALS`) end a job by an exception of their own."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from arcvae.app.overrides import typed
+from arcvae.app.overrides import needed_again, typed
+from arcvae.training.processes import END_SIGNALS
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM. Not an ``Exception``: nothing that goes on after an error may go on after this."""
+    """A signal that ends a run. Not an ``Exception``: nothing that goes on after an error may go on after this."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
@@ -38,14 +41,14 @@ class Interrupted(BaseException):
             )
         last = self.folder / "checkpoints" / "last.ckpt" if self.folder else None
         if last and last.is_file():
-            return f"continue with {typed('ckpt_path', str(last))}"
+            return " ".join(["continue with", typed("ckpt_path", str(last)), *map(shlex.quote, needed_again(sys.argv))])
         return "no checkpoint was written yet; start again"
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM as :class:`Interrupted`, where signals can be handled: in the main thread."""
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    """Signals that end a run as :class:`Interrupted`, where they can be handled: in the main thread."""
+    numbers = END_SIGNALS if threading.current_thread() is threading.main_thread() else ()
     handlers = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
         yield

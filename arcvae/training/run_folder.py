@@ -12,6 +12,7 @@ from typing import Final
 from arcvae.errors import BusyError, CheckpointError, FileSystemError
 from arcvae.io.files import sweep_parts
 from arcvae.io.locks import LOCK, lock_folder
+from arcvae.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,14 @@ AUTO: Final = "auto"
 def held_run_folder(folder: Path) -> Iterator[None]:
     """Lock a run folder, which is created if missing, against other runs.
 
-    In a distributed run only the first process locks it; Lightning starts the others with ``LOCAL_RANK`` above 0.
+    In a distributed run only the first process locks it.
 
     Raises:
         BusyError: Another run is writing into it, or it holds a finished run.
         CheckpointError: It holds a checkpoint that Lightning would load by itself.
         FileSystemError: It cannot be written to.
     """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
+    if not is_first_process():
         yield
         return
     _require_unfinished(folder)  # before the lock, whose file is touched

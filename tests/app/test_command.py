@@ -22,6 +22,7 @@ from hydra.experimental.callback import Callback
 
 import arcvae
 from arcvae.app.command import CHILD, run_command
+from arcvae.app.compose import plan
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.overrides import parse_overrides, quoted
 from arcvae.errors import CheckpointError, ConfigError, DataError
@@ -67,6 +68,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[Call]) -> C
         return run_command(name, job, check)
 
     return run
+
+
+def test_folder_of_options_is_that_of_the_runs_of_a_comparison_too(
+    run: Command, calls: list[Call], tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "loss" / "sharp.yaml").write_text("defaults:\n  - focal\n\ngamma: 4.0\n")
+    seen: list[dict[str, Any]] = []
+    words = ("--config-dir", "mine", "overrides=['loss=sharp']")
+    assert run(*words, name="compare", result=None, check=seen.append) == 0
+    assert seen[0]["overrides"] == calls[0].config["overrides"]
+    (job,) = plan("train", calls[0].config["overrides"])
+    assert job["loss"]["gamma"] == 4.0
 
 
 @pytest.mark.slow

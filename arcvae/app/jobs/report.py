@@ -14,6 +14,7 @@ from arcvae.app.checks import falling_metrics
 from arcvae.app.compose import plan
 from arcvae.app.identity import make_run_id
 from arcvae.app.opening import open_model
+from arcvae.app.overrides import needed_again
 from arcvae.app.reported import PAGE, is_sweep, jobs_in
 from arcvae.app.shipped import comes_with_arcvae, shipped
 from arcvae.app.sweep import jobs_of_sweep
@@ -115,7 +116,8 @@ def _command(run: Path, record: RunRecord) -> str:
     except ArcvaeError:
         return shlex.join(record.command)
     kept = [word for word in words if re.split(r"[.=/]", word.lstrip("+~"), maxsplit=1)[0] not in _ELSEWHERE]
-    return shlex.join(["python", "-m", "arcvae.train", *kept])
+    flags = [word for word in needed_again(record.command) if not word.startswith("plugins=")]
+    return shlex.join(["python", "-m", "arcvae.train", *flags, *kept])
 
 
 def _changes(record: RunRecord) -> list[tuple[str, object, object]]:
