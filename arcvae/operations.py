@@ -1,7 +1,8 @@
 """Operations on codes of objects: move, turn, copy, combine and recolour what a grid shows without looking at the grid.
 
-Each takes codes that ``codec.codes(grids)`` gives, and returns new ones, which ``codec.decode`` draws. All are
-deterministic and work on whole batches; a :class:`Program` is a list of them that prints and parses.
+Each takes codes that ``codec.codes(grids)`` gives, or ``codec.as_codes(z)`` of plain numbers, and returns new ones,
+which ``codec.decode`` draws. All are deterministic and work on whole batches; a :class:`Program` is a list of them that
+prints and parses.
 
 Example:
     >>> import arcvae

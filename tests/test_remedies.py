@@ -71,8 +71,8 @@ CALLED = {
     "--config-name, --config-path and --experimental-rerun are not supported; use overrides": (
         "app/test_command.py", "are not supported; use overrides"),
     "out={} exists; choose another name or set overwrite=true": ("test_remedies.py", "set (overwrite=true)"),
-    "out of memory; lower data.batch_size or use a smaller model or corpus": (
-        "app/test_command.py", "out of memory; lower data.batch_size"),
+    "out of shared memory; set data.num_workers=0, or give more (docker run --shm-size=8g)": (
+        "app/test_faults.py", "out of shared memory; set data.num_workers=0"),
     "{}={}: {} is a model for {}; set {}=null": ("test_evaluate.py", "is a model for clips; set refine=null"),
     "{} has {} epochs behind it; set trainer.max_epochs to more than that": ("app/jobs/test_train.py", "behind it"),
     "{} holds only the encoder and has no use for {}; load {}.pth": (

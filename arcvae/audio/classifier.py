@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from arcvae.audio.features.mfcc import Floats, MfccSettings, mfcc, with_deltas
-from arcvae.audio.features.recording import RATES, channel_alone, mixed, resampled, window_starts
+from arcvae.audio.features.recording import RATES, SHORTEST, channel_alone, is_silent, mixed, resampled, window_starts
 from arcvae.audio.model import AudioCNN, AudioCNNv2, MfccNet
 from arcvae.audio.settings import SETTINGS
 from arcvae.errors import CheckpointError, DataError
@@ -31,7 +33,9 @@ class ClipClassifier(Predictor):
     waveforms.
 
     A waveform, ``(L,)`` or ``(L, channels)`` floating point in [-1, 1] with its ``rate``, is cut into windows of the
-    length of a clip; each of them is a sample. Channels are averaged, unless they cancel each other out.
+    length of a clip; each of them is a sample. Channels are averaged, unless they cancel each other out. Nothing can be
+    said of a window that is silent: ``arcvae.predict`` leaves it out, here it keeps its place, with the class -1, None
+    for a name and NaN for probabilities, and a warning counts such windows.
 
     Args:
         model: See :class:`~arcvae.training.predictor.Predictor`, for all that is not named here.
@@ -42,7 +46,8 @@ class ClipClassifier(Predictor):
         >>> from arcvae.audio.model import AudioCNN
         >>> from arcvae.audio.features.mfcc import SYNTHETIC
         >>> robins = ClipClassifier(AudioCNN(2, widths=[4]), ["robin", "wren"], settings=SYNTHETIC, channels=1)
-        >>> robins.predict(np.zeros(10 * 8000), 8000).shape  # ten seconds are two windows of four, and a last one
+        >>> song = np.sin(np.arange(10 * 8000))
+        >>> robins.predict(song, 8000).shape  # ten seconds are two windows of four, and a last one
         (3,)
     """
 
@@ -62,26 +67,36 @@ class ClipClassifier(Predictor):
             overlap: Share of a window that is also in the one before, [0, 1).
 
         Returns:
-            ``(N,)`` int64 in [0, C); for a waveform, N windows.
+            ``(N,)`` int64 in [0, C); for a waveform, N windows, -1 for a silent one.
 
         Raises:
             CheckpointError: The file of the model does not say how its features were computed.
             ConfigError: A waveform of another rate than the features, and librosa is not installed.
-            DataError: Another type or shape, or an overlap that is none.
+            DataError: Another type or shape, a waveform of less than 50 ms, or an overlap that is none.
         """
-        return super().predict(self._features(samples, rate, overlap), decision=decision)
+        features, silent = self._features(samples, rate, overlap)
+        classes = super().predict(features, decision=decision)
+        classes[silent] = -1
+        return classes
 
     def names(
         self, samples: Any, rate: float | None = None, *, decision: Decision = "argmax", overlap: float = 0.0
-    ) -> list[str]:
-        """The species of each clip; arguments as for :meth:`predict`."""
-        return super().names(self._features(samples, rate, overlap), decision=decision)
+    ) -> list[Any]:
+        """The species of each clip, None for a silent window; arguments as for :meth:`predict`."""
+        features, silent = self._features(samples, rate, overlap)
+        found: list[Any] = [*super().names(features, decision=decision)]
+        for index in silent:
+            found[index] = None
+        return found
 
     def probabilities(
         self, samples: Any, rate: float | None = None, *, decision: Decision = "argmax", overlap: float = 0.0
     ) -> Any:
-        """Probabilities ``(N, C)``; arguments as for :meth:`predict`."""
-        return super().probabilities(self._features(samples, rate, overlap), decision=decision)
+        """Probabilities ``(N, C)``, NaN for a silent window; arguments as for :meth:`predict`."""
+        features, silent = self._features(samples, rate, overlap)
+        found = super().probabilities(features, decision=decision)
+        found[silent] = math.nan
+        return found
 
     def probabilities_of(self, waves: Sequence[Floats], decision: Decision) -> NDArray[np.float32]:
         """Probabilities ``(N, C)`` of windows, each ``(L,)`` at the rate of the features."""
@@ -103,23 +118,30 @@ class ClipClassifier(Predictor):
             raise CheckpointError(f"{self.path} does not say how its features were computed; train it again for that")
         return self.settings
 
-    def _features(self, samples: Any, rate: float | None, overlap: float) -> Any:
+    def _features(self, samples: Any, rate: float | None, overlap: float) -> tuple[Any, list[int]]:
+        """Features of the windows of a waveform, and which of them are silent; features stay what they are."""
         if rate is None:
-            return samples
+            return samples, []
         settings = self.require_settings()
         wave = _waveform(samples)  # (L, channels)
         if not RATES[0] <= rate <= RATES[1]:
             raise DataError(f"rate={rate} is that of no recorder, expected {RATES[0]:,} to {RATES[1]:,} Hz")
         if not 0 <= overlap < 1:
             raise DataError(f"overlap={overlap} must lie in [0, 1)")
+        if len(wave) < SHORTEST * rate:
+            raise DataError(f"the waveform is {len(wave) / rate:.3f} s long, needs {SHORTEST:g} s")
         mono = mixed(wave, channel_alone(wave.T @ wave, wave.sum(0), len(wave)))
         span = settings.seconds * rate
         starts = window_starts(len(mono), span, overlap)
+        silent = [index for index, start in enumerate(starts) if is_silent(mono[start : start + int(span)])]
+        if silent:
+            warnings.warn(f"{len(silent)} of {len(starts)} windows are silent: nothing is said of them", stacklevel=3)
         windows = [resampled(mono[start : start + int(span) + int(rate)], rate, settings) for start in starts]
         features = np.stack([mfcc(window[None], settings)[0].astype(np.float32) for window in windows])  # (N, F, T)
         if self.channels != 1:
             features = with_deltas(features).astype(np.float32)  # (N, 3, F, T)
-        return torch.from_numpy(features).to(samples.device) if isinstance(samples, torch.Tensor) else features
+        given = torch.from_numpy(features).to(samples.device) if isinstance(samples, torch.Tensor) else features
+        return given, silent
 
 
 def _waveform(samples: Any) -> NDArray[np.float64]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from arcvae.errors import CheckpointError, DataError
+from arcvae.errors import CheckpointError
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.codes.operators import ShapeOperators
 from arcvae.grid.codes.prior import CodePrior
 from arcvae.grid.codes.refinement import refine as refined_codes
-from arcvae.grid.inputs import Array, as_given, batch_of_codes, batch_of_grids
+from arcvae.grid.inputs import Array, Draw, as_given, batch_of_codes, batch_of_grids, batch_of_slots, batch_to_draw
 from arcvae.grid.models.base import Encoding, GridModel
 from arcvae.grid.settings import WHOLE_MODEL
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
@@ -133,33 +134,37 @@ class Codec:
         return Encoding(means, logvars, counts, torch.cat(slots) if slots else None), single
 
     @torch.no_grad()
-    def logits(self, z: Array, decision: Decision = "argmax") -> Array:
+    def logits(self, z: Array | ObjectCodes, decision: Decision = "argmax") -> Array:
         """Logits of each colour; softmax over dimension 1 gives probabilities.
 
         Args:
-            z: Codes, ``(N, D)``.
+            z: Codes, as for :meth:`decode`.
             decision: ``"adjusted"``: after the tuned logit adjustment; see :meth:`decode`.
 
         Returns:
             ``(N, C, H, W)`` float32.
         """
-        codes, _ = batch_of_codes(z, self.latent_dim)
-        size = (self.grid_size, self.grid_size)
-        empty = torch.zeros(0, self.num_colors, *size)
-        return as_given(z, torch.cat(list(self._decoded(codes, decision, size, self.model.draw)) or [empty]))
+        given: Any = z
+        codes, _, size, draw = batch_to_draw(given, self.model, None)
+        pieces = [torch.zeros(0, self.num_colors, *size)]
+        pieces += self._decoded(codes, decision, size, draw)
+        found: Array = as_given(given, torch.cat(pieces))
+        return found
 
-    def latents(self, z: Array) -> Array:
+    def latents(self, z: Array | ObjectCodes) -> Array:
         """The numbers in which the decoder is smooth: the latents in packed codes, or else the codes themselves.
 
         Args:
-            z: Codes, ``(N, D)`` or ``(D,)``, finite.
+            z: Codes, ``(N, D)`` or ``(D,)``, finite; or what :meth:`codes` gives.
 
         Returns:
             ``(N, L)`` or ``(L,)`` float32, L a multiple of D: of packed codes in (-2, 2), others about N(0, 1).
             :meth:`pack` makes codes of them.
         """
+        given: Any = z
         codes, single = batch_of_codes(z, self.latent_dim)
-        return as_given(z, self.model.latents(codes), single)
+        found: Array = as_given(given, self.model.latents(codes), single)
+        return found
 
     def pack(self, latents: Array) -> Array:
         """Codes ``(N, D)`` or ``(D,)`` of latents ``(N, L)`` or ``(L,)``: the inverse of :meth:`latents`.
@@ -175,7 +180,7 @@ class Codec:
         return as_given(latents, self.model.pack(numbers), single)
 
     @torch.no_grad()
-    def codes(self, grids: Array, refine: int = 0) -> ObjectCodes:
+    def codes(self, grids: Array, refine: int = 0, ignore_index: int | None = None) -> ObjectCodes:
         """Codes of objects, with names for their numbers; takes the arguments of :meth:`encode`.
 
         They know this codec and the size of the grids, for :mod:`arcvae.operations`.
@@ -183,13 +188,35 @@ class Codec:
         Raises:
             CheckpointError: A model whose codes are not made of objects.
         """
-        if self.model.slots is None:
-            raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
-        (mu, _, left_out, part_of), _ = self._encode(grids, refine, None)
+        self._require_objects()
+        (mu, _, left_out, part_of), _ = self._encode(grids, refine, ignore_index)
         height, width = np.shape(grids)[-2:]
         size = (int(height), int(width))
         parts = None if part_of is None else part_of.numpy()
         return ObjectCodes(self.model.slot_numbers(mu).numpy(), left_out.numpy(), parts, size=size, codec=self)
+
+    def as_codes(
+        self, z: ArrayLike | Tensor | ObjectCodes, size: Sequence[int] | None = None, part_of: ArrayLike | None = None
+    ) -> ObjectCodes:
+        """Codes that are not from :meth:`codes` (drawn from a prior, encoded, saved), for :mod:`arcvae.operations`.
+
+        Args:
+            z: ``(N, D)`` or ``(D,)``, as :meth:`encode` and :meth:`sample_codes` give them, or ``(N, K, 3 + S)`` with
+                any number of slots; finite.
+            size: Height and width of their grids; None: what codes of objects know, or else those that the model was
+                trained on.
+            part_of: ``(N, K)``, see :class:`~arcvae.grid.codes.object_codes.ObjectCodes`; None: no object has parts.
+
+        Raises:
+            CheckpointError: A model whose codes are not made of objects.
+            DataError: Codes of another type or shape, or parts of nothing.
+        """
+        self._require_objects()
+        return replace(batch_of_slots(z, self.model, size, part_of), codec=self)
+
+    def _require_objects(self) -> None:
+        if self.model.slots is None:
+            raise CheckpointError(f"{self.path} has codes without objects; use encode, or a model=objects")
 
     @torch.no_grad()
     def decode(
@@ -211,24 +238,18 @@ class Codec:
             DataError: Codes of another type or shape, or a size that the model does not draw.
         """
         given: Any = z
-        length, draw = self.latent_dim, self.model.draw
-        if isinstance(z, ObjectCodes):
-            given, length, draw = z.flat, z.slots * (self.latent_dim // (self.model.slots or 1)), self.model.paint
-            size = size or z.size
-        codes, single = batch_of_codes(given, length)
-        height, width = size or (self.grid_size, self.grid_size)
-        if not self.model.accepts(height, width):
-            raise DataError(f"size=({height}, {width}): this model draws grids of {self.grid_size} x {self.grid_size}")
-        pieces = [logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, (height, width), draw)]
-        found: Array = as_given(
-            given, torch.cat(pieces or [torch.zeros((0, height, width), dtype=torch.uint8)]), single
-        )
+        codes, single, drawn, draw = batch_to_draw(z, self.model, size)
+        pieces = [torch.zeros(0, *drawn, dtype=torch.uint8)]
+        pieces += (logits.argmax(1).to(torch.uint8) for logits in self._decoded(codes, decision, drawn, draw))
+        found: Array = as_given(given, torch.cat(pieces), single)
         return found
 
-    def reconstruct(self, grids: Array, decision: Decision = "argmax", refine: int = 0) -> Array:
+    def reconstruct(
+        self, grids: Array, decision: Decision = "argmax", refine: int = 0, ignore_index: int | None = None
+    ) -> Array:
         """Encode grids ``(N, H, W)`` uint8, as :meth:`encode` does, and decode the mean codes."""
         height, width = np.shape(grids)[-2:]
-        return self.decode(self.encode(grids, refine)[0], decision, (int(height), int(width)))
+        return self.decode(self.encode(grids, refine, ignore_index)[0], decision, (int(height), int(width)))
 
     def show(self, grids: Any, decision: Decision = "argmax", refine: int = 0, limit: int = 20) -> Figure:
         """A picture of grids, each above its reconstruction; it shows itself in a notebook, and ``savefig`` saves it.
@@ -241,7 +262,8 @@ class Codec:
         """
         from arcvae.grid.analysis.pictures import reconstruction_figure
 
-        shown = np.asarray(grids if np.ndim(grids) == 3 else [grids])[:limit]
+        given = grids.cpu() if isinstance(grids, Tensor) else grids
+        shown = np.asarray(given if np.ndim(given) == 3 else [given])[:limit]
         found = self.reconstruct(shown, decision, refine)
         exact = int((shown == found).all((1, 2)).sum())
         title = f"{self.path.name}: {exact} of {len(shown)} grids exact"
@@ -274,9 +296,7 @@ class Codec:
         drawn: NDArray[np.float32] = codes.numpy()
         return drawn
 
-    def _decoded(
-        self, codes: Tensor, decision: Decision, size: tuple[int, int], draw: Callable[[Tensor, int, int], Tensor]
-    ) -> Iterator[Tensor]:
+    def _decoded(self, codes: Tensor, decision: Decision, size: tuple[int, int], draw: Draw) -> Iterator[Tensor]:
         self.require("decoder", "decode")
         if decision not in ("argmax", "adjusted"):
             raise ValueError(f"decision must be 'argmax' or 'adjusted' (formerly 'corrected'), got {decision!r}")

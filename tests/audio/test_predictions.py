@@ -60,10 +60,11 @@ def test_recordings_of_the_corpus_get_the_logits_that_evaluation_gives_their_cli
         )
     }  # fmt: skip
     found = list(predict_recordings(model, birds / "birds", overlap=0.0, decision="argmax"))
-    assert len(found) == len(expected) == 2 * 2 * (1 + 2 + 3)
-    for entry in found:
-        assert isinstance(entry, Prediction)
-        np.testing.assert_array_equal(entry.probabilities, expected[entry.file, round(entry.start, 3)])
+    assert len(found) == 2 * 2 * (1 + 2 + 3)
+    assert len(expected) == 2 * 2 * (1 + 1 + 3)  # most of the second window of 14 s is in the first one
+    ours = {(entry.file, round(entry.start, 3)): entry for entry in found if isinstance(entry, Prediction)}
+    for key, probabilities in expected.items():
+        np.testing.assert_array_equal(ours[key].probabilities, probabilities)
     done = [entry.done for entry in found if isinstance(entry, Prediction)]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(1)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import arcvae
+from arcvae import operations as ops
 from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.analysis.validity import Reference
 from arcvae.grid.codec import Codec
@@ -26,6 +27,7 @@ from arcvae.grid.models.layers import one_hot
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.separable import SeparableVAE
 from arcvae.grid.models.spatial import SpatialVAE
+from tests.elsewhere import elsewhere
 from tests.grid.models.perfect import perfect_vae
 
 WEIGHTS = Path(arcvae.__file__).parent / "weights"
@@ -48,13 +50,22 @@ def test_neither_lightning_nor_hydra_is_imported(run_folder: Path, tmp_path: Pat
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("model", [SeparableVAE(4), SpatialVAE(16), SpatialVAE(8, digits=4)])
+@pytest.mark.parametrize("model", [SeparableVAE(4), SpatialVAE(16), SpatialVAE(8, digits=4), ObjectsVAE(width=8)])
 def test_no_grids_have_no_codes_whatever_the_model(model: GridModel) -> None:
     codec = Codec(model)
     mu, logvar = codec.encode(np.zeros((0, 16, 16), np.uint8), refine=2)
     assert mu.shape == logvar.shape == (0, codec.latent_dim)
     assert codec.decode(mu).shape == (0, 16, 16)
     assert codec.pack(codec.latents(mu)).shape == mu.shape
+    assert codec.logits(mu).shape == (0, 10, 16, 16)
+    assert codec.sample(0).shape == codec.reconstruct(np.zeros((0, 16, 16), np.uint8)).shape == (0, 16, 16)
+
+
+def test_no_grids_have_no_objects() -> None:
+    codec = arcvae.load("atomic-objects")
+    codes = codec.codes(np.zeros((0, 9, 7), np.uint8))
+    assert (codes.shape, codec.decode(codes).shape, codec.logits(codes).shape) == ((0, 6, 11), (0, 9, 7), (0, 10, 9, 7))
+    assert codec.sample(0).shape == (0, 16, 16)
 
 
 @pytest.mark.parametrize("count", [0, 1, 1001])
@@ -171,9 +182,24 @@ def test_ignored_cells_are_encoded_and_refined_as_such(codec: Codec) -> None:
         for z in (mu, better)
     )
     assert cost < worse
+    assert np.array_equal(codec.reconstruct(grids, refine=5, ignore_index=255), codec.decode(better))
     grids[0, 0, 0] = 10
     with pytest.raises(DataError, match="hold 10, expected colours 0-9"):
         codec.encode(grids, ignore_index=255)
+
+
+def test_objects_of_grids_with_ignored_cells_are_those_of_the_others() -> None:
+    codec = Codec(ObjectsVAE(width=8))
+    grids, _ = generate_grids("atomic", 5, seed=1)
+    padded = np.full((5, 16, 20), 255, dtype=np.uint8)
+    padded[:, :, :16] = grids
+    with pytest.raises(DataError, match="hold 255, expected colours 0-9"):
+        codec.codes(padded)
+    codes = codec.codes(padded, ignore_index=255)
+    assert np.array_equal(codes.numbers, codec.codes(grids).numbers)
+    assert codes.size == (16, 20)
+    refined = codec.codes(padded, 3, 255)
+    assert np.array_equal(refined.flat, codec.encode(padded, 3, 255)[0])
 
 
 def test_samples_follow_the_seed(codec: Codec) -> None:
@@ -395,3 +421,60 @@ def test_objects_without_a_slot_are_told_of_and_counted() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         codec.encode(grids[:1])
+
+
+def test_codes_from_anywhere_can_be_operated_on() -> None:
+    codec = arcvae.load("atomic-objects")
+    z = codec.sample_codes(4, seed=2)
+    codes = codec.as_codes(z)
+    assert (codes.shape, codes.size, codes.codec) == ((4, 6, 11), (16, 16), codec)
+    assert np.array_equal(codec.decode(codes), codec.decode(z))
+    moved = ops.translate(ops.rotate(codes, 180), dy=3, objects=ops.largest)
+    assert (moved.row != codes.row).any()
+    grids, _ = generate_grids("atomic", 4, seed=0)
+    assert np.array_equal(codec.as_codes(codec.encode(grids)[0]).numbers, codec.codes(grids).numbers)
+    assert codec.decode(codec.as_codes(codec.encode(grids)[0], size=(20, 16))).shape == (4, 20, 16)
+    # As the page of a run saves it: the objects alone, each number as short as it can be.
+    two = codes.numbers[codes.filled.sum(1) >= 2][0, :2]
+    code = json.dumps({"size": [16, 16], "numbers": two.tolist(), "part_of": [0, 0]})
+    saved = json.loads(code.replace(".0,", ","))
+    found = codec.as_codes([saved["numbers"]], saved["size"], [saved["part_of"]])
+    assert np.array_equal(found.numbers[0, :2], two)
+    assert (found.size, ops.duplicate(found, dx=1).filled.sum(), found.first.sum()) == ((16, 16), 4, 1)
+    with pytest.raises(CheckpointError, match="has codes without objects; use encode, or a model=objects"):
+        Codec(BetaVAE(widths=(8, 8), hidden=8)).as_codes(np.zeros((1, 10)))
+    with pytest.raises(DataError, match="expected floating point"):
+        codec.as_codes(grids)
+
+
+def test_codes_of_objects_have_logits_and_latents() -> None:
+    codec = arcvae.load("atomic-objects")
+    grids, _ = generate_grids("atomic", 4, seed=0)
+    codes = codec.codes(np.pad(grids, ((0, 0), (0, 3), (0, 0))))
+    many = ops.widened(ops.translate(codes, dx=2), 9)
+    for given in (codes, many):
+        logits = codec.logits(given)
+        assert logits.shape == (4, 10, 19, 16)
+        assert np.array_equal(logits.argmax(1), codec.decode(given))
+    assert np.array_equal(codec.latents(codes), codec.latents(codes.flat))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["atomic-objects", "atomic-d10"])
+def test_codec_does_the_same_wherever_its_model_is(name: str) -> None:
+    here, (grids, _) = arcvae.load(name), generate_grids("atomic", 6, seed=0)
+    z, figure = here.encode(grids)[0], here.show(grids)
+    with elsewhere() as device:
+        there = arcvae.load(name, device=str(device))
+        assert there.device == device
+        assert np.array_equal(there.encode(grids, refine=2)[0], here.encode(grids, refine=2)[0])
+        assert np.array_equal(there.decode(z, "adjusted"), here.decode(z, "adjusted"))
+        assert np.array_equal(there.logits(z), here.logits(z))
+        assert np.array_equal(there.pack(there.latents(z)), here.pack(here.latents(z)))
+        assert np.array_equal(there.sample(4, seed=1), here.sample(4, seed=1))
+        for codec in (there, here):  # tensors come back to where they were, wherever the model is
+            given = torch.from_numpy(grids).to(device)
+            mu, _ = codec.encode(given, refine=2)
+            assert mu.device == codec.decode(mu).device == codec.latents(mu).device == codec.logits(mu).device == device
+            assert np.array_equal(codec.reconstruct(given).cpu(), here.reconstruct(grids))
+            assert codec.show(given).get_suptitle() == figure.get_suptitle()

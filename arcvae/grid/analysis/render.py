@@ -51,4 +51,5 @@ def caption(original: Grid, reconstruction: Grid) -> str:
     hits = int(((original == reconstruction) & (original > 0)).sum())
     colored = int((original > 0).sum()) + int((reconstruction > 0).sum())
     f1 = f"{2 * hits / colored:.2f}".removeprefix("0") if colored else "—"
-    return f"{int(100 * (original == reconstruction).mean())} %, F1 {f1}"  # 100 % only if all cells are right
+    right = 100 * int((original == reconstruction).sum()) // original.size  # 100 % only if all cells are right
+    return f"{right} %, F1 {f1}"

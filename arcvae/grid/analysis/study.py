@@ -140,7 +140,7 @@ def _likelihood(
     model, cells, priors = module.model, module.model.grid_size**2, []
     if isinstance(model, ObjectsVAE):
         prior = fitted_object_prior(model, data.splits["train"], seed=seed, device=module.device)
-        priors = [partial(prior.log_weight, model)]
+        priors = [partial(prior.to(module.device).log_weight, model)]
     class_log_prior, tau = log_prior(adjustment["class_counts"]), float(adjustment["tau"])
     bounds = log_likelihoods(
         model, grids, samples=samples, adjustments=[(class_log_prior, 0.0), (class_log_prior, tau)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,12 +56,10 @@ class Reference:
             ``objects_js``, ``sizes_js``, ``colors_js``: Jensen-Shannon distance (base 2, in [0, 1]) of the number of
             objects, the size of components and the colour of coloured cells from the train split.
             ``colored_cells``: mean per grid. ``novel``: share that is not in the train split. ``distinct``: share of
-            different grids. ``pair_distance``: mean number of cells in which two of them differ.
+            different grids. ``pair_distance``: mean number of cells in which two of them differ; NaN for one alone.
         """
         found = find_components(grids)
         different = {grid.tobytes() for grid in grids}
-        pairs = np.random.default_rng(seed).integers(0, len(grids), (2, min(MAX_PAIRS, 50 * len(grids))))
-        unlike = grids[pairs[0]] != grids[pairs[1]]
         return {
             "valid": float(found.valid(self.max_objects).mean()),
             "objects_js": js_distance(found.objects_per_grid, self.components.objects_per_grid, self.max_objects + 2),
@@ -69,8 +68,18 @@ class Reference:
             "colored_cells": float((grids > 0).sum() / len(grids)),
             "novel": float(np.mean([grid.tobytes() not in self.known for grid in grids])),
             "distinct": len(different) / len(grids),
-            "pair_distance": float(unlike.reshape(len(unlike), -1).sum(1).mean()),
+            "pair_distance": _pair_distance(grids, seed),
         }
+
+
+def _pair_distance(grids: Grids, seed: int) -> float:
+    """Mean number of cells in which two of ``(M, S, S)`` differ, over random pairs of different ones."""
+    count, generator = len(grids), np.random.default_rng(seed)
+    if count < 2:
+        return math.nan
+    first = generator.integers(0, count, min(MAX_PAIRS, 50 * count))
+    second = (first + generator.integers(1, count, len(first))) % count
+    return float((grids[first] != grids[second]).sum((1, 2)).mean())
 
 
 def js_distance(first: ArrayLike, second: ArrayLike, bins: int) -> float:

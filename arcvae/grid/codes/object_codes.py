@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,12 @@ class ObjectCodes:
         codec: The :class:`~arcvae.grid.codec.Codec` that the codes are of, for operations that draw shapes and code
             new ones; None: unknown.
 
+    ``codes[0]`` and the codes of a loop over grids are those of one grid, N = 1; a slice, a mask or a list of indices
+    gives those of several.
+
+    Raises:
+        ValueError: Numbers without an axis for grids, slots and fields each.
+
     Example:
         >>> codes = ObjectCodes(np.array([[[2.5, 6, 3, *[0.5] * 8], [0] * 11]], dtype=np.float32))
         >>> print(codes)
@@ -43,6 +50,10 @@ class ObjectCodes:
     part_of: NDArray[np.int64] | None = None
     size: tuple[int, int] | None = None
     codec: object | None = None
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.numbers) != 3:
+            raise ValueError(f"codes of objects have shape {np.shape(self.numbers)}, expected (N, K, 3 + S)")
 
     @property
     def row(self) -> Numbers:
@@ -93,7 +104,8 @@ class ObjectCodes:
     @property
     def flat(self) -> Numbers:
         """``(N, K (3 + S))``, as a model's encoder gives them."""
-        return self.numbers.reshape(len(self.numbers), -1)
+        count, slots, size = self.shape
+        return self.numbers.reshape(count, slots * size)  # -1 would not do without grids
 
     def replace(
         self,
@@ -113,7 +125,14 @@ class ObjectCodes:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, grids: slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> ObjectCodes:
+    def __getitem__(
+        self, grids: SupportsIndex | slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]
+    ) -> ObjectCodes:
+        if isinstance(grids, SupportsIndex) and not getattr(grids, "shape", ()):  # arrays have an __index__ as well
+            index = operator.index(grids)
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"there is no grid {index}: these are codes of {len(self)}")
+            grids = [index]
         left_out = None if self.left_out is None else self.left_out[grids]
         part_of = None if self.part_of is None else self.part_of[grids]
         return replace(self, numbers=self.numbers[grids], left_out=left_out, part_of=part_of)

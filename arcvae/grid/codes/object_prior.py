@@ -19,6 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from arcvae.grid.codes.prior import require_temperature
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.dihedral import INVERSE, ORDER, turn_code
 from arcvae.grid.models.objects import ObjectsVAE
@@ -96,14 +97,16 @@ class ObjectPrior(nn.Module):
             model: The model that this is the prior of.
             count: N.
             seed: The same seed draws the same codes.
-            temperature: Variance of the shapes about the means of the Gaussians, 1 as fitted.
+            temperature: Variance of the shapes about the means of the Gaussians, 1 as fitted; at least 0.001.
 
         Returns:
             ``(N, K (3 + S))`` float32, on the CPU.
 
         Raises:
             TypeError: Another kind of model.
+            ValueError: A lower temperature.
         """
+        require_temperature(temperature)
         if not isinstance(model, ObjectsVAE):
             raise TypeError(f"a {type(model).__name__} has no codes of objects")
         generator = torch.Generator().manual_seed(seed)
@@ -130,7 +133,8 @@ class ObjectPrior(nn.Module):
     def _draw_objects(
         self, model: ObjectsVAE, count: int, generator: torch.Generator, temperature: float
     ) -> tuple[Tensor, Tensor]:
-        """Objects ``(M, 3 + S)``, and the cells ``(M, S, S)`` that each covers alone."""
+        """Objects ``(M, 3 + S)``, and the cells ``(M, H, W)`` that each covers alone, both on the CPU."""
+        device = next(model.parameters()).device
         component = _choice(self.weights.expand(count, -1), generator)
         kind = _choice(self.kinds.flatten(1).cpu()[component], generator)
         noise = torch.randn(count, model.shape_numbers, generator=generator) * math.sqrt(temperature)
@@ -139,7 +143,7 @@ class ObjectPrior(nn.Module):
         shape = turn_code(upright, orientation)
         parity = model.frame.parity[kind // ORIENTATIONS, orientation]
         color = 1 + _choice(self.colors.expand(count, -1), generator)
-        masks = model.decoder.scores(shape, parity) > 0
+        masks = (model.decoder.scores(shape.to(device), parity.to(device)) > 0).cpu()
         places = []
         for axis, odd in ((1, parity // 2), (0, parity % 2)):
             first, extent = _span(masks.any(1 + axis))
@@ -148,7 +152,8 @@ class ObjectPrior(nn.Module):
         objects = torch.cat([torch.stack([*places, color], 1), shape], 1)
         alone = torch.zeros(count, model.slots, objects.shape[1])
         alone[:, 0] = objects
-        return objects, model.draw(alone.flatten(1), model.grid_size, model.grid_size).argmax(1) > 0
+        drawn = model.draw(alone.flatten(1).to(device), model.grid_size, model.grid_size)
+        return objects, drawn.argmax(1).cpu() > 0
 
     def _log_shapes(self, model: ObjectsVAE, objects: Tensor) -> Tensor:
         """Log-density of shapes and probability of their parity classes, ``(M,)``."""

@@ -32,6 +32,21 @@ MIN_TEMPERATURE: Final = 1e-3
 """Lowest temperature of a draw."""
 
 
+def require_temperature(temperature: float) -> None:
+    """Refuse a temperature below :data:`MIN_TEMPERATURE`.
+
+    Raises:
+        ValueError: A lower one, or none.
+
+    Example:
+        >>> require_temperature(0.0)
+        Traceback (most recent call last):
+        ValueError: temperature must be at least 0.001, got 0
+    """
+    if not temperature >= MIN_TEMPERATURE:
+        raise ValueError(f"temperature must be at least {MIN_TEMPERATURE:g}, got {temperature:g}")
+
+
 class CodePrior(nn.Module):
     """Autoregressive distribution of the tokens of codes.
 
@@ -119,8 +134,7 @@ class CodePrior(nn.Module):
         Raises:
             ValueError: A lower temperature.
         """
-        if not temperature >= MIN_TEMPERATURE:
-            raise ValueError(f"temperature must be at least {MIN_TEMPERATURE:g}, got {temperature:g}")
+        require_temperature(temperature)
         device = self.before.device
         tokens = torch.zeros(count, 0, self.quantizer.channels, dtype=torch.long)
         for _ in range(self.quantizer.groups):

@@ -83,7 +83,7 @@ class GridModel(nn.Module):
         super().__init__()
         self.latent_dim, self.num_colors, self.grid_size = latent_dim, num_colors, grid_size
         self.digits = digits
-        """K, latents in each number of a code."""
+        """Latents in each number of a code."""
         self.levels = levels if digits > 1 else None
         """Values of a latent, evenly spaced; None where latents are continuous."""
 
@@ -176,7 +176,7 @@ class GridModel(nn.Module):
 
     @property
     def num_latents(self) -> int:
-        """L = K D, latents of a code: what refinement moves and priors describe."""
+        """L = D times :attr:`digits`, latents of a code: what refinement moves and priors describe."""
         return self.digits * self.latent_dim
 
     @property

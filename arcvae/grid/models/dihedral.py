@@ -84,7 +84,8 @@ def turn_vector(vectors: Tensor, g: Tensor) -> Tensor:
         >>> turn_vector(torch.tensor([[0, 3]]), torch.tensor([1])).tolist()  # what lies on the right comes to the top
         [[-3, 0]]
     """
-    return (_VECTORS.to(vectors)[g] @ vectors[:, :, None])[:, :, 0]
+    # Not a product of matrices: CUDA has none of whole numbers.
+    return (_VECTORS.to(vectors)[g] * vectors[:, None]).sum(2, dtype=vectors.dtype)
 
 
 def average_over(numbers: Tensor, symmetries: Tensor) -> Tensor:

@@ -40,12 +40,30 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
     return value
 
 
+def require_codes(codes: object) -> None:
+    """Refuse what is no codes of objects, such as the numbers that a codec encodes or draws.
+
+    Raises:
+        ValueError: Another type.
+
+    Example:
+        >>> require_codes([0.5])
+        Traceback (most recent call last):
+        ValueError: operations take what codec.codes(grids) or codec.as_codes(z) returns, not list
+    """
+    if not isinstance(codes, ObjectCodes):
+        raise ValueError(
+            f"operations take what codec.codes(grids) or codec.as_codes(z) returns, not {type(codes).__name__}"
+        )
+
+
 def size_of(codes: ObjectCodes, operation: str) -> tuple[int, int]:
     """Height and width of the grids of codes.
 
     Raises:
-        ValueError: Codes that do not know it.
+        ValueError: Codes that do not know it, or no codes of objects.
     """
+    require_codes(codes)
     if codes.size is None:
         raise ValueError(
             f"{operation} needs the size of the grids; take the codes from codec.codes(grids), or set size="

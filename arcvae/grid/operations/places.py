@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from arcvae.grid.codec import Codec
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.cells import centers
-from arcvae.grid.operations.checks import whole
+from arcvae.grid.operations.checks import require_codes, whole
 from arcvae.grid.operations.selection import Chosen, Objects, chosen
 
 
@@ -67,6 +67,7 @@ def object_color(codes: ObjectCodes, color: int) -> int:
     Raises:
         ValueError: The background, or a colour that the model does not have.
     """
+    require_codes(codes)
     last = codes.codec.num_colors - 1 if isinstance(codes.codec, Codec) else None
     wanted = whole("color", color)
     if wanted < 1 or (last is not None and wanted > last):

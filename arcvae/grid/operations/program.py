@@ -1,7 +1,8 @@
 """Programs: lists of operations that print, parse, hash and run.
 
 The text of a program is that of its steps with `` | `` between them, ``translate(dy=2) | recolor(3) | reflect_x()``.
-Arguments are plain literals, or the name of a selector for ``objects=``; nothing is evaluated.
+Arguments are plain literals, a whole number divided by another (``scale(1/2)``, which prints as ``scale(0.5)``), or the
+name of a selector for ``objects=``; nothing else is evaluated.
 """
 
 from __future__ import annotations
@@ -237,6 +238,10 @@ def _value(node: ast.expr) -> object:
             raise ValueError(f"{ast.unparse(node)!r}: {called.id} takes one argument; write {called.id}(3)")
         return found(_value(node.args[0]))
     try:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            over, under = ast.literal_eval(node.left), ast.literal_eval(node.right)
+            if type(over) is type(under) is int:
+                return over / under
         return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, ArithmeticError):
         raise ValueError(f"{ast.unparse(node)!r} is not a literal") from None

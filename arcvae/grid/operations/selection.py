@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.cells import drawn, whole_objects
-from arcvae.grid.operations.checks import size_of, whole
+from arcvae.grid.operations.checks import require_codes, size_of, whole
 from arcvae.grid.operations.slots import heads, together
 
 Chosen = NDArray[np.bool_]
@@ -39,6 +40,7 @@ class Selector:
     arguments: tuple[int, ...] = ()
 
     def __call__(self, codes: ObjectCodes) -> Chosen:
+        require_codes(codes)
         return _CHOOSE[self.name](codes, *self.arguments) & codes.filled
 
     def __str__(self) -> str:
@@ -47,9 +49,9 @@ class Selector:
     __repr__ = __str__
 
 
-Objects = None | int | Sequence[int] | Callable[[ObjectCodes], Chosen]
-"""All objects; that of one slot, or of some, counted from 0; or those for which a predicate such as :data:`largest`,
-:func:`of_color` or :data:`touching_border` is true."""
+Objects = None | int | Sequence[int] | Chosen | Callable[[ObjectCodes], Chosen]
+"""All objects; that of one slot, or of some, counted from 0; those of a mask ``(N, K)``, such as ``codes.row > 5``; or
+those for which a predicate such as :data:`largest`, :func:`of_color` or :data:`touching_border` is true."""
 
 largest: Final = Selector("largest")
 """The object of each grid with the most cells; the first of several."""
@@ -73,17 +75,15 @@ def chosen(codes: ObjectCodes, objects: Objects) -> Chosen:
             further parts of an object have no index.
 
     Raises:
-        ValueError: An index without a slot, or a value of another kind.
+        ValueError: An index without a slot, a value of another kind, or no codes of objects.
     """
+    require_codes(codes)
     if objects is None:
         return codes.filled
     if callable(objects):
-        found = np.asarray(objects(codes))
-        if found.shape != codes.filled.shape or found.dtype != bool:
-            raise ValueError(
-                f"objects={objects!r} returned {found.dtype} {found.shape}, expected bool {codes.filled.shape}"
-            )
-        return together(codes, found & codes.filled)
+        return _masked(codes, np.asarray(objects(codes)), f"objects={objects!r} returned")
+    if isinstance(objects, np.ndarray) and objects.dtype == bool:
+        return _masked(codes, objects, "objects= is")
     first = heads(codes) == np.arange(codes.slots)
     number, which = first.cumsum(1) - 1, np.zeros(codes.filled.shape, dtype=bool)
     for index in indices(objects):
@@ -91,6 +91,13 @@ def chosen(codes: ObjectCodes, objects: Objects) -> Chosen:
             raise ValueError(f"objects={objects!r}: codes have {codes.slots} slots, 0 to {codes.slots - 1}")
         which |= first & (number == index)
     return together(codes, which & codes.filled)
+
+
+def _masked(codes: ObjectCodes, mask: NDArray[np.generic], said: str) -> Chosen:
+    """The objects for which a mask is true, with all their parts; ``said`` begins the message about another array."""
+    if mask.shape != codes.filled.shape or mask.dtype != bool:
+        raise ValueError(f"{said} {mask.dtype} {mask.shape}, expected bool {codes.filled.shape}")
+    return together(codes, mask.astype(bool) & codes.filled)
 
 
 def indices(objects: object) -> tuple[int, ...]:
@@ -102,9 +109,10 @@ def indices(objects: object) -> tuple[int, ...]:
     listed = objects if isinstance(objects, Sequence | np.ndarray) and not isinstance(objects, str) else [objects]
     try:
         return tuple(whole("index", index, 0) for index in listed)
-    except ValueError:
+    except (TypeError, ValueError):  # an array of several has an __index__ that raises a TypeError
+        said = " ".join(reprlib.repr(objects).split())  # in one line, whatever it is
         raise ValueError(
-            f"objects={objects!r} must be None, an index from 0 on, a list of them, or a predicate such as largest"
+            f"objects={said} must be None, an index from 0 on, a list of them, or a predicate such as largest"
         ) from None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcvae.grid.codes.object_codes import Numbers, ObjectCodes
-from arcvae.grid.operations.checks import whole
+from arcvae.grid.operations.checks import require_codes, whole
 
 
 def heads(codes: ObjectCodes) -> NDArray[np.int64]:
@@ -145,6 +145,7 @@ def widened(codes: ObjectCodes, max_objects: int | None) -> ObjectCodes:
         >>> widened(ObjectCodes(np.ones((1, 2, 11), dtype=np.float32)), 4).filled.tolist()
         [[True, True, False, False]]
     """
+    require_codes(codes)
     if max_objects is None or whole("max_objects", max_objects, 1) <= codes.slots:
         return codes
     room = np.zeros((len(codes), max_objects - codes.slots, codes.numbers.shape[2]), dtype=np.float32)

@@ -53,6 +53,7 @@ def rotate(codes: ObjectCodes, degrees: int, about: About = "grid", objects: Obj
     one_of("about", about, ABOUT)
     if angle % 90:
         raise ValueError(f"degrees={angle} must be a multiple of 90")
+    which = chosen(codes, objects)
     quarters = angle // 90 % 4
     row, column = codes.row, codes.column
     if about == "grid":
@@ -74,7 +75,7 @@ def rotate(codes: ObjectCodes, degrees: int, about: About = "grid", objects: Obj
         row, column = (
             place + mixed * (0.5 - half) + way for place, half, way in zip(middle, halves, (down, right), strict=True)
         )
-    return _moved(codes, row, column, quarters, chosen(codes, objects))
+    return _moved(codes, row, column, quarters, which)
 
 
 def reflect_x(codes: ObjectCodes, about: About = "grid", objects: Objects = None) -> ObjectCodes:
@@ -96,12 +97,12 @@ def reflect_x(codes: ObjectCodes, about: About = "grid", objects: Objects = None
         >>> reflect_x(codes).numbers[0, 0, :3].tolist()
         [4.0, 1.5, 3.0]
     """
-    row = codes.row
+    which, row = chosen(codes, objects), codes.row
     if one_of("about", about, ABOUT) == "grid":
         row = size_of(codes, "reflect_x")[0] - 1 - row
     else:
         row = 2 * centers(codes, "reflect_x")[0] - row
-    return _moved(codes, row, codes.column, UP_DOWN, chosen(codes, objects))
+    return _moved(codes, row, codes.column, UP_DOWN, which)
 
 
 def reflect_y(codes: ObjectCodes, about: About = "grid", objects: Objects = None) -> ObjectCodes:
@@ -122,12 +123,12 @@ def reflect_y(codes: ObjectCodes, about: About = "grid", objects: Objects = None
         >>> reflect_y(codes).numbers[0, 0, :3].tolist()
         [0.0, 4.5, 3.0]
     """
-    column = codes.column
+    which, column = chosen(codes, objects), codes.column
     if one_of("about", about, ABOUT) == "grid":
         column = size_of(codes, "reflect_y")[1] - 1 - column
     else:
         column = 2 * centers(codes, "reflect_y")[1] - column
-    return _moved(codes, codes.row, column, LEFT_RIGHT, chosen(codes, objects))
+    return _moved(codes, codes.row, column, LEFT_RIGHT, which)
 
 
 def _moved(codes: ObjectCodes, row: Numbers, column: Numbers, g: int, which: Chosen) -> ObjectCodes:

@@ -43,3 +43,11 @@ def test_caption_judges_objects_apart_from_background() -> None:
     assert caption(original, fat) == "98 %, F1 .67"  # all four cells found, four too many: 2 * 4 / (4 + 8)
     assert caption(original, original) == "100 %, F1 1.00"
     assert caption(black, black) == "100 %, F1 —"
+
+
+def test_share_of_right_cells_is_rounded_down_and_no_further() -> None:
+    original, other = np.zeros((30, 30), dtype=int), np.ones((30, 30), dtype=int)
+    for right in range(901):
+        decoded = np.where(np.arange(900).reshape(30, 30) < right, original, other)
+        percent = int(caption(original, decoded).split()[0])
+        assert 9 * percent <= right < 9 * (percent + 1), right  # in floating point 261 of 900 are 28 %

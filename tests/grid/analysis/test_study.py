@@ -13,8 +13,10 @@ import arcvae
 from arcvae.grid.analysis.likelihood import bits_per_cell, independent_bits, log_likelihoods
 from arcvae.grid.analysis.study import study
 from arcvae.grid.corpus.data import GridDataModule
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.imbalance.logit_adjustment import log_prior
 from tests.conftest import metrics, save_arrays
+from tests.elsewhere import elsewhere
 from tests.grid.test_module import make, trainer_for
 
 
@@ -89,6 +91,22 @@ def test_limit_bounds_what_is_looked_at_and_nothing_is_refined_unasked(tiny_corp
         assert (arrays["original"] == data.corpus.val[:4]).all()
     assert found["likelihood"]["grids"] == 4
     assert "refined" not in found
+
+
+@pytest.mark.slow
+def test_study_finds_the_same_wherever_the_model_is(tiny_corpus: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, data = make(model=ObjectsVAE(width=8)), GridDataModule(str(tiny_corpus), cache_dir=str(tmp_path))
+    trainer_for(tmp_path).test(module, data, verbose=False)
+    words: dict[str, Any] = {"adjustment": {"tau": 0.1, "class_counts": [90, *[1] * 9]}, "seed": 0, "limit": 4}
+    words |= {"folder": tmp_path, "importance_samples": 2, "refine": 1}
+    here = study(module, data, "test", module.results["test"], **words)
+    assert "bits_per_cell_fitted_prior" in here["likelihood"]
+    with elsewhere() as device:
+        there = study(module.to(device), data, "test", module.results["test"], **words)
+    for found in (here, there):
+        del found["refined"]["seconds"]
+    assert str(there) == str(here)  # NaN as well
 
 
 @pytest.mark.slow

@@ -66,6 +66,17 @@ def test_colored_cells_pairs_and_distinct_grids_worked_by_hand() -> None:
     assert scores["colored_cells"] == pytest.approx(7 / 3)
     assert scores["distinct"] == pytest.approx(2 / 3)
     assert scores["novel"] == pytest.approx(1 / 3)
-    # Of nine ordered pairs, with replacement, four differ, by one cell each; 150 pairs are drawn.
-    assert scores["pair_distance"] == pytest.approx(4 / 9, abs=0.13)
-    assert Reference.of(cells[:1]).score(cells, seed=1) != scores
+    # Of six ordered pairs of two of them four differ, by one cell each; 150 pairs are drawn.
+    assert scores["pair_distance"] == pytest.approx(4 / 6, abs=0.13)
+    assert Reference.of(cells[:1]).score(cells, seed=2) != scores
+
+
+def test_no_grid_is_a_pair_with_itself() -> None:
+    cells = np.stack([grid("11"), grid("222")])
+    reference = Reference.of(cells)
+    assert reference.score(cells)["pair_distance"] == 3  # not half of it
+    assert np.isnan(reference.score(cells[:1])["pair_distance"])
+    some, _ = generate_grids("atomic", 12, seed=0)
+    every = (some[:, None] != some).sum((2, 3)).sum() / (12 * 11)
+    found = np.mean([Reference.of(some).score(some, seed)["pair_distance"] for seed in range(20)])
+    assert found == pytest.approx(every, rel=0.02)  # with replacement it would be 8 % less

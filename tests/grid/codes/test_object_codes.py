@@ -57,6 +57,38 @@ def test_some_grids_are_codes_again(codes: ObjectCodes) -> None:
     assert np.array_equal(codes[[2, 0]].numbers, codes.numbers[[2, 0]])
 
 
+@pytest.mark.parametrize("index", [0, 2, -1, -3, np.int64(1), np.array(1)])
+def test_one_grid_is_a_batch_of_one(codes: ObjectCodes, index: int) -> None:
+    codes = replace(codes, left_out=np.arange(3), part_of=np.tile(np.arange(3), (3, 1)))
+    one, place = codes[index], int(index) % 3
+    assert one.shape == (1, 3, 11)
+    assert np.array_equal(one.numbers, codes.numbers[place : place + 1])
+    assert (one.left_out, one.part_of) == ([place], pytest.approx(np.arange(3)[None]))
+    assert str(one) == str(codes[place : place + 1])
+    assert np.array_equal(one.filled, codes.filled[[place]])
+
+
+def test_a_loop_over_codes_is_one_over_grids(codes: ObjectCodes) -> None:
+    assert [one.filled.sum() for one in codes] == [2, 1, 0]
+    for index in (3, -4):
+        with pytest.raises(IndexError, match=f"there is no grid {index}: these are codes of 3"):
+            codes[index]
+
+
+def test_numbers_without_an_axis_for_grids_or_slots_are_refused(codes: ObjectCodes) -> None:
+    for numbers in (codes.flat, codes.numbers[0], codes.numbers[None]):
+        with pytest.raises(ValueError, match=r"codes of objects have shape \(.*\), expected \(N, K, 3 \+ S\)"):
+            ObjectCodes(numbers)
+    with pytest.raises(ValueError, match=r"have shape \(3, 11\)"):
+        codes[:, 0]  # type: ignore[index]
+
+
+def test_codes_of_no_grids_are_flat_too(codes: ObjectCodes) -> None:
+    assert codes[:0].flat.shape == (0, 33)
+    assert codes[[]].flat.shape == (0, 33)
+    assert len(str(codes[:0]).splitlines()) == 1
+
+
 def test_table_for_notebooks_says_what_the_printed_one_says(codes: ObjectCodes) -> None:
     html = replace(codes, left_out=np.array([0, 2, 1]))._repr_html_()
     rows = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+import arcvae
 from arcvae.grid.analysis.validity import Reference
 from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.codes.sampling import fitted_object_prior
@@ -18,6 +19,7 @@ from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.dihedral import INVERSE, ORDER, turn_code
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.models.slots import COLOR, PLACE
+from tests.elsewhere import elsewhere
 from tests.grid.models.perfect import perfect_vae
 
 GRIDS = torch.from_numpy(generate_grids("atomic", 300, seed=8)[0])
@@ -130,10 +132,29 @@ def test_the_same_seed_draws_the_same_codes_and_temperature_narrows_them(vae: Ob
     first, again, other = (prior.codes(vae, 20, seed) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    narrow = vae.slot_numbers(prior.codes(vae, 50, 0, temperature=1e-6))
-    shapes = narrow[narrow[..., COLOR] > 0][:, PLACE:]
     turned = torch.stack([turn_code(prior.means, torch.full((len(prior.means),), g)) for g in range(ORDER)])
-    assert torch.cdist(shapes, turned.flatten(0, 1)).amin(1).max() < 0.01
+    spread = []  # about the mean of the nearest Gaussian
+    for temperature in (1.0, 1e-3):
+        slots = vae.slot_numbers(prior.codes(vae, 50, 0, temperature=temperature))
+        shapes = slots[slots[..., COLOR] > 0][:, PLACE:]
+        spread.append(torch.cdist(shapes, turned.flatten(0, 1)).amin(1).mean().item())
+    assert spread[1] == pytest.approx(spread[0] * 1e-3**0.5, rel=0.2)  # of a standard deviation
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 9e-4, float("nan")])
+def test_temperature_has_the_bound_of_the_other_prior(vae: ObjectsVAE, prior: ObjectPrior, temperature: float) -> None:
+    with pytest.raises(ValueError, match=r"temperature must be at least 0\.001, got"):
+        prior.codes(vae, 1, 0, temperature)
+
+
+def test_draws_are_the_same_wherever_the_model_is() -> None:
+    codec = arcvae.load("atomic-objects")
+    prior, model = codec.code_prior, codec.model
+    assert isinstance(prior, ObjectPrior)
+    here = prior.codes(model, 6, 3)
+    assert (model.slot_numbers(here)[..., COLOR] > 0).sum() > 6
+    with elsewhere() as device:
+        assert torch.equal(prior.to(device).codes(model.to(device), 6, 3), here)
 
 
 def test_other_models_are_refused(prior: ObjectPrior) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from arcvae.grid.models.dihedral import INVERSE, ORDER, PRODUCT, average_over, frame_of, turn_code, turn_vector, turned
+from tests.elsewhere import elsewhere
 
 FRAME = frame_of(8)
 EVERY = range(ORDER)
@@ -42,6 +43,17 @@ def test_vectors_turn_as_cells_do(g: int) -> None:
     array[2, 0] = 1  # one up and three to the left of the centre
     ((row, column),) = np.argwhere(turned(array, g))
     assert turn_vector(torch.tensor([[-1, -3]]), torch.tensor([g])).tolist() == [[row - 3, column - 3]]
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.float16, torch.float64])
+def test_vectors_keep_their_type_and_turn_where_whole_numbers_have_no_product_of_matrices(dtype: torch.dtype) -> None:
+    vectors, g = torch.tensor([[3, -2]] * ORDER).to(dtype), torch.arange(ORDER)
+    found = turn_vector(vectors, g)
+    assert found.dtype == dtype
+    assert len({*map(tuple, found.tolist())}) == ORDER
+    assert torch.equal(turn_vector(found, INVERSE[g]), vectors)
+    with elsewhere() as device:
+        assert torch.equal(turn_vector(vectors.to(device), g.to(device)).cpu(), found)
 
 
 @pytest.mark.parametrize("g", EVERY)

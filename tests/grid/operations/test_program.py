@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import arcvae
 from arcvae import operations as ops
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.drawings import draw
 from arcvae.grid.operations.program import OPERATIONS, Program, Step
+from tests.elsewhere import elsewhere
 from tests.grid.operations.scenes import SIZE, decoded, expected, knowing, scenes
 
 CASES = [
@@ -196,6 +198,13 @@ def test_random_programs_show_what_the_oracle_draws(chain: list[Step], seed: int
         ("recolor(3, objects='all')", "objects='all' must be None, an index from 0 on, a list of them, or a predicate"),
         ("recolor(3, objects=-1)", "objects=-1 must be None, an index from 0 on"),
         ("recolor(1 + 2)", "'1 + 2' is not a literal"),
+        ("scale(1/0)", "'1 / 0' is not a literal"),
+        ("scale(1/2/1)", "'1 / 2 / 1' is not a literal"),
+        ("scale(1.0/2)", "'1.0 / 2' is not a literal"),
+        ("scale(True/2)", "'True / 2' is not a literal"),
+        (f"scale(1{'0' * 400}/3)", "is not a literal"),
+        ("scale(3/2)", "factor=1.5 must be 1, 2, 3, ... or 1/2, 1/3, ..."),
+        ("recolor(6/2)", "color=3.0 must be a whole number"),
         (
             "recolor(color=3, color=4)",
             "'recolor(color=3, color=4)': give each argument once, by its name",
@@ -236,3 +245,32 @@ def test_programs_follow_each_other_and_defaults_are_not_told() -> None:
     assert repr(one) == "Program.parse('translate(dy=2)')"
     assert {one: 1}[Program.parse("translate(2)")] == 1
     assert Step("translate", np.int64(2)) == Step("translate", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("scale(1/2)", "scale(0.5)"),
+        ("scale(factor=1 / 3, objects=largest)", "scale(0.3333333333333333, objects=largest)"),
+        ("translate(dy=2) | scale(1/2)", "translate(dy=2) | scale(0.5)"),
+    ],
+)
+def test_factor_may_be_written_as_its_message_says(text: str, plain: str) -> None:
+    program = Program.parse(text)
+    assert str(program) == plain  # as ever: tasks of earlier sets are found by their text
+    assert (program, hash(program)) == (Program.parse(plain), hash(Program.parse(plain)))
+    assert program.steps[-1].arguments[0] == ("factor", 1 / (3 if "3" in text else 2))
+
+
+@pytest.mark.slow
+def test_programs_do_the_same_wherever_the_model_is() -> None:
+    grids = scenes(8, seed=1)
+    codec = arcvae.load("atomic-objects")
+    by_codes = ["scale(2, {})", "symmetrize({})", "union({})", "union(align=True, {})"]
+    texts = [*CASES, *(text.format("via='codes'") for text in by_codes)]
+    here = [Program.parse(text)(codec.codes(grids), max_objects=60).numbers for text in texts]
+    with elsewhere() as device:
+        codes = arcvae.load("atomic-objects", device=str(device)).codes(grids)
+        for text, expected_numbers in zip(texts, here, strict=True):
+            numbers = Program.parse(text)(codes, max_objects=60).numbers
+            np.testing.assert_array_equal(numbers, expected_numbers, err_msg=text)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+import arcvae
 from arcvae import operations as ops
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.operations.drawings import objects_of
@@ -48,6 +52,39 @@ def test_places_lists_and_functions_choose(codes: ObjectCodes) -> None:
     assert np.array_equal(chosen(codes, lambda found: found.row > 5), filled & (codes.row > 5))
 
 
+def test_masks_choose_as_predicates_do(codes: ObjectCodes) -> None:
+    mask = codes.row > 5
+    assert np.array_equal(chosen(codes, mask), codes.filled & mask)
+    assert np.array_equal(chosen(codes, ~codes.filled), np.zeros_like(mask))
+    moved = ops.translate(codes, 1, objects=codes.color == 4)
+    assert np.array_equal(moved.numbers, ops.translate(codes, 1, objects=ops.of_color(4)).numbers)
+    assert (moved.row != codes.row).any()
+    whole = replace(codes, part_of=np.zeros((40, 6), dtype=np.int64))  # each grid one object in parts
+    assert np.array_equal(chosen(whole, np.arange(6) == np.full((40, 1), 1)), codes.filled & codes.filled[:, [1]])
+
+
+def test_what_is_no_codes_of_objects_is_refused_by_every_operation() -> None:
+    codec = arcvae.load("atomic-objects")
+    z = codec.sample_codes(2)
+    arguments = {"rotate": [90], "recolor": [3], "scale": [1], "repeat": [2], "tile": [2, 2, 1, 1]}
+    calls = {
+        **{name: lambda z, name=name: ops.OPERATIONS[name](z, *arguments.get(name, [])) for name in ops.OPERATIONS},
+        **{str(found): found for found in (ops.largest, ops.touching_border, ops.of_color(3))},
+        "program": ops.Program.parse("reflect_x()"), "widened": lambda z: ops.widened(z, None),
+        "connect in a colour": lambda z: ops.connect(z, 3),
+    }  # fmt: skip
+    assert len(calls) == 16 + 6
+    for name, call in calls.items():
+        for other in (z, z.tolist(), None):
+            with pytest.raises(
+                ValueError,
+                match=r"^operations take what codec\.codes\(grids\) or codec\.as_codes\(z\) returns, not \w+$",
+            ):
+                call(other)
+        codes = ops.widened(codec.as_codes(z), 30)
+        assert len(call(codes)) == 2, name
+
+
 @pytest.mark.parametrize(
     ("objects", "message"),
     [
@@ -57,13 +94,19 @@ def test_places_lists_and_functions_choose(codes: ObjectCodes) -> None:
         ("largest", "objects='largest' must be None"),
         (1.0, "objects=1.0 must be None"),
         (True, "objects=True must be None"),
+        ([True] * 6, r"^objects=\[True, True, True, True, True, True\] must be None"),
+        (np.ones((40, 6)), r"^objects=array\(.*\) must be None, an index from 0 on, a list of them"),
+        (np.ones((40, 6), dtype=int), r"^objects=array\(.*\) must be None"),
+        (torch.ones(40, 6, dtype=torch.bool), r"^objects=tensor\(.*\) must be None"),
+        (np.ones(6, dtype=bool), r"^objects= is bool \(6,\), expected bool \(40, 6\)$"),
         (lambda codes: codes.row, r"returned float32 \(40, 6\), expected bool \(40, 6\)$"),
         (lambda codes: np.array([True]), r"returned bool \(1,\), expected bool \(40, 6\)$"),
     ],
 )
 def test_other_choices_are_refused(codes: ObjectCodes, objects: Objects, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         chosen(codes, objects)
+    assert "\n" not in str(caught.value)
 
 
 def test_predicates_have_names_and_say_what_they_lack() -> None:
