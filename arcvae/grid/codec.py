@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from arcvae.errors import CheckpointError
+from arcvae.errors import CheckpointError, DataError
 from arcvae.grid.codes.object_codes import ObjectCodes
 from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.codes.operators import ShapeOperators
@@ -259,11 +259,16 @@ class Codec:
             decision: See :meth:`decode`.
             refine: See :meth:`encode`.
             limit: Most grids that are drawn, the first ones.
+
+        Raises:
+            DataError: See :meth:`encode`; no grids.
         """
         from arcvae.grid.analysis.pictures import reconstruction_figure
 
         given = grids.cpu() if isinstance(grids, Tensor) else grids
         shown = np.asarray(given if np.ndim(given) == 3 else [given])[:limit]
+        if not len(shown):
+            raise DataError("there are no grids to show")
         found = self.reconstruct(shown, decision, refine)
         exact = int((shown == found).all((1, 2)).sum())
         title = f"{self.path.name}: {exact} of {len(shown)} grids exact"

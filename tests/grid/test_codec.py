@@ -350,6 +350,8 @@ def test_codec_says_what_it_is_and_shows_grids_above_their_reconstruction() -> N
     assert (np.stack([canvas[20:36, columns] for columns in across]) == codec.reconstruct(grids[:7])).all()
     (texts,) = (axes.texts for axes in codec.show(grids[0].tolist()).axes)
     assert len(texts) == 1  # one grid, as a list
+    with pytest.raises(DataError, match="there are no grids to show"):
+        codec.show(grids[:0])
 
 
 def test_lists_and_whole_numbers_of_any_type_are_grids() -> None:

@@ -89,26 +89,27 @@ def mosaic(
     return figure
 
 
-def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float, title: str) -> Figure:
+def kl_figure(kl_per_dim: Sequence[float], names: Sequence[str], active: float | None, title: str) -> Figure:
     """Bars of what each latent dimension says, largest first.
 
     Args:
         kl_per_dim: KL, or entropy, in nats per grid, ``(D,)``.
         names: Of the D dimensions.
-        active: KL above which a dimension counts as active; drawn as a line.
+        active: KL above which a dimension counts as active, drawn as a line; None: something else decides that.
         title: Heading.
     """
     order = np.argsort(kl_per_dim)[::-1]
     figure = new_figure(min(14.0, max(5.0, 0.35 * len(order) + 1.5)), 3.4, title)
     axes = figure.subplots()
     axes.bar(range(len(order)), np.array(kl_per_dim)[order], color=OURS)
-    axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
+    if active is not None:
+        axes.axhline(active, color="#FF4136", linestyle="--", linewidth=1, label=f"active above {active:g}")
+        axes.legend(fontsize=8)
     axes.set_xticks(range(len(order)), [names[index] for index in order], fontsize=8 if len(order) <= 32 else 5)
     if max(map(len, names)) > 3:  # words run into each other
         axes.tick_params(axis="x", rotation=45)
     axes.set(ylabel="nats per grid")
     axes.margins(y=0.2)  # leaves space for the legend
-    axes.legend(fontsize=8)
     return figure
 
 

@@ -220,12 +220,13 @@ def _pictures(
     headings = [name for name, indices in groups.items() for _ in indices]
     some = np.random.default_rng(seed).permutation(len(grids))
     latents, names, nats, heading = smooth_numbers(module.model, mu, kl, split)
+    active = ACTIVE_NATS if module.model.levels is None else None  # packed latents are judged by their variance
     return {
         "reconstructions": lambda: reconstruction_figure(
             grids[extremes], decoded[extremes],
             f"{split.capitalize()} grids by wrong cells: accuracy of all cells, F1 of objects", headings,
         ),
-        "kl_per_dimension": lambda: kl_figure(nats, names, ACTIVE_NATS, heading),
+        "kl_per_dimension": lambda: kl_figure(nats, names, active, heading),
         "codes": lambda: code_map(data, split, grids, latents, some[:SCATTERED], seed),
         "traversals": lambda: traversals(module, latents[some[0]], names, nats),
         **({"interpolations": lambda: interpolations(module, grids, mu, some[:12], split)} if len(grids) > 1 else {}),

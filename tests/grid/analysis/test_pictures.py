@@ -87,6 +87,7 @@ def test_bars_of_the_kl_fall_and_keep_their_names() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["z1", "z2", "z0"]
     assert axes.lines[0].get_ydata()[0] == 0.05  # type: ignore[index]
     assert axes.get_ylabel() == "nats per grid"
+    assert not kl_figure([0.1], ["z0"], None, "t").axes[0].lines
 
 
 def test_codes_are_drawn_once_for_each_projection_and_label_in_the_colours_they_are() -> None:
