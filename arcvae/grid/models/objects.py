@@ -94,7 +94,7 @@ class ObjectsVAE(GridModel):
         return self.decoder.draw(mu, *grids.shape[1:])
 
     def encode(self, grids: Tensor) -> Encoding:
-        """Codes; left out are the smallest objects of more than K, and those too large to be cut."""
+        """Codes; left out are the smallest objects of more than K, and large ones that are not cut."""
         return self.encoder.encode(grids)
 
     def draw(self, z: Tensor, height: int, width: int) -> Tensor:

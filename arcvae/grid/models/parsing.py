@@ -5,7 +5,7 @@ Works on NumPy arrays, for whole batches at once: what a grid consists of is fou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -18,11 +18,13 @@ from arcvae.grid.models.dihedral import ORDER, turned
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Bound = Callable[[Mask, int, int], Ints]
+"""Parts that masks take at least."""
 
 _TOUCHING: Final = np.zeros((3, 3, 3), dtype=bool)
 _TOUCHING[1] = True  # cells of one grid touch over edges and corners, cells of different grids never
 _MOST_PARTS: Final = 6
-"""Parts that a component may be cut into; a larger one is left out."""
+"""Parts that a component may be cut into; one for which no such cut is found is left out."""
 _TRIED: Final = 3
 """Cuts that are followed further when no single one is enough."""
 
@@ -39,7 +41,7 @@ class Objects:
         parity: ``(M,)``, ``2 (height odd) + (width odd)``.
         shapes: ``(M, F F)`` bool, on the frame; see :mod:`arcvae.grid.models.dihedral`.
         whole: ``(M,)``, the component that each is, or is a part of: a number of its own in all N grids.
-        dropped: ``(N,)``, components of each grid that have no object: too large to be cut into parts that fit.
+        dropped: ``(N,)``, components of each grid that have no object: too large, and :func:`cut` finds no parts.
     """
 
     grid: Ints
@@ -106,10 +108,10 @@ def _boxes(label: Ints, y: Ints, x: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def _cut_what_does_not_fit(cells: tuple[Ints, ...], label: Ints, num_grids: int, frame: int, max_cells: int) -> Ints:
-    """Give the parts of components that are too large labels of their own, in place, and 0 to those that cannot be cut.
+    """Give the parts of components that are too large labels of their own, in place, and 0 to those that are not cut.
 
     Returns:
-        ``(N,)``, components of each grid that cannot be cut.
+        ``(N,)``, components of each grid that are too large and not cut.
     """
     dropped = np.zeros(num_grids, dtype=np.int64)
     if not len(label):
@@ -136,13 +138,15 @@ def _cut_what_does_not_fit(cells: tuple[Ints, ...], label: Ints, num_grids: int,
 
 
 def cut(mask: Mask, frame: int, max_cells: int) -> list[Mask] | None:
-    """Parts of a connected mask, each connected and small enough for a shape; None if it takes more than six.
+    """Parts of a connected mask, each connected and small enough for a shape; None if no six or fewer are found.
 
     A mask that consists of blocks of f x f cells, as an object does that was made f times as large, is cut along them,
     and its blocks count as cells do: it says no more than the smaller one.
 
     Among all windows and diagonal strips, the cut is taken whose two parts have the shortest outlines and the smallest
     boxes together; where one of two parts is still too large, the few that leave least to be cut are cut once more.
+    What leaves least is told by size; where that leads nowhere, all is tried again by how far cells lie apart as well.
+    Few cuts are followed, so that a large mask of an odd form may be given up although six parts would do.
     Turning or mirroring the mask turns the parts with it.
 
     Args:
@@ -179,8 +183,11 @@ def _cut_any(mask: Mask, frame: int, max_cells: int, smallest: int) -> list[Mask
         return None
     views = [np.ascontiguousarray(turned(mask, g)) for g in range(ORDER)]
     g = max(range(ORDER), key=lambda g: (views[g].shape, views[g].tobytes()))
-    parts = _search(views[g], frame, max_cells, smallest, _MOST_PARTS)
-    if parts is None:
+    for bound in (_needed, _needed_sharper):  # the first alone decides wherever it finds parts
+        parts = _search(views[g], frame, max_cells, smallest, _MOST_PARTS, bound, set())
+        if parts is not None:
+            break
+    else:
         return None
     back = next(h for h in range(ORDER) if np.array_equal(turned(views[g], h), mask))
     return [turned(part, back) for part in parts]  # type: ignore[misc]
@@ -193,9 +200,35 @@ def _needed(masks: Mask, frame: int, max_cells: int) -> Ints:
     return needed
 
 
-def _search(mask: Mask, frame: int, max_cells: int, smallest: int, most: int) -> list[Mask] | None:
+def _needed_sharper(masks: Mask, frame: int, max_cells: int) -> Ints:
+    """As :func:`_needed`, never less: thin masks spread further than their size and their box tell."""
+    return np.maximum(_needed(masks, frame, max_cells), _apart(masks, frame))
+
+
+def _apart(masks: Mask, frame: int) -> Ints:
+    """How many cells of each mask ``(P, H, W)`` are found of which no part can hold two, ``(P,)``.
+
+    Row by row each cell is taken that lies at least F rows or columns from all that were taken before.
+    """
+    left, count = masks.copy(), np.zeros(len(masks), dtype=np.int64)
+    y, x = np.indices(masks.shape[1:])
+    while left.any():
+        count += left.any((1, 2))
+        top, column = np.divmod(left.reshape(len(left), -1).argmax(1), masks.shape[2])
+        left &= (y >= top[:, None, None] + frame) | (np.abs(x - column[:, None, None]) >= frame)
+    return count
+
+
+def _search(
+    mask: Mask, frame: int, max_cells: int, smallest: int, most: int, bound: Bound, failed: set[tuple[bytes, int]]
+) -> list[Mask] | None:
+    """At most ``most`` parts; ``bound`` orders the cuts, ``failed`` has masks given up before, with their ``most``."""
     if _fit(mask[None], frame, max_cells)[0]:
         return [mask]
+    key = (mask.tobytes(), most)
+    if key in failed or _apart(mask[None], frame)[0] > most:
+        return None
+    failed.add(key)  # until it succeeds, when the search is over
     parts = _distinct(np.concatenate(list(_candidates(mask, frame))))
     size = parts.sum((1, 2))
     parts = parts[(size >= smallest) & (size <= mask.sum() - smallest) & _fit(parts, frame, max_cells)]
@@ -203,14 +236,14 @@ def _search(mask: Mask, frame: int, max_cells: int, smallest: int, most: int) ->
     whole = connected(parts) & connected(rest)
     parts, rest = parts[whole], rest[whole]
     cost = _cost(parts) + _cost(rest)
-    needed = _needed(rest, frame, max_cells)
+    needed = bound(rest, frame, max_cells)
     done = np.flatnonzero(needed == 1)
     if len(done):
         best = done[np.argmin(cost[done])]
         return [parts[best], rest[best]]
     order = np.lexsort((cost, needed))
     for index in order[needed[order] < most][:_TRIED]:
-        further = _search(rest[index], frame, max_cells, smallest, most - 1)
+        further = _search(rest[index], frame, max_cells, smallest, most - 1, bound, failed)
         if further is not None:
             return [parts[index], *further]
     return None
@@ -220,14 +253,11 @@ def _candidates(mask: Mask, frame: int) -> Iterator[Mask]:
     """What windows of at most F x F cells, and strips along both diagonals, cut out of a mask: ``(P, H, W)`` each."""
     height, width = mask.shape
     y, x = np.mgrid[:height, :width]
+    ranges = [(left, right) for left in range(width) for right in range(left + 1, min(left + frame, width) + 1)]
+    columns = np.stack([(x >= left) & (x < right) for left, right in ranges])
     for top in range(height):
         rows = [(y >= top) & (y < bottom) for bottom in range(top + 1, min(top + frame, height) + 1)]
-        columns = [
-            (x >= left) & (x < right)
-            for left in range(width)
-            for right in range(left + 1, min(left + frame, width) + 1)
-        ]
-        windows = np.stack(rows)[:, None] & np.stack(columns)[None]
+        windows = np.stack(rows)[:, None] & columns[None]
         yield windows.reshape(-1, height, width) & mask
     for diagonal in (y + x, y - x):
         low, high = int(diagonal.min()), int(diagonal.max()) + 1

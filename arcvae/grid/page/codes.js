@@ -181,7 +181,7 @@ function makeModel(facts, weights) {
       (score > 0 ? [[top + Math.floor(i / facts.frame), left + (i % facts.frame)]] : []));
   }
 
-  /** Objects of a grid: the largest of them, as many as there are slots, and how many are left out. */
+  /** Objects of a grid: the largest of them, as many as there are slots; how many are left out, and their cells `lost`. */
   function encode(grid) {
     const { parts, dropped } = findObjects(grid, facts.colors, facts.frame, facts.maxCells);
     const rank = parts.map((_, i) => i).sort((a, b) => parts[b].cells.length - parts[a].cells.length || a - b);
@@ -190,7 +190,10 @@ function makeModel(facts, weights) {
       row: part.row, column: part.column, color: part.color, shape: encodeShape(part.shape, part.parity),
       head: kept.findIndex((other) => other.whole === part.whole), truth: part.cells,
     }));
-    return { objects, leftOut: dropped + parts.length - kept.length };
+    const coded = new Set(kept.flatMap(({ cells }) => cells).map(String));
+    const lost = grid.flatMap((row, y) => row.flatMap((color, x) =>
+      (filled({ color }) && !coded.has(String([y, x])) ? [[y, x, color]] : [])));
+    return { objects, lost, leftOut: dropped + parts.length - kept.length };
   }
 
   return { facts, frame, encode, decode, encodeShape, scores, cellsOf, filled };

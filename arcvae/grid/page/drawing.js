@@ -1,5 +1,12 @@
 // Grids on a canvas, in the colours of ARC, row 0 at the top.
 
+/** The cells [row, column] on the way from one to another, without the first. */
+function cellsBetween([y, x], [below, beside]) {
+  const steps = Math.max(Math.abs(below - y), Math.abs(beside - x));
+  const at = (from, to, i) => Math.round(from + (to - from) * (i + 1) / steps);
+  return Array.from({ length: steps }, (_, i) => [at(y, below, i), at(x, beside, i)]);
+}
+
 /** A board that shows a grid and what is marked on it; the size of the canvas follows that of the grid. */
 function board(canvas, palette) {
   const context = canvas.getContext("2d");

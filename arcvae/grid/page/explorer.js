@@ -13,6 +13,7 @@ let now = -1, chosen = null, color = 1, cursor = [0, 0], grids = [], seed = 0, s
 const ends = { from: null, to: null };
 
 const UNLIKE = "Shapes unlike those of the training corpus may come out wrong; in Python, codec.codes(grid, refine=20) mends most.";
+const COUNTED = "Objects touch, overlap, lie in pieces or are too many: in Python, codec.codes(grid) counts them otherwise.";
 
 const state = () => history[now];
 const say = (line) => { $("status").textContent = line; };
@@ -30,12 +31,13 @@ const attempt = (action) => {
   }
 };
 
-/** Cells of one list of objects, later ones on top, as a grid. */
-function painted(code) {
-  const grid = Array.from({ length: code.height }, () => new Array(code.width).fill(0));
-  for (const object of code.objects) {
+/** What a code stands for as a grid, later objects on top, each by its colour or another value. */
+function painted({ height, width, objects, lost }, valueOf = ({ color }) => rint(color)) {
+  const grid = Array.from({ length: height }, () => new Array(width).fill(0));
+  for (const [y, x, color] of lost) grid[y][x] = color;
+  for (const object of objects) {
     for (const [y, x] of object.truth || model.cellsOf(object)) {
-      if (y >= 0 && y < code.height && x >= 0 && x < code.width) grid[y][x] = rint(object.color);
+      if (y >= 0 && y < height && x >= 0 && x < width) grid[y][x] = valueOf(object);
     }
   }
   return grid;
@@ -52,22 +54,43 @@ function push(next, { replace = false } = {}) {
 
 /** A grid as a person gave it: its code is found, and the program begins anew. */
 function begin(grid, line, options) {
-  const started = performance.now(), { objects, leftOut } = model.encode(grid);
-  const lost = leftOut ? `${leftOut} ${leftOut === 1 ? "object has" : "objects have"} no place in the code: too many, or too large.` : "";
+  const started = performance.now(), { objects, lost, leftOut } = model.encode(grid), one = leftOut === 1;
+  const who = `${leftOut} ${one ? "object has" : "objects have"} no place in the code (too many, or too large)`;
+  const note = leftOut ? `${who}: no operation moves ${one ? "it" : "them"}.` : "";
   const former = history[options?.replace ? now - 1 : now]?.steps.length;
   $("source").selectedIndex = grids.findIndex((known) => known.grid === grid);
-  push({ code: { height: grid.length, width: grid[0].length, objects }, grid, start: grid, steps: [], note: lost, given: true }, options);
+  push({ code: { height: grid.length, width: grid[0].length, objects, lost }, grid, start: grid, steps: [], note, given: true }, options);
   const begun = former ? " This begins a new program; Undo brings the former one back." : "";
   say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.${begun}`);
 }
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
-/** A code as it is: the program begins anew, and the grid is what the code draws. */
-function beginCode(code, note, options) {
-  const grid = painted(code);
+/** A code as it is: the program begins anew, and the grid is what the code draws; `follow` keeps the chosen object. */
+function beginCode(given, note, { follow = false, ...options } = {}) {
+  const [code, order] = inOrder({ ...given, lost: [] }), grid = painted(code);
+  if (follow) chosen = order.indexOf(chosen);
   $("source").selectedIndex = -1;
-  push({ code, grid, start: grid, steps: [], note, given: false }, options);
+  const notes = [note, isCounted(code, grid) ? "" : COUNTED].filter(Boolean).join(" ");
+  push({ code, grid, start: grid, steps: [], note: notes, given: false }, options);
   say("");
+}
+
+/** A code with its objects in the order of their first cells, in which Python counts those of a grid; and the former order. */
+function inOrder(code) {
+  const drawn = { ...code, objects: code.objects.map((o) => ({ ...o, truth: o.truth || model.cellsOf(o) })) };
+  const seen = painted(drawn, ({ head }) => head + 1).flat(), former = [...code.objects.keys()];
+  const first = (i) => seen.indexOf(code.objects[i].head + 1) >>> 0;  // what is not to be seen comes last
+  const order = [...former].sort((a, b) => first(a) - first(b));
+  const sorted = ({ objects, ...rest }) =>
+    ({ ...rest, objects: order.map((i) => ({ ...objects[i], head: order.indexOf(objects[i].head) })) });
+  // Of objects that overlap the later one is on top, and what is seen comes before how it is counted.
+  return String(painted(sorted(drawn))) === String(painted(drawn)) ? [sorted(code), order] : [code, former];
+}
+
+/** Whether Python counts the objects of a grid as the code does that draws it. */
+function isCounted(code, grid) {
+  const counted = (some) => String(painted(some, ({ head }) => headsOf(some).indexOf(head) + 1));
+  return counted(code) === counted({ ...code, objects: model.encode(grid).objects });
 }
 
 const scope = () => (document.querySelector('input[name="explorer-scope"]:checked').value === "all" ? null : [chosen]);
@@ -118,9 +141,11 @@ function render() {
   cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
   painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
   drawing.show(drawn, { wrong, outline: chosen === null ? [] : code.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf) });
-  const match = !code.objects.length ? "An empty grid" : given ? "Exact match" : "Nothing to compare with: the grid is what its code draws";
+  const exact = given && !code.lost.length, hidden = "No cell is wrong, but the code lacks what is covered here";
+  const match = !code.objects.length ? "An empty grid" : exact ? "Exact match"
+    : given ? hidden : "Nothing to compare with: the grid is what its code draws";
   $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : match;
-  $("match").className = wrong.length ? "wrong" : given ? "exact" : "";
+  $("match").className = wrong.length ? "wrong" : exact ? "exact" : "";
   $("note").textContent = note || (wrong.length ? UNLIKE : "");
   $("program").textContent = programText() || "(no steps yet)";
   $("undo").disabled = now === 0;
@@ -170,8 +195,8 @@ function showSliders(code) {
     input.oninput = () => attempt(() => {
       const to = Number(input.value);
       shown.textContent = to.toFixed(digits);
-      sliding ??= now;
-      now = sliding;  // one slide is one change
+      sliding ??= { from: state(), object: chosen };
+      [now, chosen] = [history.indexOf(sliding.from), sliding.object];  // one slide is one change
       render();
       const before = state().code.objects[chosen];
       if (to !== valueOf(before)) change(before, to);
@@ -186,7 +211,8 @@ function showSliders(code) {
   object.shape.forEach((_, k) => add(`shape ${k + 1}`, (o) => o.shape[k], -4, 4, 0.02, 2, (before, to) => {
     const shape = before.shape.map((old, i) => (i === k ? to : old)), { code } = state();
     const objects = code.objects.map((o) => (o === before ? { ...o, shape, truth: null } : o));
-    beginCode({ ...code, objects }, "A slider has changed a shape: the program begins here.");
+    const gone = code.lost.length ? ", without what had no place in the code" : "";
+    beginCode({ ...code, objects }, `A slider has changed a shape: the program begins here${gone}.`, { follow: true });
   }));
 }
 
@@ -203,12 +229,13 @@ function goTo(index) {
   say(`Change ${now} of ${history.length - 1}.`);
 }
 
-/** Give one cell the colour of the palette. */
-function paint([y, x], options) {
-  const { grid } = state();
-  if (grid[y]?.[x] === undefined || grid[y][x] === color) return false;
-  begin(grid.map((row, b) => (b === y ? row.map((old, a) => (a === x ? color : old)) : row)), "Painted", options);
-  return true;
+/** Give cells the colour of the palette, in one change; whether that changes any. */
+function paint(cells, options) {
+  const grid = state().grid.map((row) => [...row]);
+  const fresh = cells.filter(([y, x]) => grid[y]?.[x] !== undefined && grid[y][x] !== color);
+  for (const [y, x] of fresh) grid[y][x] = color;
+  if (fresh.length) begin(grid, "Painted", options);
+  return fresh.length > 0;
 }
 
 function offer(found) {
@@ -247,23 +274,29 @@ $("palette").onkeydown = (event) => {
   $("palette").children[color].focus();
 };
 
-let stroke = false, drag = null;
+let stroke = false, reached = null, drag = null;
 painting.canvas.onpointerdown = (event) => {
   painting.canvas.setPointerCapture(event.pointerId);
-  cursor = painting.cellAt(event);
+  reached = cursor = painting.cellAt(event);
   stroke = true;
-  attempt(() => { if (!paint(cursor)) stroke = "new"; });
+  attempt(() => { if (!paint([cursor])) stroke = "new"; });
 };
 painting.canvas.onpointermove = (event) => {
+  if (!stroke) return;
+  const met = event.getCoalescedEvents?.() ?? [], cells = (met.length ? met : [event]).flatMap((part) => {
+    const from = reached;
+    reached = painting.cellAt(part);
+    return cellsBetween(from, reached);
+  });
   // One stroke is one step of the history.
-  if (stroke) attempt(() => { if (paint(painting.cellAt(event), { replace: stroke === true })) stroke = true; });
+  attempt(() => { if (paint(cells, { replace: stroke === true })) stroke = true; });
 };
 painting.canvas.onpointerup = painting.canvas.onpointercancel = () => { stroke = false; };
 painting.canvas.onkeydown = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const way = ARROWS[event.key], { height, width } = state().code;
   if (way) cursor = [Math.max(0, Math.min(height - 1, cursor[0] + way[0])), Math.max(0, Math.min(width - 1, cursor[1] + way[1]))];
-  else if (event.key === " " || event.key === "Enter") attempt(() => paint(cursor));
+  else if (event.key === " " || event.key === "Enter") attempt(() => paint([cursor]));
   else if (/^\d$/.test(event.key) && Number(event.key) < colors) setColor(Number(event.key));
   else return;
   event.preventDefault();

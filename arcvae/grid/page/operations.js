@@ -1,5 +1,6 @@
 // Operations on codes of objects, and the text of their programs: what arcvae.operations does. A code is
-// { height, width, objects }; `which` names the heads of the objects that are taken, null stands for all.
+// { height, width, objects }, that of a grid also has cells `lost`, each [row, column, colour], which no object codes and no
+// operation moves; `which` names the heads of the objects that are taken, null stands for all.
 
 /** The first parts of objects, in the order in which programs count them. */
 const headsOf = (code) => code.objects.flatMap((object, i) => (object.head === i ? [i] : []));

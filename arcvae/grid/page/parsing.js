@@ -27,95 +27,134 @@ function components(height, width, same) {
   return found;
 }
 
-const ones = (bits) => bits.split("1").length - 1;
 const rowsOf = ({ height, width, bits }) => Array.from({ length: height }, (_, y) => [...bits.slice(y * width, (y + 1) * width)]);
 const maskOf = (rows) => ({ height: rows.length, width: rows[0].length, bits: rows.map((row) => row.join("")).join("") });
 const turnedMask = (mask, g) => maskOf(turned(rowsOf(mask), g));
-const connected = ({ height, width, bits }) => components(height, width, (_, cell) => bits[cell] === "1").length === 1;
 
-/** Height and width of the bounding box; 0 without cells. */
-function extents({ height, width, bits }) {
-  let [top, bottom, left, right] = [height, -1, width, -1];
-  for (let i = bits.indexOf("1"); i >= 0; i = bits.indexOf("1", i + 1)) {
-    const y = Math.floor(i / width), x = i % width;
-    [top, bottom, left, right] = [Math.min(top, y), Math.max(bottom, y), Math.min(left, x), Math.max(right, x)];
+// The search knows a mask by the numbers of its cells, y * stride + x, in rising order. One column more than the mask has
+// stays free, so that the neighbours of a cell have numbers of their own wherever it lies.
+
+/** Which numbers are cells. */
+function lit(cells, stride) {
+  const on = new Uint8Array(cells.at(-1) + stride + 2);
+  for (const cell of cells) on[cell] = 1;
+  return on;
+}
+
+/** Whether cells are one component. */
+function connected(cells, stride) {
+  const left = lit(cells, stride), found = [cells[0]];
+  left[cells[0]] = 0;
+  for (let next = 0; next < found.length; next++) {
+    for (const step of [-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1]) {
+      const cell = found[next] + step;
+      if (!left[cell]) continue;
+      left[cell] = 0;
+      found.push(cell);
+    }
   }
-  return bottom < 0 ? [0, 0] : [bottom - top + 1, right - left + 1];
+  return found.length === cells.length;
 }
 
-/** Twice the outline plus the area of the bounding box. */
-function cost(mask) {
-  const { height, width, bits } = mask, at = (y, x) => y >= 0 && y < height && x >= 0 && x < width && bits[y * width + x] === "1";
-  let outline = 0;
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0; x <= width; x++) outline += (at(y, x) !== at(y - 1, x)) + (at(y, x) !== at(y, x - 1));
+/** Height and width of the bounding box. */
+function extents(cells, stride) {
+  let left = stride, right = 0;
+  for (const cell of cells) {
+    left = Math.min(left, cell % stride);
+    right = Math.max(right, cell % stride);
   }
-  const [tall, wide] = extents(mask);
-  return 2 * outline + tall * wide;
+  return [Math.floor(cells.at(-1) / stride) - Math.floor(cells[0] / stride) + 1, right - left + 1];
 }
 
-function needed(mask, frame, maxCells) {
-  const [tall, wide] = extents(mask);
-  return Math.max(Math.ceil(ones(mask.bits) / maxCells), Math.ceil(tall / frame), Math.ceil(wide / frame));
+/** How many cells are found of which no part can hold two: each that lies a frame away from all that were taken before. */
+function apart(cells, stride, frame) {
+  let count = 0;
+  for (let left = cells; left.length; count++) {
+    const y = Math.floor(left[0] / stride), x = left[0] % stride;
+    left = left.filter((cell) => Math.floor(cell / stride) - y >= frame || Math.abs(cell % stride - x) >= frame);
+  }
+  return count;
 }
 
-function fits(mask, frame, maxCells) {
-  const [tall, wide] = extents(mask), size = ones(mask.bits);
-  return size >= 1 && size <= maxCells && tall <= frame && wide <= frame;
+/** Parts that cells take at least. */
+function needed(cells, stride, { frame, maxCells }) {
+  const [tall, wide] = extents(cells, stride);
+  return Math.max(Math.ceil(cells.length / maxCells), Math.ceil(tall / frame), Math.ceil(wide / frame));
 }
 
-/** What windows of at most F x F cells, and strips along both diagonals, cut out of a mask; each once, by its bits. */
-function candidates({ height, width, bits }, frame) {
-  const found = new Set(), lit = [...bits].flatMap((bit, i) => (bit === "1" ? [i] : []));
-  const keep = (inside) => {
-    const cut = new Array(bits.length).fill("0");
-    for (const i of lit) if (inside(Math.floor(i / width), i % width)) cut[i] = "1";
-    found.add(cut.join(""));
-  };
-  for (let top = 0; top < height; top++) {
-    for (let bottom = top + 1; bottom <= Math.min(top + frame, height); bottom++) {
-      for (let left = 0; left < width; left++) {
-        for (let right = left + 1; right <= Math.min(left + frame, width); right++) {
-          keep((y, x) => y >= top && y < bottom && x >= left && x < right);
-        }
+function fits(cells, stride, { frame, maxCells }) {
+  const [tall, wide] = extents(cells, stride);
+  return cells.length <= maxCells && tall <= frame && wide <= frame;
+}
+
+/** What windows of at most F x F cells, and strips along both diagonals, cut out; each once, in the order of their bits. */
+function candidates(cells, stride, { frame, maxCells, smallest }) {
+  const found = new Map(), most = Math.min(maxCells, cells.length - smallest);
+  const distinct = (values) => [...new Set(values)].sort((a, b) => a - b);
+  /** Every range of values as wide as a side, or less, cut out of some cells by the value of each. */
+  const slices = (some, valueOf, side, take) => {
+    const values = distinct(some.map(valueOf));
+    values.forEach((low, i) => {
+      for (const high of values.slice(i)) {
+        if (high - low >= side) break;
+        take(some.filter((cell) => valueOf(cell) >= low && valueOf(cell) <= high));
       }
-    }
+    });
+  };
+  const keep = (part) => {
+    if (part.length >= smallest && part.length <= most) found.set(part.join(), part);
+  };
+  const row = (cell) => Math.floor(cell / stride), column = (cell) => cell % stride;
+  slices(cells, row, frame, (band) => slices(band, column, frame, keep));
+  for (const diagonal of [(cell) => row(cell) + column(cell), (cell) => row(cell) - column(cell)]) {
+    slices(cells, diagonal, Infinity, keep);
   }
-  for (const diagonal of [(y, x) => y + x, (y, x) => y - x + width - 1]) {
-    for (let a = 0; a < height + width - 1; a++) {
-      for (let b = a + 1; b <= height + width - 1; b++) keep((y, x) => diagonal(y, x) >= a && diagonal(y, x) < b);
-    }
-  }
-  return [...found].sort();
+  // As strings of bits, of two that differ from some cell on, the one with this cell is the greater.
+  return [...found.values()].sort((a, b) => {
+    const i = a.findIndex((cell, k) => cell !== b[k]);
+    return i < 0 ? a.length - b.length : i < b.length ? b[i] - a[i] : 1;
+  });
 }
 
-/** Parts of a mask that fit, each in one piece, by few cuts with short outlines; null if it takes too many. */
-function search(mask, frame, maxCells, smallest, most) {
-  if (fits(mask, frame, maxCells)) return [mask];
-  const total = ones(mask.bits), pairs = [];
-  for (const bits of candidates(mask, frame)) {
-    const size = ones(bits), part = { ...mask, bits };
-    if (size < smallest || size > total - smallest || !fits(part, frame, maxCells)) continue;
-    const rest = { ...mask, bits: [...mask.bits].map((bit, i) => (bit === "1" && bits[i] === "0" ? "1" : "0")).join("") };
-    if (connected(part) && connected(rest)) {
-      pairs.push({ part, rest, price: cost(part) + cost(rest), left: needed(rest, frame, maxCells) });
-    }
-  }
-  const done = pairs.filter(({ left }) => left === 1);
-  if (done.length) {
-    const best = done.reduce((a, b) => (b.price < a.price ? b : a));
-    return [best.part, best.rest];
-  }
+/** At most `most` parts that fit, each in one piece, by few cuts with short outlines; null if none are found. */
+function search(cells, stride, limits, most, bound, failed) {
+  if (fits(cells, stride, limits)) return [cells];
+  const key = `${most}: ${cells}`;
+  if (failed.has(key) || apart(cells, stride, limits.frame) > most) return null;
+  failed.add(key);  // until it succeeds, when the search is over
+  const area = (some) => extents(some, stride).reduce((tall, wide) => tall * wide), on = lit(cells, stride);
+  const pairs = candidates(cells, stride, limits).filter((part) => fits(part, stride, limits)).map((part) => {
+    for (const cell of part) on[cell] = 0;
+    const rest = cells.filter((cell) => on[cell]), price = area(part) + area(rest);
+    let edges = 0;  // between both: what outlines have beyond that of the whole, twice
+    for (const cell of part) for (const step of [-stride, -1, 1, stride]) if (on[cell + step]) edges += 1;
+    for (const cell of part) on[cell] = 1;
+    return { part, rest, price: price + 4 * edges, left: bound(rest, stride, limits) };
+  });
   pairs.sort((a, b) => a.left - b.left || a.price - b.price);  // which keeps the order of equal ones
-  for (const { part, rest } of pairs.filter(({ left }) => left < most).slice(0, TRIED)) {
-    const further = search(rest, frame, maxCells, smallest, most - 1);
+  let tried = 0;
+  for (const { part, rest, left } of pairs) {
+    if (left >= most || tried === TRIED) break;
+    if (!connected(part, stride) || !connected(rest, stride)) continue;
+    tried += 1;
+    const further = search(rest, stride, limits, most - 1, bound, failed);  // at once, if the rest fits
     if (further) return [part, ...further];
   }
   return null;
 }
 
-/** Parts of a connected mask that fit; a mask of blocks of f x f cells is cut along them, and blocks count as cells. */
+const cuts = new Map();
+
+/** What cutAnew gives, remembered: whatever a person does to a grid, the large objects that stay are met again. */
 function cut(mask, frame, maxCells) {
+  const key = [frame, maxCells, mask.height, mask.bits].join();
+  if (cuts.size > 1000) cuts.clear();
+  if (!cuts.has(key)) cuts.set(key, cutAnew(mask, frame, maxCells));
+  return cuts.get(key);
+}
+
+/** Parts of a connected mask that fit; a mask of blocks of f x f cells is cut along them, and blocks count as cells. */
+function cutAnew(mask, frame, maxCells) {
   const rows = rowsOf(mask);
   for (let times = Math.min(mask.height, mask.width, frame); times > 0; times--) {
     const blocks = rows.filter((_, y) => y % times === 0).map((row) => row.filter((_, x) => x % times === 0));
@@ -129,17 +168,25 @@ function cut(mask, frame, maxCells) {
 
 /** Parts of a mask as it is; the orientation in which it is cut does not depend on its own. */
 function cutAny(mask, frame, maxCells, smallest) {
-  if (Math.max(mask.height, mask.width) > 4 * frame || needed(mask, frame, maxCells) > MOST_PARTS) return null;
   const views = [...Array(ORDER).keys()].map((g) => turnedMask(mask, g));
   const above = (a, b) => a.height - b.height || a.width - b.width || (a.bits > b.bits ? 1 : a.bits < b.bits ? -1 : 0);
-  const view = views.reduce((a, b) => (above(b, a) > 0 ? b : a));
-  const parts = search(view, frame, maxCells, smallest, MOST_PARTS);
+  const { height, width, bits } = views.reduce((a, b) => (above(b, a) > 0 ? b : a));
+  const stride = width + 1, limits = { frame, maxCells, smallest };
+  const cells = [...bits].flatMap((bit, i) => (bit === "1" ? [Math.floor(i / width) * stride + (i % width)] : []));
+  if (Math.max(height, width) > 4 * frame || needed(cells, stride, limits) > MOST_PARTS) return null;
+  const sharper = (rest) => Math.max(needed(rest, stride, limits), apart(rest, stride, frame));
+  const parts = search(cells, stride, limits, MOST_PARTS, needed, new Set())  // which alone decides wherever it finds parts
+    || search(cells, stride, limits, MOST_PARTS, sharper, new Set());
+  const masks = (parts || []).map((part) => {
+    const on = lit(part, stride);
+    return maskOf(Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => on[y * stride + x] || 0)));
+  });
   const same = (other) => other.height === mask.height && other.bits === mask.bits;
-  const back = [...Array(ORDER).keys()].find((h) => same(turnedMask(view, h)));
-  return parts && parts.map((part) => turnedMask(part, back));
+  const back = [...Array(ORDER).keys()].find((h) => same(turnedMask({ height, width, bits }, h)));
+  return parts && masks.map((part) => turnedMask(part, back));
 }
 
-/** Objects of a grid in the order of their first cells, and how many components cannot be cut into parts that fit. */
+/** Objects of a grid in the order of their first cells, and how many components are too large and not cut. */
 function findObjects(grid, colors, frame, maxCells) {
   const height = grid.length, width = grid[0].length, flat = grid.flat(), pieces = [];
   const isObject = (value) => value > 0 && value < colors;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -112,6 +114,52 @@ def test_parts_are_connected_fit_and_make_up_the_whole() -> None:
             assert ndimage.label(part, np.ones((3, 3)))[1] == 1
             assert max(np.ptp(np.argwhere(part), 0)) < FRAME
     assert tried > 5
+
+
+def drawn(height: int, width: int, lit: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """A mask of the cells whose row and column pass a test."""
+    return np.asarray(lit(*np.indices((height, width))), dtype=bool)
+
+
+DIAGONALS = drawn(16, 16, lambda y, x: (y == x) | (y + x == 15))
+ARMS = drawn(25, 18, lambda y, x: (x == 0) | (x == 17) | (y == 8))
+
+
+def test_large_thin_masks_are_cut_where_they_can_be() -> None:
+    # Its quadrants are four parts of eight cells, yet after a cut along one of them 24 cells look like two parts more.
+    parts = cut(DIAGONALS, FRAME, CELLS)
+    assert parts is not None
+    assert len(parts) <= 6
+    assert np.array_equal(np.sum(parts, 0), DIAGONALS)
+    for part in parts:
+        assert part.sum() <= CELLS
+        assert ndimage.label(part, np.ones((3, 3)))[1] == 1
+        assert max(np.ptp(np.argwhere(part), 0)) < FRAME
+    assert found(DIAGONALS[None].astype(np.uint8)).dropped.tolist() == [0]
+
+
+def test_masks_whose_cells_lie_too_far_apart_are_given_up_at_once() -> None:
+    # 66 cells, for which five parts look enough; but of nine of them no two are in one window of 8 x 8.
+    far = [(y, x) for y in (0, 8, 16, 24) for x in (0, 17)] + [(8, 8)]
+    assert all(ARMS[cell] for cell in far)
+    assert all(max(abs(a - c), abs(b - d)) >= FRAME for (a, b) in far for (c, d) in far if (a, b) != (c, d))
+    started = time.process_time()
+    assert cut(ARMS, FRAME, CELLS) is None
+    assert time.process_time() - started < 0.3  # by the search it takes ten times as long
+
+
+def test_cuts_stay_what_they_are() -> None:
+    # Figures and models depend on them: another search may only cut what this one gives up.
+    rng, content, count = np.random.default_rng(7), hashlib.sha256(), 0
+    for share in (0.9, 0.94) * 10:
+        rough = ndimage.binary_dilation(rng.random((13, 13)) > share, rng.random((3, 3)) < 0.7)
+        labels, _ = ndimage.label(rough, np.ones((3, 3)))
+        for number, box in enumerate(ndimage.find_objects(labels), 1):
+            parts = cut(labels[box] == number, FRAME, CELLS)
+            if parts is not None and len(parts) > 1:
+                count += 1
+                content.update(b"".join(part.tobytes() for part in parts))
+    assert (count, content.hexdigest()[:16]) == (16, "a5029c8fd0810473")
 
 
 @pytest.mark.parametrize("times", [2, 3, 4])

@@ -19,6 +19,7 @@ from arcvae.grid.corpus.generator import generate_grids
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.page.explorer import explorer_data, explorer_part, keep_prior
+from tests.grid.models.test_parsing import ARMS, DIAGONALS
 from tests.grid.page.conftest import Opened
 
 AS_OBJECTS = "(n, i) => ({ row: n[0], column: n[1], color: n[2], shape: n.slice(3), head: i })"
@@ -61,7 +62,11 @@ def messy_grids() -> list[np.ndarray]:
     corner, block = np.zeros((20, 20), dtype=np.uint8), np.zeros((20, 20), dtype=np.uint8)
     corner[2:12, 2:4] = corner[2:4, 2:14] = 3
     block[2:10, 2:10] = 3
-    return [*grids, corner, block]
+    thin = [(lit * 4).astype(np.uint8) for lit in (DIAGONALS, ARMS)]
+    for _ in range(4):
+        lines = rng.random(20) < 0.12
+        thin.append(((lines | (rng.random(20) < 0.12)[:, None]) * 5).astype(np.uint8))
+    return [*grids, corner, block, *thin]
 
 
 @pytest.mark.slow
