@@ -142,12 +142,10 @@ def worse_than_cells(likelihood: Mapping[str, Any], course: Course, prior: str =
     """Whether a grid costs more bits under the model than cell by cell, without any code.
 
     Args:
-        likelihood: See :func:`arcvae.grid.analysis.study.study`; empty if it was not computed.
+        likelihood: See :func:`arcvae.grid.analysis.study.study`.
         course: How the model was trained.
         prior: The one that can be fitted to its codes.
     """
-    if not likelihood:
-        return []
     ours, alone = likelihood["bits_per_cell"], likelihood["bits_per_cell_of_independent_cells"]
     if not ours - 2 * likelihood["bits_per_cell_standard_error"] > alone:
         return []

@@ -150,8 +150,9 @@ class GridTask(Task["GridModule", "GridDataModule"]):
         if not verdict["mode_collapse"]:
             found = painting(results["object_recall"], results["object_precision"], course) + found
         found = found or few_exact(results["exact_match"], course)
-        prior = "aggregate" if module.model.slots is None else "objects"
-        found += worse_than_cells(results.get("likelihood", {}), course, prior)
+        if likelihood := results.get("likelihood"):
+            prior = "aggregate" if module.model.slots is None else "objects"
+            found += worse_than_cells(likelihood, course, prior)
         if verdict["posterior_collapse"]:
             beta = module.beta_per_grid_of(course.last("val/beta"))
             empty = posterior_collapse(

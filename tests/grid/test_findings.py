@@ -121,7 +121,6 @@ def test_code_that_costs_more_than_no_code_is_a_finding_beyond_its_standard_erro
     (found,) = named(0.97, 0.01)
     assert "0.970 bits per cell are more than the 0.580 of independent cells" in found.evidence
     assert named(0.59, 0.01) == named(0.4, 0.01) == []
-    assert worse_than_cells({}, LONG) == []
     assert "prior=aggregate of" in found.remedy
     (short,) = named(0.97, 0.01, SHORT)
     assert (short.cause, short.remedy) == ("too short: 25 steps in 1 epoch are few", SHORT.longer())
