@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,12 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file, which many tests look into."""
+    return ast.parse(path.read_text())
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Every module that is imported anywhere, inside of functions and for the type checker too."""
     for node in ast.walk(tree):
@@ -71,7 +78,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 def graph() -> dict[str, set[str]]:
     """Modules of the package, each with those that it imports."""
-    trees = {name_of(path): ast.parse(path.read_text()) for path in MODULES}
+    trees = {name_of(path): parsed(path) for path in MODULES}
     return {name: {found for found in imports(tree) if found in trees} - {name} for name, tree in trees.items()}
 
 
@@ -118,14 +125,14 @@ def test_no_imports_run_in_a_circle() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path) -> None:
     here = room(path)
-    ours = {name for name in imports(ast.parse(path.read_text())) if name == "arcvae" or name.startswith("arcvae.")}
+    ours = {name for name in imports(parsed(path)) if name == "arcvae" or name.startswith("arcvae.")}
     rooms = {[*name.split("."), ""][1] for name in ours} - {"errors", "__version__"}
     assert rooms <= ALLOWED[here], f"{here} must not import {rooms - ALLOWED[here]}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_the_app_knows_hydra_and_one_file_its_internals(path: Path) -> None:
-    found = {name for name in imports(ast.parse(path.read_text())) if name.split(".")[0] in ("hydra", "omegaconf")}
+    found = {name for name in imports(parsed(path)) if name.split(".")[0] in ("hydra", "omegaconf")}
     assert not found or room(path) == "app"
     assert path.name == "hydra_internals.py" or not any("_internal" in name for name in found)
 
@@ -138,9 +145,10 @@ WORDS_OF_TASKS = "grids?|clips|species|audio|vae(_best)?|elbo|kl|latents?|genera
 def test_shared_code_knows_no_task(path: Path) -> None:
     if room(path) in ("grid", "audio") or path.name in ("renamed.py", "benchmark.py"):
         return
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):  # what the code says; words of docstrings and comments are free
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and not _is_docstring(tree, node):
+    nodes = list(ast.walk(parsed(path)))  # what the code says; words of docstrings and comments are free
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
             assert not re.search(r"arcvae\.(grid|audio)\b", node.value), f"{path.name}:{node.lineno}"
             assert not re.search(rf"(?i)93 %|\b(beta|{WORDS_OF_TASKS})\b", node.value), f"{path.name}:{node.lineno}"
         if isinstance(node, ast.Name | ast.Attribute):
@@ -148,14 +156,10 @@ def test_shared_code_knows_no_task(path: Path) -> None:
             assert not re.search(rf"(?i)(^|_)({WORDS_OF_TASKS})(_|$)", name), f"{path.name}:{node.lineno}: {name}"
 
 
-def _is_docstring(tree: ast.AST, constant: ast.Constant) -> bool:
-    return any(isinstance(node, ast.Expr) and node.value is constant for node in ast.walk(tree))
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_stand_at_the_top(path: Path) -> None:
     where = path.relative_to(PACKAGE).as_posix()
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     local = {
         node.lineno
@@ -170,14 +174,14 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 
 def test_exceptions_from_the_rule_are_needed() -> None:
     for where in LOCAL_IMPORTS:
-        tree = ast.parse((PACKAGE / where).read_text())
+        tree = parsed(PACKAGE / where)
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         assert any(isinstance(node, ast.Import | ast.ImportFrom) for f in functions for node in ast.walk(f)), where
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_is_unpickled_and_nothing_built_but_in_build(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
@@ -194,7 +198,7 @@ def test_nothing_is_unpickled_and_nothing_built_but_in_build(path: Path) -> None
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_input_is_never_checked_by_assert(path: Path) -> None:
     # `python -O` drops asserts; those that remain tell the type checker what is true by construction.
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Assert):
             assert "isinstance" in ast.unparse(node.test)
 
@@ -213,7 +217,7 @@ def test_files_and_functions_are_short_and_files_say_what_they_are(path: Path) -
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_whatever_is_public_has_a_docstring(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     public = [owner for owner in classes if not owner.name.startswith("_")]
     for node in [*tree.body, *(member for owner in public for member in owner.body)]:
@@ -236,7 +240,7 @@ INHERITED = {
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_with_logic_has_a_test_file_of_its_name(path: Path) -> None:
     where = path.relative_to(PACKAGE)
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     if path.name == "__init__.py" or where.parent == Path() or not functions:
         return  # commands have test_commands.py and the tests of their jobs
