@@ -247,7 +247,7 @@ def _sort_out(
         if name == "hydra" or name.startswith(("hydra.", "hydra/")):
             groups.append(str(override.input_line))
         elif (CONF_DIR / name).is_dir() and name not in _settings_of(config_name)[1]:
-            problems.append(_foreign_group(config_name, name, value))
+            problems.append(_foreign_group(config_name, override))
         elif not (options := _options(name, search)):
             values.append(override)
         elif isinstance(value, str) and value not in options:
@@ -259,20 +259,21 @@ def _sort_out(
 
 @cache
 def _settings_of(config_name: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Keys and groups of a command, as its own file lists them."""
+    """Keys and groups of a command, as its own file lists them; without those of Hydra."""
     content = yaml.safe_load((CONF_DIR / f"{config_name}.yaml").read_text(encoding="utf-8"))
-    return frozenset(content), frozenset(name for entry in content["defaults"] if entry != "_self_" for name in entry)
+    groups = [name for entry in content["defaults"] if entry != "_self_" for name in entry]
+    return frozenset(content), frozenset(name for name in groups if not name.startswith(("hydra", "override ")))
 
 
-def _foreign_group(config_name: str, name: str, value: Any) -> str:
+def _foreign_group(config_name: str, override: Override) -> str:
     """What to say of a group that only other commands have."""
-    keys, _ = _settings_of(config_name)
+    (keys, _), name = _settings_of(config_name), override.key_or_group
     remedy = ""
     if "overrides" in keys:
-        remedy = f"; for the runs that it trains, write \"overrides=['{name}={value}']\""
+        remedy = f"; for the runs that it trains, write \"overrides=['{name}={override.value()}']\""
     elif "accelerator" in keys and name == "trainer":
         remedy = "; for a device, write accelerator=cpu, gpu or mps"
-    return f"{name}={value}: arcvae.{config_name} has no {name}{remedy}"
+    return f"{override.input_line}: arcvae.{config_name} has no {name}{remedy}"
 
 
 def _unknown_key(
@@ -288,7 +289,7 @@ def _unknown_key(
     typed = override.get_value_string() if "=" in str(override.input_line) else "VALUE"
     if line := further_key(config, name.split("."), override.value(), typed):
         return line
-    groups = sorted(group for group in own if not group.startswith(("hydra", "override ")))
+    groups = sorted(own)
     meant = [key for key in visible if key.rpartition(".")[2] == name]
     meant += [f"{group}={name}" for group in groups if name in _options(group, search)]
     close = nearest(name, meant, 0.0) if len(meant) == 1 else nearest(name, visible) or nearest(name, groups)

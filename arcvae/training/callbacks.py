@@ -89,6 +89,7 @@ class Checkpoint(ModelCheckpoint):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give several checkpoints several names."""
         super().setup(trainer, pl_module, stage)
+        self._first = trainer.is_global_zero
         if self.save_top_k not in (0, 1) and self.filename and "{" not in self.filename:
             self.name_of_best, self.filename = self.filename, f"{self.filename}_{{epoch}}"
 
@@ -97,7 +98,7 @@ class Checkpoint(ModelCheckpoint):
         before = self.best_model_path
         super().on_train_epoch_end(trainer, pl_module)
         if self.best_model_path != before:
-            self._name_best(trainer.is_global_zero)
+            self._name_best()
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
@@ -105,14 +106,14 @@ class Checkpoint(ModelCheckpoint):
         """Whether a score is among the best; what is not a number never is, even if there is nothing else yet."""
         return current is not None and not torch.isnan(current) and super().check_monitor_top_k(trainer, current)
 
-    def _name_best(self, first: bool) -> None:
+    def _name_best(self) -> None:
         best = Path(self.best_model_path)
-        if self.name_of_best and best.is_file() and first:
+        if self.name_of_best and best.is_file() and self._first:
             write_atomic(best.with_stem(self.name_of_best), best.read_bytes())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Note where the checkpoint lies, and whether it is one to go on from."""
-        self._fits, self._first = trainer.state.fn == TrainerFn.FITTING, trainer.is_global_zero
+        self._fits = trainer.state.fn == TrainerFn.FITTING
         self._source = Path(trainer.ckpt_path).absolute().parent if trainer.ckpt_path else None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -123,7 +124,7 @@ class Checkpoint(ModelCheckpoint):
         """
         if self._fits:
             super().load_state_dict(state_dict | self._brought(state_dict))
-            self._name_best(self._first)
+            self._name_best()
 
     def _brought(self, state: dict[str, Any]) -> dict[str, Any]:
         folder, best = Path(str(self.dirpath)), state["best_model_path"]

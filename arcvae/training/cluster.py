@@ -1,4 +1,4 @@
-"""Runs within the jobs of a cluster: which process is the first one, and who tells a run about its processes."""
+"""Runs within the jobs of a cluster: who tells a run about its processes."""
 
 from __future__ import annotations
 

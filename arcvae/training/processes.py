@@ -12,18 +12,17 @@ from arcvae.errors import ConfigError
 END_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """Signals that ask a run to save its state and to end; the last is what Slurm sends before a time limit, if told so
 (``sbatch --signal=SIGUSR1@90``)."""
+_RANKS: Final = ("RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
+"""Variables by which whoever starts processes numbers them, or their machines."""
 
 
 def is_first_process() -> bool:
     """Whether this process is the first one of its run, whoever started it: the one that writes into the run folder.
 
-    Of the processes that Lightning starts on a machine, ``LOCAL_RANK`` is the number, and ``NODE_RANK`` that of the
-    machine; torchrun and Slurm number all of them.
+    torchrun and Slurm number all of them, Lightning those of a machine. Each may have started the others' processes,
+    which inherit its number: the first one has no other number than 0.
     """
-    for name in ("RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return os.environ[name] == "0"
-    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK"))
+    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
 
 
 def require_one_folder(trainer: Mapping[str, Any], command: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
         ({"RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0"}, True),  # by torchrun
         ({"RANK": "4", "LOCAL_RANK": "0", "GROUP_RANK": "1"}, False),
         ({"SLURM_PROCID": "0", "SLURM_LOCALID": "0"}, True), ({"SLURM_PROCID": "2", "SLURM_LOCALID": "0"}, False),
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, False),  # by Lightning, within a job of one task
     ],
 )  # fmt: skip
 def test_first_process_is_known_whoever_started_it(
