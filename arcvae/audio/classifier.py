@@ -71,7 +71,7 @@ class ClipClassifier(Predictor):
 
         Raises:
             CheckpointError: The file of the model does not say how its features were computed.
-            ConfigError: A waveform of another rate than the features, and librosa is not installed.
+            ConfigError: A waveform of another rate than the features, and soxr is not installed.
             DataError: Another type or shape, a waveform of less than 50 ms, or an overlap that is none.
         """
         features, silent = self._features(samples, rate, overlap)

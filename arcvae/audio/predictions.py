@@ -36,7 +36,7 @@ def predict_recordings(
 
     Raises:
         CheckpointError: The classifier does not know that, or has no logit adjustment.
-        ConfigError: soundfile or librosa is not installed.
+        ConfigError: soundfile or soxr is not installed.
         DataError: The folder is empty.
     """
     require_packages()

@@ -81,7 +81,7 @@ def test_what_cannot_be_done_ends_in_one_line(
     assert (tmp_path / "there.npz").read_bytes() == b"mine"
 
 
-def test_bad_clips_are_reported_before_torch_is_imported_and_synthetic_ones_need_no_librosa(tmp_path: Path) -> None:
+def test_bad_clips_are_reported_before_torch_is_imported_and_synthetic_ones_need_no_package(tmp_path: Path) -> None:
     labels = np.array([0, 9])
     np.savez(tmp_path / "bad.npz", **{f"{split}_labels": labels for split in ("train", "val", "test")})  # type: ignore[arg-type]
     code = (
@@ -89,7 +89,7 @@ def test_bad_clips_are_reported_before_torch_is_imported_and_synthetic_ones_need
         "from arcvae.train import main\n"
         "code = main()\n"
         "assert 'torch' not in sys.modules and 'lightning' not in sys.modules\n"
-        "sys.modules['librosa'] = sys.modules['soundfile'] = None\n"
+        "sys.modules['soxr'] = sys.modules['soundfile'] = None\n"
         "from arcvae.audio.corpus.files import write_synthetic_corpus\n"
         "write_synthetic_corpus('good.npz', 2, 20, 0)\n"
         "sys.exit(code)\n"

@@ -135,7 +135,7 @@ def test_what_a_waveform_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = np.sin(np.arange(44_100) / 10)
     with pytest.raises(DataError, match=r"overlap=1\.0"):
         model.predict(wave, RECORDED.sample_rate, overlap=1.0)
-    monkeypatch.setitem(sys.modules, "librosa", None)
+    monkeypatch.setitem(sys.modules, "soxr", None)
     assert model.predict(wave, RECORDED.sample_rate).shape == (1,)  # nothing to resample
     with pytest.raises(ConfigError, match=r"pip install 'arcvae\[audio\]'"):
         model.predict(wave, 44_100)

@@ -89,7 +89,7 @@ def write_recorded_corpus(
         windows: What becomes of a recording that is longer than a clip.
 
     Raises:
-        ConfigError: soundfile or librosa is not installed.
+        ConfigError: soundfile or soxr is not installed.
         DataError: No folder, two spellings of a species, fewer than two species with a usable recording, or none with
             three.
         FileSystemError: The file cannot be written.

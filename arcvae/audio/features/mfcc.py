@@ -1,7 +1,7 @@
 """MFCC features and their deltas in NumPy, equal to those of librosa.
 
-Written here because the built-in corpus needs them by the thousand, and librosa depends on a compiler (numba): whoever
-trains on synthetic clips alone should not have to install it.
+Written here because the built-in corpus needs them by the thousand, and librosa brings a compiler (numba) that takes
+seconds to start and that nothing else needs.
 """
 
 from __future__ import annotations

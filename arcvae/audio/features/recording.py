@@ -173,13 +173,13 @@ def resampled(wave: NDArray[np.float64], rate: float, settings: MfccSettings) ->
     """A wave ``(L,)`` at ``rate`` as ``(M,)`` at ``settings.sample_rate``, M <= ``settings.samples``.
 
     Raises:
-        ConfigError: Another rate, and librosa is not installed.
+        ConfigError: Another rate, and soxr is not installed.
     """
     if rate != settings.sample_rate:
         require_packages()
-        import librosa
+        import soxr
 
-        wave = librosa.resample(wave, orig_sr=rate, target_sr=settings.sample_rate)
+        wave = soxr.resample(wave, rate, settings.sample_rate)
     return wave[: settings.samples]
 
 
@@ -224,9 +224,9 @@ def require_packages() -> None:
         ConfigError: One is not installed.
     """
     try:
-        import librosa  # noqa: F401
         import soundfile  # noqa: F401
+        import soxr  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: no libsndfile on this system
         raise ConfigError(
-            f"recordings need librosa and soundfile ({error}): python -m pip install 'arcvae[audio]'"
+            f"recordings need soundfile and soxr ({error}): python -m pip install 'arcvae[audio]'"
         ) from None

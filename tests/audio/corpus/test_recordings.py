@@ -129,7 +129,7 @@ def test_folder_that_cannot_become_a_corpus_is_refused_in_one_line(tmp_path: Pat
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(ConfigError, match=r"recordings need librosa and soundfile .*pip install 'arcvae\[audio\]'"):
+    with pytest.raises(ConfigError, match=r"recordings need soundfile and soxr .*pip install 'arcvae\[audio\]'"):
         write_recorded_corpus(tmp_path / "f.npz", tmp_path, seed=0)
 
 
