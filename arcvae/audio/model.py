@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from arcvae.audio.features.cepstrum import cosines, middles
 from arcvae.audio.features.mfcc import MfccSettings
 from arcvae.imbalance.cosine_head import CosineHead, cosine_scale
 
@@ -21,6 +22,10 @@ class MfccNet(nn.Module):
     on a CPU. The first convolution takes every second frame, which halves the cost of all that follows; consecutive
     frames overlap by three quarters of their window.
 
+    With ``bands``, the network sees the spectrum that the coefficients describe: on its axis a higher song is the same
+    picture higher up, which convolutions know how to use, while a coefficient has nothing in common with the next one.
+    The first convolution then takes every second band as well, so that 40 bands cost what 20 coefficients do.
+
     Features are normalised here, by ``mean`` and ``deviation``, which are part of the state dict.
 
     Args:
@@ -31,6 +36,7 @@ class MfccNet(nn.Module):
         dropout: Share of what goes into the classifier that is dropped in training, [0, 1).
         head: The last layer, ``"linear"`` or ``"cosine"`` (:class:`~arcvae.imbalance.cosine_head.CosineHead`).
         scale: What a cosine head multiplies cosines by, > 0; of no effect beside a linear one.
+        bands: Points on the mel axis at which the spectrum is taken, or None for the coefficients as they are.
 
     Raises:
         ValueError: Another head.
@@ -38,19 +44,24 @@ class MfccNet(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    spectrum: Tensor | None
 
     def __init__(
         self, num_classes: int, channels: int, widths: Sequence[int], hidden: int | None, dropout: float,
-        head: str, scale: float,
+        head: str, scale: float, bands: int | None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_classes, self.channels = num_classes, channels
         self.register_buffer("mean", torch.zeros(channels, _COEFFICIENTS, 1))
         self.register_buffer("deviation", torch.ones(channels, _COEFFICIENTS, 1))
+        spectrum = None if bands is None else cosines(middles(bands), _COEFFICIENTS, bands).float()
+        self.register_buffer("spectrum", spectrum, persistent=False)
         layers: list[nn.Module] = []
-        before, rows = channels, _COEFFICIENTS
+        before, rows, first = channels, _COEFFICIENTS, (1, 2)
+        if bands is not None:
+            rows, first = (bands + 1) // 2, (2, 2)
         for number, width in enumerate(widths):
-            layers.append(nn.Conv2d(before, width, 3, stride=(1, 1 if number else 2), padding=1))
+            layers.append(nn.Conv2d(before, width, 3, stride=1 if number else first, padding=1))
             if rows >= 2:
                 layers.append(nn.MaxPool2d(2))
                 rows //= 2
@@ -77,6 +88,17 @@ class MfccNet(nn.Module):
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
 
+    def _normalised(self, features: Tensor) -> Tensor:
+        """Features ``(N, channels, 20, T)`` around 0: ``(N, channels, rows, T)``."""
+        if self.spectrum is None:
+            return (features - self.mean) / self.deviation
+        # Of a band the deviation is what it would be if the coefficients were independent: batch normalisation does the
+        # rest. In full precision, because a sum of coefficients cancels.
+        with torch.autocast(features.device.type, enabled=False):
+            deviation = (self.spectrum.square() @ self.deviation.square()).sqrt()
+            bands: Tensor = self.spectrum @ (features - self.mean) / deviation
+        return bands
+
     def forward(self, features: Tensor) -> Tensor:
         """Classify clips.
 
@@ -88,8 +110,7 @@ class MfccNet(nn.Module):
         """
         if features.ndim == 3:
             features = features.unsqueeze(1)  # (N, 1, F, T)
-        normal = (features - self.mean) / self.deviation
-        normal = normal.contiguous(memory_format=torch.channels_last)
+        normal = self._normalised(features).contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.classifier(self.blocks(normal).mean((2, 3)))
         return logits
 
@@ -104,6 +125,7 @@ class AudioCNN(MfccNet):
         dropout: In [0, 1).
         head: ``"linear"`` or ``"cosine"``.
         scale: Of a cosine head.
+        bands: Of the spectrum, or None for the coefficients as they are.
 
     Example:
         >>> AudioCNN()(torch.zeros(2, 20, 500)).shape
@@ -118,8 +140,9 @@ class AudioCNN(MfccNet):
         dropout: float = 0.2,
         head: str = "linear",
         scale: float = 30.0,
+        bands: int | None = None,
     ) -> None:
-        super().__init__(num_classes, channels, widths, None, dropout, head, scale)
+        super().__init__(num_classes, channels, widths, None, dropout, head, scale, bands)
 
 
 class AudioCNNv2(MfccNet):
@@ -133,6 +156,7 @@ class AudioCNNv2(MfccNet):
         dropout: In [0, 1).
         head: ``"linear"`` or ``"cosine"``.
         scale: Of a cosine head.
+        bands: Of the spectrum, or None for the coefficients as they are.
 
     Example:
         >>> AudioCNNv2()(torch.zeros(2, 3, 20, 500)).shape
@@ -148,5 +172,6 @@ class AudioCNNv2(MfccNet):
         dropout: float = 0.5,
         head: str = "linear",
         scale: float = 30.0,
+        bands: int | None = None,
     ) -> None:
-        super().__init__(num_classes, channels, widths, hidden, dropout, head, scale)
+        super().__init__(num_classes, channels, widths, hidden, dropout, head, scale, bands)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import scipy
 import torch
 
 from arcvae.audio.model import AudioCNN, AudioCNNv2, MfccNet
@@ -73,6 +75,29 @@ def test_normalisation_is_applied_and_travels_with_the_weights() -> None:
     fresh.load_state_dict(model.state_dict())
     assert torch.equal(fresh(clips), model(clips))
     assert torch.equal(fresh.mean, mean)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bands", [8, 33, 40, 64])
+def test_bands_are_the_spectrum_that_the_normalised_coefficients_describe(bands: int, channels: int) -> None:
+    model = AudioCNN(num_classes=3, channels=channels, bands=bands).eval()
+    assert parameters(model) == parameters(AudioCNN(num_classes=3, channels=channels))
+    assert "spectrum" not in model.state_dict()
+    mean, deviation = torch.randn(channels, 20, 1), torch.rand(channels, 20, 1) + 0.5
+    model.normalise_by(mean, deviation)
+    seen: list[torch.Tensor] = []
+    model.blocks.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    clips = torch.randn(4, channels, 20, 500) * deviation + mean
+    assert model(clips).shape == (4, 3)
+    centred = scipy.fft.idct((clips - mean).numpy(), n=max(bands, 20), axis=2, norm="ortho")
+    assert seen[0].shape == (4, channels, bands, 500)
+    if bands >= 20:  # of fewer bands the transform would take fewer coefficients
+        scale = np.median(centred / seen[0].numpy(), axis=(0, 3), keepdims=True)
+        np.testing.assert_allclose(seen[0].numpy() * scale, centred, atol=1e-4)
+    assert seen[0].std() == pytest.approx(1, abs=0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(clips)
+    assert torch.equal(seen[0], seen[1])
 
 
 @pytest.mark.parametrize("kind", [AudioCNN, AudioCNNv2])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from arcvae.audio.features.cepstrum import cosines, middles
 
 _POINTS: Final = 128
 """Of the mel axis, at which :func:`repitch` looks; the result hardly depends on how many there are."""
@@ -47,14 +48,9 @@ def repitch(features: Tensor, shifts: Tensor) -> Tensor:
         The same shape.
     """
     count = features.shape[2]
-    order = torch.arange(count, dtype=torch.float64)
-    scale = torch.where(order > 0, math.sqrt(2), 1.0) / math.sqrt(_POINTS)
-    places = (torch.arange(_POINTS, dtype=torch.float64) + 0.5) / _POINTS
-
-    def basis(where: Tensor) -> Tensor:
-        return scale * torch.cos(math.pi * order * where[..., None])  # (*, points, F)
-
-    moved = basis(places).T @ basis(places - shifts.double()[:, None])  # (N, F, F)
+    places = middles(_POINTS)
+    there = cosines(places - shifts.double()[:, None], count, _POINTS)  # (N, points, F)
+    moved = cosines(places, count, _POINTS).T @ there  # (N, F, F)
     return moved.to(features)[:, None] @ features
 
 
