@@ -50,14 +50,6 @@ def test_corpus_is_written_and_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "c.npz").read_bytes() == before
 
 
-def test_unusable_corpus_parameters_end_in_one_line_each(tmp_path: Path) -> None:
-    done = run("arcvae.corpus", "kind=arc", "num_grids=3", cwd=tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 2
-    assert "kind=arc: choose one of atomic, audio, simplified" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.slow
 def test_python_of_another_environment_says_what_to_type(tmp_path: Path) -> None:
     done = python("-S", "-m", "arcvae.train", cwd=tmp_path, PYTHONPATH=str(ROOT))  # without site-packages

@@ -29,6 +29,14 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+def test_unusable_parameters_end_in_one_line_each(corpus: Run, tmp_path: Path, capsys: Capture) -> None:
+    assert corpus("kind=arc", "num_grids=3") == 2
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 2
+    assert "kind=arc: choose one of atomic, audio, simplified" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_kind_has_its_own_keys_and_hands_all_of_them_to_its_writer() -> None:
     shared = {"source", "seed", "out", "overwrite", "output_dir", "plugins", "writer"}
     own = {}

@@ -81,6 +81,7 @@ def test_output_folder_that_cannot_be_written_ends_in_one_line(
     assert "error[E_FILES]: Permission denied: " in fault(capsys)
 
 
+@pytest.mark.slow
 def test_sweep_leaves_a_folder_for_each_job_and_goes_on_after_a_failed_one(
     train: Command, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -14,6 +14,7 @@ BRIEF = (*FAST, "trainer.max_epochs=1", "logger=none")
 SLURM = {"NTASKS": "4", "JOB_ID": "7", "PROCID": "0", "LOCALID": "0", "NODEID": "0", "JOB_NAME": "t"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -50,8 +50,9 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_every_key_has_a_rule(group: str, option: str) -> None:
+def test_every_option_composes_without_a_problem_and_every_key_has_a_rule(group: str, option: str) -> None:
     config = composed(group, option)
+    assert config["task"]
     own = registered_losses()[config["loss"]["name"]].rules if "loss" in config else {}  # stated beside the loss
     without = [path for path, _ in leaves(config) if Rulebook.of(config).rule(config, path) is None]
     assert [".".join(path) for path in without if path[0] != "loss" or path[-1] not in own] == []

@@ -31,13 +31,6 @@ def test_groups_are_those_that_were_promised() -> None:
     assert promised.split() == GROUPS
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_every_option_composes_without_a_problem(group: str, option: str) -> None:
-    needed = ["model.head=cosine"] if option == "ldam" else []
-    (config,) = plan("train", [f"{group}={option}", *needed])
-    assert config["task"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("group", sorted(set(GROUPS) - {"experiment"}))
 def test_options_of_a_group_compose_with_trainers_that_set_more_than_the_trainer(group: str) -> None:

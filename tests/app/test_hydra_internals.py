@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 import arcvae
+from arcvae.app import hydra_internals
+from arcvae.app.compose import plan
 from arcvae.app.hydra_internals import parse_command_line
 from arcvae.errors import ConfigError
+from arcvae.io.door import require_bounded_yaml
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,16 @@ def test_one_file_alone_uses_internals_of_hydra() -> None:
             if any(name.startswith(("hydra._", "omegaconf._")) for name in names):
                 users.add(path.name)
     assert users == {"hydra_internals.py"}
+
+
+def test_file_is_parsed_once_for_all_jobs_of_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+
+    def counted(text: bytes) -> None:
+        parsed.append(text)
+        require_bounded_yaml(text)
+
+    monkeypatch.setattr(hydra_internals, "require_bounded_yaml", counted)
+    jobs = plan("train", ["loss.gamma=0,1,2"], multirun=True)
+    assert [job["loss"]["gamma"] for job in jobs] == [0, 1, 2]
+    assert len(set(parsed)) == len(parsed) > 10

@@ -59,6 +59,7 @@ def test_each_job_has_its_state_and_a_file_that_one_lacks_stops_no_other(
     assert {state for state, *_ in states(tmp_path).values()} == {"finished"}
 
 
+@pytest.mark.slow
 def test_job_whose_folder_cannot_be_made_stops_no_other(
     sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +138,7 @@ def test_folder_that_hydra_would_make_up_is_settled_once_and_held(
         assert sys.argv == words
 
 
+@pytest.mark.slow
 def test_sweep_without_run_folders_leaves_nothing_and_two_do_not_meet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -273,6 +273,7 @@ def test_refined_codes_are_those_of_the_same_grids(codec: Codec) -> None:
     assert np.array_equal(codec.reconstruct(grids, refine=4), codec.decode(better))
 
 
+@pytest.mark.slow
 def test_model_that_comes_with_arcvae_reconstructs_grids_it_never_saw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

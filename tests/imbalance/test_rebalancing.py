@@ -89,6 +89,7 @@ def test_rare_classes_are_found_again(method: str) -> None:
     assert found.setting % CHECK_EVERY == 0 < found.setting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", REBALANCINGS)
 def test_layer_stays_where_nothing_is_better(method: str) -> None:
     train = blobs((50, 50, 50), 0)

@@ -28,13 +28,14 @@ class PaddedBackgroundTask(PaddedTask, BackgroundTask):
 TASKS = [TinyTask(), BackgroundTask(), PaddedTask(), PaddedBackgroundTask()]
 
 
-@pytest.fixture(params=TASKS, ids=lambda task: type(task).__name__)
-def trained(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[TinyModule, TinyData]:
+@pytest.fixture(scope="module", params=TASKS, ids=lambda task: type(task).__name__)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyModule, TinyData]:
     """A module with class weights, which logit adjustment has something to undo of, and its data."""
+    torch.manual_seed(0)
     task: TinyTask = request.param
     module = build(task, class_weights=torch.tensor([0.3, 0.9, 3.0]))
     data = TinyData(padded=task.ignore_index is not None, batch_size=4)
-    fit = trainer(tmp_path, max_epochs=3)
+    fit = trainer(tmp_path_factory.mktemp("run"), max_epochs=3)
     fit.fit(module, data)
     fit.test(module, data, verbose=False)
     return module, data

@@ -73,6 +73,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sweep_are_runs_of_one_group(sweep: Path) -> None:
     found = [records(path)["run"][0] for path in wandb_files(sweep)]
     (folder,) = (sweep / "outputs" / "sweeps").iterdir()
@@ -82,6 +83,7 @@ def test_jobs_of_a_sweep_are_runs_of_one_group(sweep: Path) -> None:
     assert all(list(run.tags) == ["one", "two"] for run in found)
 
 
+@pytest.mark.slow
 def test_run_carries_config_figures_pictures_table_and_files(sweep: Path) -> None:
     path = next(path for path in wandb_files(sweep) if "/0/" in str(path))
     found = records(path)

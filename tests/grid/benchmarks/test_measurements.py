@@ -39,6 +39,7 @@ def test_corpus_is_the_one_given_or_is_made(corpus: Path, tmp_path: Path, monkey
     assert Transforms().corpus(None, str(tmp_path)).stat().st_mtime_ns == written  # once
 
 
+@pytest.mark.slow
 def test_operations_report_draws_what_was_measured(perfect: Codec, corpus: Path, measured: dict[str, Any]) -> None:
     found = Operations().measure(perfect, corpus, SETTING)
     timings = ("seconds", "plain", "training")  # these differ; so may what is learned within a time
