@@ -6,7 +6,6 @@ import ast
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -65,15 +64,23 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+@cache
+def walked(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """A tree and all that is in it."""
+    return tuple(ast.walk(tree))
+
+
+@cache
+def imports(tree: ast.AST) -> tuple[str, ...]:
     """Every module that is imported anywhere, inside of functions and for the type checker too."""
-    for node in ast.walk(tree):
+    found: list[str] = []
+    for node in walked(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
+    return tuple(found)
 
 
 def graph() -> dict[str, set[str]]:
@@ -145,7 +152,7 @@ WORDS_OF_TASKS = "grids?|clips|species|audio|vae(_best)?|elbo|kl|latents?|genera
 def test_shared_code_knows_no_task(path: Path) -> None:
     if room(path) in ("grid", "audio") or path.name in ("renamed.py", "benchmark.py"):
         return
-    nodes = list(ast.walk(parsed(path)))  # what the code says; words of docstrings and comments are free
+    nodes = list(walked(parsed(path)))  # what the code says; words of docstrings and comments are free
     docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
@@ -160,11 +167,11 @@ def test_shared_code_knows_no_task(path: Path) -> None:
 def test_imports_stand_at_the_top(path: Path) -> None:
     where = path.relative_to(PACKAGE).as_posix()
     tree = parsed(path)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [node for node in walked(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     local = {
         node.lineno
         for function in functions
-        for node in ast.walk(function)
+        for node in walked(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert not local or where in LOCAL_IMPORTS, f"{where}: imports inside of functions in lines {sorted(local)}"
@@ -175,13 +182,13 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 def test_exceptions_from_the_rule_are_needed() -> None:
     for where in LOCAL_IMPORTS:
         tree = parsed(PACKAGE / where)
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        assert any(isinstance(node, ast.Import | ast.ImportFrom) for f in functions for node in ast.walk(f)), where
+        functions = [node for node in walked(tree) if isinstance(node, ast.FunctionDef)]
+        assert any(isinstance(node, ast.Import | ast.ImportFrom) for f in functions for node in walked(f)), where
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_is_unpickled_and_nothing_built_but_in_build(path: Path) -> None:
-    for node in ast.walk(parsed(path)):
+    for node in walked(parsed(path)):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
@@ -198,7 +205,7 @@ def test_nothing_is_unpickled_and_nothing_built_but_in_build(path: Path) -> None
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_input_is_never_checked_by_assert(path: Path) -> None:
     # `python -O` drops asserts; those that remain tell the type checker what is true by construction.
-    for node in ast.walk(parsed(path)):
+    for node in walked(parsed(path)):
         if isinstance(node, ast.Assert):
             assert "isinstance" in ast.unparse(node.test)
 
@@ -209,7 +216,7 @@ def test_files_and_functions_are_short_and_files_say_what_they_are(path: Path) -
     tree = ast.parse(text)
     assert len(text.splitlines()) <= LONGEST_FILE
     assert ast.get_docstring(tree)
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             assert lines <= LONGEST_FUNCTION, f"{path.name}: {node.name}"
@@ -241,7 +248,7 @@ INHERITED = {
 def test_every_module_with_logic_has_a_test_file_of_its_name(path: Path) -> None:
     where = path.relative_to(PACKAGE)
     tree = parsed(path)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in walked(tree) if isinstance(node, ast.FunctionDef)]
     if path.name == "__init__.py" or where.parent == Path() or not functions:
         return  # commands have test_commands.py and the tests of their jobs
     test = Path(__file__).parent / where.parent / f"test_{path.name}"

@@ -36,7 +36,7 @@ class MfccNet(nn.Module):
         dropout: Share of what goes into the classifier that is dropped in training, [0, 1).
         head: The last layer, ``"linear"`` or ``"cosine"`` (:class:`~arcvae.imbalance.cosine_head.CosineHead`).
         scale: What a cosine head multiplies cosines by, > 0; of no effect beside a linear one.
-        bands: Points on the mel axis at which the spectrum is taken, or None for the coefficients as they are.
+        bands: Points on the mel axis at which the spectrum is taken; 0: the coefficients as they are.
 
     Raises:
         ValueError: Another head.
@@ -48,17 +48,17 @@ class MfccNet(nn.Module):
 
     def __init__(
         self, num_classes: int, channels: int, widths: Sequence[int], hidden: int | None, dropout: float,
-        head: str, scale: float, bands: int | None,
+        head: str, scale: float, bands: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_classes, self.channels = num_classes, channels
         self.register_buffer("mean", torch.zeros(channels, _COEFFICIENTS, 1))
         self.register_buffer("deviation", torch.ones(channels, _COEFFICIENTS, 1))
-        spectrum = None if bands is None else cosines(middles(bands), _COEFFICIENTS, bands).float()
+        spectrum = cosines(middles(bands), _COEFFICIENTS, bands).float() if bands else None
         self.register_buffer("spectrum", spectrum, persistent=False)
         layers: list[nn.Module] = []
         before, rows, first = channels, _COEFFICIENTS, (1, 2)
-        if bands is not None:
+        if bands:
             rows, first = (bands + 1) // 2, (2, 2)
         for number, width in enumerate(widths):
             layers.append(nn.Conv2d(before, width, 3, stride=1 if number else first, padding=1))
@@ -125,7 +125,7 @@ class AudioCNN(MfccNet):
         dropout: In [0, 1).
         head: ``"linear"`` or ``"cosine"``.
         scale: Of a cosine head.
-        bands: Of the spectrum, or None for the coefficients as they are.
+        bands: Of the spectrum; 0: the coefficients as they are.
 
     Example:
         >>> AudioCNN()(torch.zeros(2, 20, 500)).shape
@@ -140,7 +140,7 @@ class AudioCNN(MfccNet):
         dropout: float = 0.2,
         head: str = "linear",
         scale: float = 30.0,
-        bands: int | None = None,
+        bands: int = 0,
     ) -> None:
         super().__init__(num_classes, channels, widths, None, dropout, head, scale, bands)
 
@@ -156,7 +156,7 @@ class AudioCNNv2(MfccNet):
         dropout: In [0, 1).
         head: ``"linear"`` or ``"cosine"``.
         scale: Of a cosine head.
-        bands: Of the spectrum, or None for the coefficients as they are.
+        bands: Of the spectrum; 0: the coefficients as they are.
 
     Example:
         >>> AudioCNNv2()(torch.zeros(2, 3, 20, 500)).shape
@@ -172,6 +172,6 @@ class AudioCNNv2(MfccNet):
         dropout: float = 0.5,
         head: str = "linear",
         scale: float = 30.0,
-        bands: int | None = None,
+        bands: int = 0,
     ) -> None:
         super().__init__(num_classes, channels, widths, hidden, dropout, head, scale, bands)

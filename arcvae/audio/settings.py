@@ -85,7 +85,7 @@ SETTINGS: Final = Settings(
         "model.channels": OneOf(_CHANNELS, optional=True),
         "model.widths": ListOf(_WIDTH, shortest=1, longest=32),
         "model.hidden": _WIDTH,
-        "model.bands": Number(8, 256, integer=True, optional=True),
+        "model.bands": Number(0, 256, integer=True),
         "model.dropout": Number(0, 0.99),
         "model.head": Choice(HEADS),
         "rebalance": Choice(REBALANCINGS, optional=True),

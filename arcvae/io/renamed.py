@@ -24,8 +24,8 @@ NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
         "sampler": "instance", "masks": 0, "mask_frames": 50, "mask_coefficients": 4, "mixup": 0.0, "shift": 0,
         "noise": 0.0, "pitch": 0.0, "tempo": 0.0,
     },
-    "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0, "bands": None},
-    "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0, "bands": None},
+    "arcvae.audio.model.AudioCNN": {"head": "linear", "scale": 30.0, "bands": 0},
+    "arcvae.audio.model.AudioCNNv2": {"head": "linear", "scale": 30.0, "bands": 0},
     "arcvae.grid.corpus.data.GridDataModule": {
         "generator_version": 1, "shape_mutation": 0.0, "shape_changes": 0.0, "sampler": "instance",
     },

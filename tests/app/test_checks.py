@@ -26,7 +26,7 @@ RULES = {(room, key): rule for room, settings in room_settings().items() for key
 @functools.cache
 def composed(group: str, option: str) -> dict[str, Any]:
     """The config of a training run with an option of a group."""
-    needed = ["model.head=cosine"] if option == "ldam" else []
+    needed = ["model.head=cosine"] if option.startswith("ldam") else []
     (config,) = plan("train", [f"{group}={option}", *needed])
     return config
 

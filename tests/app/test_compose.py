@@ -41,7 +41,7 @@ def test_options_of_a_group_compose_with_trainers_that_set_more_than_the_trainer
     assert "overfit_batch" in trainers
     if group == "data":  # no clips to memorise: below
         trainers = ["quick_test"]
-    needed = ["model.head=cosine"] if group == "loss" else []  # for ldam
+    needed = ["model.head=cosine"] if group == "loss" else []  # for ldam and ldam_drw
     assert plan("train", [*{f"{group}={names}", f"trainer={','.join(trainers)}"}, *needed], multirun=True)
 
 
@@ -89,7 +89,7 @@ def test_what_is_to_be_typed_for_a_comparison_can_be_typed() -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("loss=optoin_b", "loss=optoin_b: choose one of balanced_softmax, cross_entropy, dice, fading, focal, generalized_ce, label_smoothing, ldam, logit_adjusted, lovasz, option_a, option_b, option_c, poly1, tversky, vs (did you mean option_b?)"),
+        ("loss=optoin_b", "loss=optoin_b: choose one of balanced_softmax, cross_entropy, dice, fading, focal, generalized_ce, label_smoothing, ldam, ldam_drw, logit_adjusted, lovasz, option_a, option_b, option_c, poly1, tversky, vs (did you mean option_b?)"),
         ("loss.gama=1", "unknown key loss.gama (did you mean loss.gamma?)"),
         ("lr=0.1", "unknown key lr (did you mean optimizer.lr?)"),
         ("debug=true", "unknown key debug (did you mean trainer=debug?)"),
@@ -235,11 +235,17 @@ def test_too_few_clips_are_refused_before_anything_is_generated() -> None:
 
 @pytest.mark.slow
 def test_audio_experiments_hold_what_they_promise() -> None:
-    for experiment, model, channels in (("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3)):
+    for experiment, model, channels in (
+        ("audio_cnn", "AudioCNN", 1), ("audio_cnn_v2", "AudioCNNv2", 3),
+        ("audio_seed_cnn", "AudioCNN", 1), ("audio_seed_cnn_v2", "AudioCNNv2", 3),
+    ):  # fmt: skip
         full, quick = plan("train", [f"experiment={experiment}", "trainer=default,quick_test"], multirun=True)
         assert quick["trainer"]["max_epochs"] == 5  # in which a warm-up of five epochs is cut to one, not refused
         for config in (full, quick):
             assert config["model"]["_target_"] == f"arcvae.audio.model.{model}"
+            seed = "seed" in experiment
+            assert (config["model"]["bands"], config["model"]["head"]) == ((0, "linear") if seed else (40, "cosine"))
+            assert (config["loss"]["name"], config["loss"]["defer"]) == (("focal", 0.0) if seed else ("ldam", 0.8))
             assert config["data"]["channels"] == channels
             assert config["monitor"] == "val/f1_macro"
             assert config["callbacks"]["early_stopping"]["patience"] == 7

@@ -25,7 +25,10 @@ def test_everything_is_given_back_and_what_was_opened_meanwhile_is_closed(
     root.setLevel(logging.ERROR)
     arguments = sys.argv
     theirs = {"class": "logging.FileHandler", "filename": str(tmp_path / "theirs.log")}
-    config = {"version": 1, "handlers": {"file": theirs}, "root": {"level": "DEBUG", "handlers": ["file"]}}
+    config = {
+        "version": 1, "disable_existing_loggers": False, "handlers": {"file": theirs},
+        "root": {"level": "DEBUG", "handlers": ["file"]},
+    }  # fmt: skip
     others: list[logging.Handler] = []
 
     def job() -> None:
