@@ -54,7 +54,7 @@ TYPED: dict[str, tuple[str, list[str], str]] = {
     "loss.name={} compares regions, and a clip has one label; use loss=balanced_softmax": (
         "train", ["experiment=audio_cnn", "loss=dice"], "use (loss=balanced_softmax)"),
     "loss.name={} has margins between cosines, and the head is linear; set model.head=cosine": (
-        "train", ["experiment=audio_cnn", "loss=ldam"], "set (model.head=cosine)"),
+        "train", ["experiment=audio_seed_cnn", "loss=ldam"], "set (model.head=cosine)"),
     "loss.name={} has margins between cosines, which {} does not give; use loss=vs": (
         "train", ["model=spatial", "loss=ldam"], "use (loss=vs)"),
     "data.sampler={} draws grids of the train split, but {} makes new ones; set data.sampler=instance": (

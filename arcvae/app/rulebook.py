@@ -82,7 +82,10 @@ class Rulebook:
         owner = owner_of(config, path)
         own = self._owned_by(owner.target) if owner else tuple(_task_settings().values())
         candidates = (*own, *self.shared, *self.plugins.values())
-        return next((rule for settings in candidates if (rule := settings.rule(path)) is not None), None)
+        found = [settings.rule(path) for settings in candidates]
+        if owner and owner.name == path[-1]:
+            found += [settings.named.get(str(owner.node.get("name")), {}).get(owner.name) for settings in own]
+        return next((rule for rule in found if rule is not None), None)
 
     def _owned_by(self, target: str) -> tuple[Settings, ...]:
         """The settings of the room or plugin that a target comes from."""

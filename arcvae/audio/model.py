@@ -24,7 +24,8 @@ class MfccNet(nn.Module):
 
     With ``bands``, the network sees the spectrum that the coefficients describe: on its axis a higher song is the same
     picture higher up, which convolutions know how to use, while a coefficient has nothing in common with the next one.
-    The first convolution then takes every second band as well, so that 40 bands cost what 20 coefficients do.
+    The first convolution then takes every second band as well, so that 40 bands cost what 20 coefficients do, and the
+    mean is that over time alone: where on the axis something is, is what tells a high song from a low one.
 
     Features are normalised here, by ``mean`` and ``deviation``, which are part of the state dict.
 
@@ -68,6 +69,7 @@ class MfccNet(nn.Module):
             layers += [nn.BatchNorm2d(width), nn.ReLU()]
             before = width
         self.blocks = nn.Sequential(*layers)
+        before *= rows if bands else 1
         dense = [] if hidden is None else [nn.Linear(before, hidden), nn.ReLU()]
         size = hidden or before
         self.cosine_scale = cosine_scale(head, scale)
@@ -111,7 +113,9 @@ class MfccNet(nn.Module):
         if features.ndim == 3:
             features = features.unsqueeze(1)  # (N, 1, F, T)
         normal = self._normalised(features).contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.classifier(self.blocks(normal).mean((2, 3)))
+        found = self.blocks(normal)  # (N, width, rows, frames)
+        found = found.mean((2, 3)) if self.spectrum is None else found.mean(3).flatten(1)
+        logits: Tensor = self.classifier(found)
         return logits
 
 

@@ -43,7 +43,8 @@ def study(
     head = module.model.head
     if not isinstance(head, nn.Linear):
         raise ConfigError(
-            f"rebalance={rebalancing} is for a linear last layer, and this model has {type(head).__name__}"
+            f"rebalance={rebalancing} is for a linear last layer, and this model has {type(head).__name__}; "
+            "train one with model.head=linear loss=cross_entropy"
         )
     for name in ("train", "val"):
         if not data.size(name):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcvae.imbalance.registry import register_loss
-from arcvae.io.settings import Number
+from arcvae.imbalance.settings import PARAMETERS
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def focal(
     return loss * (factor if factor.ndim == 0 else factor[target])
 
 
-@register_loss("poly1", rules={"epsilon": Number(-1, 1e3)})
+@register_loss("poly1", rules=PARAMETERS["poly1"])
 def poly1(logits: Tensor, target: Tensor, *, epsilon: float = 1.0) -> Tensor:
     """``-log p_t + epsilon (1 - p_t)`` of each element: cross-entropy with another first term of its Taylor series.
 
@@ -91,7 +91,7 @@ def poly1(logits: Tensor, target: Tensor, *, epsilon: float = 1.0) -> Tensor:
     return loss - epsilon * torch.expm1(-loss) if epsilon else loss
 
 
-@register_loss("generalized_ce", rules={"q": Number(0, 1)})
+@register_loss("generalized_ce", rules=PARAMETERS["generalized_ce"])
 def generalized_ce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
     """``(1 - p_t^q) / q`` of each element: between cross-entropy (q = 0, the limit) and ``1 - p_t`` (q = 1).
 
@@ -116,7 +116,7 @@ def generalized_ce(logits: Tensor, target: Tensor, *, q: float = 0.7) -> Tensor:
     return -torch.expm1(-q * loss) / q if q else loss
 
 
-@register_loss("label_smoothing", rules={"epsilon": Number(0, 1)})
+@register_loss("label_smoothing", rules=PARAMETERS["label_smoothing"])
 def label_smoothing(logits: Tensor, target: Tensor, *, epsilon: float = 0.1) -> Tensor:
     """``-(1 - epsilon) log p_t - epsilon mean_c log p_c`` of each element, in nats.
 

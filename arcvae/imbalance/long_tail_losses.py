@@ -27,12 +27,10 @@ from torch import Tensor
 from arcvae.imbalance.element_losses import at_least_float32, cross_entropy
 from arcvae.imbalance.logit_adjustment import adjust_logits, log_prior
 from arcvae.imbalance.registry import register_loss
-from arcvae.io.settings import Number
-
-_TAU = Number(-10, 10)
+from arcvae.imbalance.settings import PARAMETERS
 
 
-@register_loss("logit_adjusted", rules={"tau": _TAU})
+@register_loss("logit_adjusted", rules=PARAMETERS["logit_adjusted"])
 def logit_adjusted(logits: Tensor, target: Tensor, *, class_counts: Tensor, tau: float = 1.0) -> Tensor:
     """``CE(z + tau log pi, y)`` of each element, in nats.
 
@@ -81,7 +79,7 @@ def balanced_softmax(logits: Tensor, target: Tensor, *, class_counts: Tensor) ->
     return cross_entropy(adjust_logits(logits, class_counts.clamp_min(1).to(logits.dtype).log(), 1.0), target)
 
 
-@register_loss("vs", rules={"g": Number(0, 10), "tau": _TAU})
+@register_loss("vs", rules=PARAMETERS["vs"])
 def vs(logits: Tensor, target: Tensor, *, class_counts: Tensor, g: float = 0.3, tau: float = 1.0) -> Tensor:
     """``CE(D_j z_j + tau log pi_j, y)`` of each element with ``D_j = (n_j / n_max)^g``, in nats.
 
@@ -111,7 +109,7 @@ def vs(logits: Tensor, target: Tensor, *, class_counts: Tensor, g: float = 0.3, 
     return logit_adjusted(logits * _over_classes(factor, logits), target, class_counts=class_counts, tau=tau)
 
 
-@register_loss("ldam", rules={"m": Number(0, 2)})
+@register_loss("ldam", rules=PARAMETERS["ldam"])
 def ldam(logits: Tensor, target: Tensor, *, class_counts: Tensor, cosine_scale: float, m: float = 0.5) -> Tensor:
     """``CE(s (cos - D_y 1_y), y)`` of each element with ``D_j = m (n_min / n_j)^(1/4)``, in nats.
 

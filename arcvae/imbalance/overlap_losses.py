@@ -16,12 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcvae.imbalance.registry import register_loss
-from arcvae.io.settings import Number
-
-_SCALE = Number(0, 1e6, above=True)
+from arcvae.imbalance.settings import PARAMETERS
 
 
-@register_loss("tversky", over="batch", rules={"a": Number(0, 1e3), "b": Number(0, 1e3, above=True), "scale": _SCALE})
+@register_loss("tversky", over="batch", rules=PARAMETERS["tversky"])
 def tversky(
     logits: Tensor, target: Tensor, *, valid: Tensor, class_weights: Tensor | None = None, a: float = 0.3,
     b: float = 0.7, scale: float = 1.0,
@@ -58,7 +56,7 @@ def tversky(
     return scale * _mean_over_classes(costs, occurs, class_weights)
 
 
-@register_loss("dice", over="batch", rules={"scale": _SCALE})
+@register_loss("dice", over="batch", rules=PARAMETERS["dice"])
 def dice(
     logits: Tensor, target: Tensor, *, valid: Tensor, class_weights: Tensor | None = None, scale: float = 1.0
 ) -> Tensor:
@@ -91,7 +89,7 @@ def dice(
     return tversky(logits, target, valid=valid, class_weights=class_weights, a=0.5, b=0.5, scale=scale)
 
 
-@register_loss("lovasz", over="batch", rules={"scale": _SCALE})
+@register_loss("lovasz", over="batch", rules=PARAMETERS["lovasz"])
 def lovasz(
     logits: Tensor, target: Tensor, *, valid: Tensor, class_weights: Tensor | None = None, scale: float = 1.0
 ) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
-from arcvae.io.settings import Choice, ListOf, Number, OneOf, Settings, Text, is_number, value_at
+from arcvae.io.settings import Choice, ListOf, Number, OneOf, Rule, Settings, Text, is_number, value_at
 
 WeightMethod = Literal["none", "inverse", "sqrt_inverse", "balanced", "effective_number"]
 METHODS: Final[tuple[str, ...]] = get_args(WeightMethod)
@@ -27,6 +27,20 @@ HEADS: Final = ("linear", "cosine")
 
 REBALANCINGS: Final = ("tau_norm", "lws", "crt")
 """Ways to mend the last layer of a trained classifier; see :mod:`arcvae.imbalance.rebalancing`."""
+
+_TAU, _SCALE = Number(-10, 10), Number(0, 1e6, above=True)
+PARAMETERS: Final[Mapping[str, Mapping[str, Rule]]] = {
+    "poly1": {"epsilon": Number(-1, 1e3)},
+    "generalized_ce": {"q": Number(0, 1)},
+    "label_smoothing": {"epsilon": Number(0, 1)},
+    "logit_adjusted": {"tau": _TAU},
+    "vs": {"g": Number(0, 10), "tau": _TAU},
+    "ldam": {"m": Number(0, 2)},
+    "tversky": {"a": Number(0, 1e3), "b": Number(0, 1e3, above=True), "scale": _SCALE},
+    "dice": {"scale": _SCALE},
+    "lovasz": {"scale": _SCALE},
+}
+"""Ranges that the losses of arcvae register with; stated here because whoever checks a config does without torch."""
 
 _FACTOR = Number(0, 1e6)
 
@@ -108,6 +122,7 @@ SETTINGS: Final = Settings(
     },
     checks=(check_supplied, check_defer, check_cosines),
     builds=("arcvae.imbalance.losses.make_loss",),
+    named=PARAMETERS,
     inspectors={"arcvae.imbalance.losses.make_loss": "arcvae.imbalance.registry.loss_problems"},
 )
 """What any loss is made with. How many factors ``loss.alpha`` needs, the task knows."""

@@ -208,12 +208,14 @@ class Settings:
     """Names of callbacks that only show something: two runs that differ in them alone are the same run."""
 
     versions: tuple[str, ...] = ()
-    """Keys whose default rises with the version of arcvae: a run that is continued keeps the whole number that it began
-    with."""
+    """Keys whose default rises with the version of arcvae: a continued run keeps the whole number it began with."""
 
     inspectors: Mapping[str, str] = field(default_factory=dict)
     """For targets whose parameters depend on a value beside them, as those of a loss on its name: the full name of a
     function that takes the node and returns what is wrong with its keys, by key, each as a line."""
+
+    named: Mapping[str, Mapping[str, Rule]] = field(default_factory=dict)
+    """Rules of keys of a node that this room builds, by its ``name``: told without importing what has that name."""
 
     former: Mapping[str, str] = field(default_factory=dict)
     """Keys of earlier versions, with what became of them as the end of a sentence ("is now called ...")."""
