@@ -34,6 +34,7 @@ def clips(corpus, split: str = "train"):  # type: ignore[no-untyped-def]
     return corpus.features[split], corpus.labels[split]
 
 
+@pytest.mark.slow
 def test_three_channels_are_the_features_and_librosas_deltas(tmp_path: Path, tiny_clips: Path) -> None:
     data = AudioDataModule(str(tiny_clips), channels=3, cache_dir=str(tmp_path))
     features, labels = next(iter(data.val_dataloader()))

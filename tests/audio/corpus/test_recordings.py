@@ -87,6 +87,7 @@ def test_folder_becomes_a_corpus_and_what_is_unusable_is_listed(
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "birds.npz").read_bytes()
 
 
+@pytest.mark.slow
 def test_features_of_a_recording_are_those_of_librosa(tmp_path: Path) -> None:
     for index in range(3):
         for name, hertz in (("a", 500), ("b", 900)):

@@ -14,6 +14,8 @@ from arcvae.grid.codec import Codec
 from arcvae.grid.models.beta_vae import BetaVAE
 from arcvae.grid.operations.pixels import apply
 
+pytestmark = pytest.mark.slow  # the quick tests of the report measure the same once
+
 
 def rows(measured: dict[str, Any]) -> list[dict[str, Any]]:
     return [*measured["programs"], *measured["chains"]]
