@@ -15,7 +15,8 @@ from hydra.errors import HydraException
 
 from arcvae.app.plugins import import_plugins, plugin_names
 from arcvae.errors import ConfigError
-from arcvae.io.door import read_yaml_list
+from arcvae.io.door import MAX_YAML, read_whole, read_yaml_list
+from arcvae.io.renamed import MEANT
 from arcvae.training.run_folder import AUTO
 
 _QUOTES: Final = ("'", '"')
@@ -173,6 +174,7 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
         return own
     lines = read_yaml_list(recorded, ConfigError, "a checkpoint in its run folder, or remove this list of overrides")
     taken = {override.key_or_group for override in given}
+    lines = [_as_meant(line, folder) for line in lines]
     usable = [o for o in parse_overrides(lines) if o.key_or_group not in taken and _is_harmless(o)]
     for override in usable:
         if _FOREIGN.search(str(override.input_line)):
@@ -181,6 +183,15 @@ def resumed_overrides(overrides: Sequence[str]) -> list[str]:
                 f"{recorded} has {override.input_line}, which is not resolved from a file; give {key}=..."
             )
     return [*(str(override.input_line) for override in usable), *own]
+
+
+def _as_meant(line: str, folder: Path) -> str:
+    """An override that a run has recorded, in words that mean today what it meant then."""
+    if line not in MEANT:
+        return line
+    (successor, later), config = MEANT[line], folder / ".hydra" / "config.yaml"
+    is_later = config.exists() and later in read_whole(config, ConfigError, "the folder of a run", MAX_YAML)
+    return line if is_later else successor
 
 
 def _run_folder(overrides: Sequence[Override]) -> Path | None:

@@ -36,6 +36,12 @@ NOT_YET_NAMED: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """Arguments of a target, under its present name, that configs of earlier versions lack, and what those versions did."""
 
+MEANT: Final[Mapping[str, tuple[str, bytes]]] = {
+    "experiment=audio_cnn": ("experiment=audio_seed_cnn", b"bands:"),
+    "experiment=audio_cnn_v2": ("experiment=audio_seed_cnn_v2", b"bands:"),
+}
+"""Overrides that mean something else since 0.2.0: how to say what they meant, and what only later configs hold."""
+
 TASK_OF_PART: Final[Mapping[str, str]] = {
     "encoder": "arcvae.grid.task.GridTask",
     "decoder": "arcvae.grid.task.GridTask",

@@ -92,6 +92,16 @@ def test_resumed_run_takes_over_its_overrides_and_yours_win(tmp_path: Path) -> N
     assert resumed_overrides(["loss=option_a"]) == ["loss=option_a"]
 
 
+@pytest.mark.parametrize(("config", "name"), [(None, "seed_"), ("widths: [4]", "seed_"), ("bands: 40", "")])
+def test_option_that_has_changed_means_what_it_meant_to_the_run(tmp_path: Path, config: str | None, name: str) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("- experiment=audio_cnn\n- seed=3\n")
+    if config is not None:
+        (tmp_path / ".hydra" / "config.yaml").write_text(f"model:\n  {config}\n")
+    found = resumed_overrides([f"ckpt_path={tmp_path}/checkpoints/last.ckpt"])
+    assert found[:2] == [f"experiment=audio_{name}cnn", "seed=3"]
+
+
 def test_resumed_run_takes_over_nothing_that_names_code(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     lines = ["loss=option_c", "+model.latent_dim={_target_: os.system, command: x}", "plugins=[mine]"]
