@@ -41,14 +41,19 @@ _GROUPS: Final = tuple(step for step in STEPS if step.name in ("group", "separat
 _SETS: Final = tuple(step for step in STEPS if step.name in ("union", "intersection", "difference"))
 _RECOLOR: Final = {arguments_of(step)["color"]: 1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor"}
 _RECOLORS: Final = sum(_RECOLOR.values())
-_MOVING: Final = [(1 << i, image) for i, (step, image) in enumerate(_IMAGES) if step.name == "translate"]
+_NEAR: Final = 3
+"""How far a step moves an object down or right, at most, that it translates, groups or separates."""
+_PAD, _STRIDE = 24, 64
+"""Lines before the first of a grid, and lines altogether, of the board on which shapes are tried."""
+_MOVING: Final = [
+    (1 << i, (arguments_of(step)["dy"] + _NEAR) * _STRIDE + arguments_of(step)["dx"] + _NEAR)
+    for i, (step, _) in enumerate(_IMAGES)
+    if step.name == "translate"
+]
+"""Steps that move each object, and the bits of where it comes to lie, see :meth:`Board._window`."""
 _TURNING: Final = [(1 << i, m) for i, (step, m) in enumerate(_IMAGES) if step.name not in ("translate", "recolor")]
 _MOVES: Final = sum(bit for bit, _ in _MOVING)
 _ALL_IMAGES: Final = (1 << len(_IMAGES)) - 1
-_PAD, _STRIDE = 24, 64
-"""Lines before the first of a grid, and lines altogether, of the board on which shapes are tried."""
-_NEAR: Final = 3
-"""How far a step moves an object down or right, at most, that it translates, groups or separates."""
 _NEIGHBOURS: Final = sum(
     1 << (row * _STRIDE + column) for row in range(2 * _NEAR + 1) for column in range(2 * _NEAR + 1)
 )
@@ -72,15 +77,25 @@ class State(NamedTuple):
 
 
 class Hope(NamedTuple):
-    """Which kinds of steps could lead from a scene to an output; see :meth:`Board.hope`."""
+    """Which steps could lead from a scene to an output; see :meth:`Board.hope`."""
 
     add: bool
-    each: bool
+    each: int
+    """Of the steps that make something of each object, by their places in the list."""
     move: bool
     join: bool
 
+    def both(self, other: Hope) -> Hope:
+        """What could lead to this output and to another one."""
+        return Hope(self.add and other.add, self.each & other.each, self.move and other.move, self.join and other.join)
 
-EVERYTHING: Final = Hope(True, True, True, True)
+    def either(self, other: Hope) -> Hope:
+        """What could lead to this output or to another one."""
+        return Hope(self.add or other.add, self.each | other.each, self.move or other.move, self.join or other.join)
+
+
+NOTHING: Final = Hope(False, 0, False, False)
+EVERYTHING: Final = Hope(True, _ALL_IMAGES, True, True)
 
 
 class Board:
@@ -90,47 +105,58 @@ class Board:
         self.wanted, self.size = shown.wanted, size
         self.colored = sum(shown.wanted)
         self.colors = {color for color, plane in enumerate(shown.wanted) if plane}
-        free = (1 << _STRIDE * (_STRIDE + 2 * _PAD)) - 1  # all that is not background of the grid
+        free, line = (1 << _STRIDE * (_STRIDE + 2 * _PAD)) - 1, (1 << size[1]) - 1  # all but background of the grid
         for row in range(size[0]):
-            for column in range(size[1]):
-                if not self.colored >> (row * size[1] + column) & 1:
-                    free ^= 1 << ((row + _PAD) * _STRIDE + column + _PAD)
+            free ^= (~self.colored >> row * size[1] & line) << (row + _PAD) * _STRIDE + _PAD
         self.free = free
         self.places: dict[Shape, int] = {}
         self.after_image: dict[tuple[Shape, int, int], tuple[int, int]] = {}
         self.with_copies: dict[tuple[Shape, int, int], int] = {}
-        self.start = shown.scene
-        self.start_lost = [not self.fits(thing) for thing in shown.scene]
+        self.start, self.start_state = shown.scene, State(0, 0)
+        self.start_state = self.state(shown.scene)
+        self.images: dict[Step, tuple[Scene, State]] = {}
 
     def hope(self, which: int) -> Hope:
         """What one step could do about the rest after any first step that takes these objects of the input.
 
         The second one has to take all others that are wrong, and finds them as they are.
         """
-        rest = [i for i in range(len(self.start)) if not which >> i & 1]
-        wrong = [self.start[i] for i in rest if self.start_lost[i] or self.start[i].color not in self.colors]
+        wrong = [self.start[i] for i in members(self.start_state.wrong & ~which)]
         possible = _ALL_IMAGES
         for thing in wrong:
             possible = self._images(thing, possible)
         known = {thing.color for thing in self.start if thing not in wrong}
         return Hope(
             add=not wrong,
-            each=possible != 0,
-            move=all(thing.color in self.colors and self._near(thing) for thing in wrong),
+            each=possible,
+            move=all(thing.color in self.colors and self._window(thing) for thing in wrong),
             # What is joined has one colour, and a first step that recolours brings another one.
             join=not wrong or len(self.colors - known) <= 2,
         )
 
     def state(self, scene: Scene) -> State:
-        """What is wrong with a scene, most of whose objects may be those of the input."""
+        """What is wrong with a scene."""
         lost = wrong = 0
         for i, thing in enumerate(scene):
-            known = i < len(self.start) and thing is self.start[i]
-            if self.start_lost[i] if known else not self.fits(thing):
+            if not self.fits(thing):
                 lost |= 1 << i
             elif thing.color not in self.colors:
                 wrong |= 1 << i
         return State(lost, lost | wrong)
+
+    def first(self, step: Step, which: int) -> tuple[Scene, State]:
+        """The input after a step that takes some of its objects, and what is wrong with it then."""
+        image = image_of(step)
+        if image is None:
+            scene = perform(step, self.start, which, self.size)
+            return scene, self.state(scene)
+        if step not in self.images:
+            things = tuple(image(thing, self.size) for thing in self.start)
+            self.images[step] = things, self.state(things)
+        things, after = self.images[step]
+        scene = tuple(things[i] if which >> i & 1 else thing for i, thing in enumerate(self.start))
+        before = self.start_state
+        return scene, State(*(new & which | old & ~which for new, old in zip(after, before, strict=True)))
 
     def fits(self, thing: Thing) -> bool:
         """Whether no cell of an object, whatever its colour, lies where the output has background."""
@@ -157,9 +183,13 @@ class Board:
         if new := among & ~asked:
             if new & _RECOLORS and self.fits(thing):
                 found |= _RECOLORS
-            for bit, image in _TURNING + _MOVING if new & _MOVES and self._near(thing) else _TURNING:
+            for bit, image in _TURNING:
                 if bit & new and self.fits(image(thing, self.size)):
                     found |= bit
+            if new & _MOVES and (window := self._window(thing)):
+                for bit, place in _MOVING:
+                    if window >> place & 1:
+                        found |= bit
             self.after_image[thing[1:]] = asked | new, found
         return found & among
 
@@ -177,12 +207,12 @@ class Board:
     def _cells(self, thing: Thing) -> int:
         return canvas(thing.shape, thing.top, thing.left, self.size)
 
-    def _near(self, thing: Thing) -> bool:
-        """Whether an object could fit after a short move; False only if it cannot."""
+    def _window(self, thing: Thing) -> int:
+        """Where an object fits after a short move, bit ``(down + 3) * 64 + right + 3``; all if that is not known."""
         places = self.places[thing.shape]  # there, because the object has been tried where it is
-        corner = (thing.top - _NEAR + _PAD) * _STRIDE + thing.left - _NEAR + _PAD
         inside = thing.top >= _NEAR - _PAD and thing.left >= _NEAR - _PAD
-        return not places or not inside or bool(places >> corner & _NEIGHBOURS)
+        corner = (thing.top - _NEAR + _PAD) * _STRIDE + thing.left - _NEAR + _PAD
+        return places >> corner & _NEIGHBOURS if places and inside else _NEIGHBOURS
 
     def seconds(self, scene: Scene, state: State, hope: Hope = EVERYTHING) -> Iterator[tuple[Step, int]]:
         """Steps that lead from a scene to the output, each with the objects that it takes."""
@@ -192,6 +222,7 @@ class Board:
         if lacking or state.wrong != state.lost:  # a colour too few or too many: recoloured, or joined to another
             hope = Hope(add=False, each=hope.each, move=False, join=hope.join and not lacking)
             among = recolors
+        among &= hope.each
         for which in possible_choices(scene, self.size, state.wrong) if among or hope.join else ():
             taken = [scene[i] for i in members(which)]
             for step in self._promising(scene, state, hope, among, which, taken):
@@ -207,7 +238,7 @@ class Board:
             if not which >> i & 1:
                 rest |= self._cells(thing)
         missing = self.colored & ~rest
-        if hope.each:
+        if among:
             yield from self._each(taken, missing, among)
         if hope.add and not state.wrong:
             yield from self._added(scene, which, taken, missing)
@@ -252,7 +283,7 @@ class Board:
 
     def _moved(self, scene: Scene, which: int, taken: Sequence[Thing], lost: int) -> Iterator[Step]:
         """Steps that move objects together or apart."""
-        if all(self._near(scene[i]) for i in members(lost)):
+        if all(self._window(scene[i]) for i in members(lost)):
             away = from_the_middle(scene, which)
             for step in _GROUPS:
                 if all(self.fits(moved(scene[i], *way_of(step, far))) for i, far in away):

@@ -106,11 +106,14 @@ def possible_choices(scene: Scene, size: Size, needed: int) -> list[int]:
         size: Of the grid.
         needed: Objects that have to be among them.
     """
+    everything = (1 << len(scene)) - 1
+    if needed == everything:
+        return [everything] if scene else []
     must = members(needed) if needed else range(len(scene))
+    found = [everything]
     colors = {scene[i].color for i in must}
-    colors = set() if needed and len(colors) > 1 else colors
-    found = [(1 << len(scene)) - 1] if scene else []
-    found += [sum(1 << i for i, thing in enumerate(scene) if thing.color == color) for color in sorted(colors)]
+    if not needed or len(colors) == 1:
+        found += [sum(1 << i for i, thing in enumerate(scene) if thing.color == color) for color in sorted(colors)]
     if not needed or all(_at_border(scene[i], size) for i in must):
         found.append(sum(1 << i for i, thing in enumerate(scene) if _at_border(thing, size)))
     if not needed & (needed - 1):

@@ -9,12 +9,13 @@ second step: most second steps are ruled out by that, and only the others are tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import pairwise, product
 from typing import NamedTuple
 
 from arcvae.grid.operations.drawings import Size
 from arcvae.grid.operations.program import Program
-from arcvae.grid.tasks.board import Board, Demonstration
+from arcvae.grid.tasks.board import EVERYTHING, NOTHING, Board, Demonstration, Hope
 from arcvae.grid.tasks.scenes import (
     Planes,
     Scene,
@@ -48,15 +49,15 @@ def explanations(
     base = min(demonstrations, key=lambda shown: sum(plane.bit_count() for plane in shown.wanted))
     shown = [base, *(other for other in demonstrations if other is not base)]
     starts = [*(demonstration.scene for demonstration in shown), test]
-    board = Board(base, size)
+    boards = [Board(demonstration, size) for demonstration in shown]
+    board = boards[0]
     choices = list(_by_taken(_distinct(CHOICES, starts, size)).values())
-    hopes = [board.hope(taken[0][1][0]) for taken in choices]
+    hopes = [reduce(Hope.either, (_hope(boards, which) for _, which in taken), NOTHING) for taken in choices]
     firsts = []
     for index, (step, (taken, hope)) in enumerate(product(STEPS, zip(choices, hopes, strict=True))):
-        scene = perform(step, base.scene, taken[0][1][0], size) if any(hope) else base.scene
+        scene, state = board.first(step, taken[0][1][0]) if any(hope) else (base.scene, board.start_state)
         if scene == base.scene:
             continue
-        state = board.state(scene)
         if limit is None or index < limit:
             firsts.append((step, scene, state, hope, taken))
         if not state.wrong and paint(scene, size)[0] == base.wanted:
@@ -75,6 +76,15 @@ def explanations(
                     if all(_explains(d, scenes, size) for d, *scenes in steps):
                         program = Program([step_on(step, choice), step_on(second, other)])
                         yield Explanation(program, paint(ends[-1], size)[0])
+
+
+def _hope(boards: Sequence[Board], which: Sequence[int]) -> Hope:
+    """What one step could do about what a first one leaves in each demonstration."""
+    found = EVERYTHING
+    for board, taken in zip(boards, which, strict=False):
+        if any(found):
+            found = found.both(board.hope(taken))
+    return found
 
 
 def _explains(shown: Demonstration, scenes: Sequence[Scene], size: Size) -> bool:
