@@ -17,9 +17,10 @@ from arcvae.grid.tasks.scenes import (
     Thing,
     arguments_of,
     copies_of,
+    corners,
     from_the_middle,
     image_of,
-    joined_cells,
+    joined,
     lines_between,
     members,
     mirror_of,
@@ -38,7 +39,11 @@ _ADDERS: Final = tuple(step for step in STEPS if step.name in ("duplicate", "rep
 _MIRRORS: Final = tuple(step for step in STEPS if step.name == "symmetrize" and not image_of(step))
 _LINES: Final = tuple(step for step in STEPS if step.name == "connect")
 _GROUPS: Final = tuple(step for step in STEPS if step.name in ("group", "separate"))
-_SETS: Final = tuple(step for step in STEPS if step.name in ("union", "intersection", "difference"))
+_UNION, _UNION_ALIGNED = (
+    tuple(step for step in STEPS if step.name == "union" and arguments_of(step)["align"] == align)
+    for align in (False, True)
+)
+_CUTS: Final = tuple(step for step in STEPS if step.name in ("intersection", "difference"))
 _RECOLOR: Final = {arguments_of(step)["color"]: 1 << i for i, (step, _) in enumerate(_IMAGES) if step.name == "recolor"}
 _RECOLORS: Final = sum(_RECOLOR.values())
 _NEAR: Final = 3
@@ -216,34 +221,40 @@ class Board:
 
     def seconds(self, scene: Scene, state: State, hope: Hope = EVERYTHING) -> Iterator[tuple[Step, int]]:
         """Steps that lead from a scene to the output, each with the objects that it takes."""
-        lacking = self.colors - {thing.color for thing in scene}
-        recolors = sum(bit for color, bit in _RECOLOR.items() if lacking <= {color} <= self.colors)
-        among = _ALL_IMAGES & ~_RECOLORS | recolors
-        if lacking or state.wrong != state.lost:  # a colour too few or too many: recoloured, or joined to another
-            hope = Hope(add=False, each=hope.each, move=False, join=hope.join and not lacking)
-            among = recolors
-        among &= hope.each
-        for which in possible_choices(scene, self.size, state.wrong) if among or hope.join else ():
+        hope = self._still(scene, state, hope)
+        for which in possible_choices(scene, self.size, state.wrong) if any(hope) else ():
             taken = [scene[i] for i in members(which)]
-            for step in self._promising(scene, state, hope, among, which, taken):
+            for step in self._promising(scene, state, hope, which, taken):
                 if paint(perform(step, scene, which, self.size), self.size)[0] == self.wanted:
                     yield step, which
 
-    def _promising(
-        self, scene: Scene, state: State, hope: Hope, among: int, which: int, taken: Sequence[Thing]
-    ) -> Iterator[Step]:
+    def _still(self, scene: Scene, state: State, hope: Hope) -> Hope:
+        """What the objects of a scene that are wrong leave of the steps that could lead to the output."""
+        add, each, move, join = hope
+        lacking = self.colors - {thing.color for thing in scene}
+        if lacking or state.wrong != state.lost:  # a colour too few or too many: recoloured, or joined to another
+            add, each, move, join = False, each & _RECOLORS, False, join and not lacking
+        for color in range(1, 10) if each & _RECOLORS else ():
+            if color not in self.colors or lacking - {color}:
+                each &= ~_RECOLOR[color]
+        for i in members(state.wrong) if each else ():
+            each = self._images(scene[i], each)
+        move = move and all(self._window(scene[i]) for i in members(state.lost))
+        return Hope(add and not state.wrong, each, move, join)
+
+    def _promising(self, scene: Scene, state: State, hope: Hope, which: int, taken: Sequence[Thing]) -> Iterator[Step]:
         """Steps that are not ruled out at a glance; of those on each object, some."""
         rest = 0
         for i, thing in enumerate(scene):
             if not which >> i & 1:
                 rest |= self._cells(thing)
         missing = self.colored & ~rest
-        if among:
-            yield from self._each(taken, missing, among)
-        if hope.add and not state.wrong:
+        if hope.each:
+            yield from self._each(taken, missing, hope.each)
+        if hope.add:
             yield from self._added(scene, which, taken, missing)
         if hope.move and len(taken) > 1:
-            yield from self._moved(scene, which, taken, state.lost)
+            yield from self._moved(scene, which)
         if hope.join and len(taken) > 1:
             yield from self._combined(taken, rest, bool(state.lost & which), missing)
 
@@ -281,32 +292,28 @@ class Board:
         if len(taken) > 1 and all(map(self.fits, lines_between(scene, which))):
             yield from (step for step in _LINES if (arguments_of(step)["color"] or taken[0].color) in self.colors)
 
-    def _moved(self, scene: Scene, which: int, taken: Sequence[Thing], lost: int) -> Iterator[Step]:
+    def _moved(self, scene: Scene, which: int) -> Iterator[Step]:
         """Steps that move objects together or apart."""
-        if all(self._window(scene[i]) for i in members(lost)):
-            away = from_the_middle(scene, which)
-            for step in _GROUPS:
-                if all(self.fits(moved(scene[i], *way_of(step, far))) for i, far in away):
-                    yield step
+        away = from_the_middle(scene, which)
+        for step in _GROUPS:
+            if all(self.fits(moved(scene[i], *way_of(step, far))) for i, far in away):
+                yield step
 
     def _combined(self, taken: Sequence[Thing], rest: int, any_lost: bool, missing: int) -> Iterator[Step]:
         """Steps on sets: what they leave of the objects has one colour, and all else is what the rest shows.
 
         They may leave nothing, and so none of that colour; only a union never does.
         """
-        known = taken[0].color in self.colors
-        allowed = self.wanted[taken[0].color] | rest
-        for step in _SETS:
-            if (known or step.name != "union") and not self._lost_with(step, taken, any_lost, missing):
-                cells = self._cells(joined_cells(step, taken))
-                if not cells & ~allowed and not missing & ~cells:
-                    yield step
-
-    def _lost_with(self, step: Step, taken: Sequence[Thing], any_lost: bool, missing: int) -> bool:
-        """Whether a step on sets is ruled out by a glance at the first object, or at where the others would lie."""
-        color, _, top, left = taken[0]
-        if step.name != "union":
-            return bool(missing & ~self._cells(taken[0]))  # nothing but cells of the first remains
-        if arguments_of(step)["align"]:
-            return not all(self.fits(Thing(color, thing.shape, top, left)) for thing in taken)
-        return any_lost
+        color, _, top, left = first = taken[0]
+        steps: list[Step] = []
+        if color in self.colors:
+            steps += () if any_lost else _UNION
+            steps += _UNION_ALIGNED if all(self.fits(Thing(color, t.shape, top, left)) for t in taken) else ()
+        if not missing & ~self._cells(first):  # of the first object no more than its cells remains
+            steps += _CUTS
+        allowed = self.wanted[color] | rest
+        for step in steps:
+            places = zip(taken, corners(step, taken), strict=True)
+            cells = joined(step, [canvas(thing.shape, y, x, self.size) for thing, (y, x) in places])
+            if not cells & ~allowed and not missing & ~cells:
+                yield step

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcvae.grid.operations.program import Program, Step
 from arcvae.grid.operations.selection import Selector
@@ -44,8 +45,8 @@ class Draft:
     """Pairs to show, beside that of the test."""
     inputs: list[Scene] = field(default_factory=list)
     """Those that suit the program."""
-    agreed: int = 0
-    """How many of these codes and pixels agree on; the rest is yet to be asked."""
+    grids: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(default_factory=list)
+    """Inputs and outputs of the first of them, on which codes and pixels agree; the rest is yet to be asked."""
     rounds: int = 0
     """How often inputs have been added."""
 
@@ -53,6 +54,11 @@ class Draft:
     def program(self) -> Program:
         """The program itself."""
         return Program([step_on(step, choice) for step, choice in self.parts])
+
+    @property
+    def agreed(self) -> int:
+        """Inputs that codes and pixels agree on."""
+        return len(self.grids)
 
     @property
     def wanted(self) -> int:

@@ -139,20 +139,18 @@ class Maker:
             return
         inputs = np.stack([grid_of(scene, self.pool) for _, scene in asked])
         found, done = outputs_on_codes(self.codec, [draft.parts for draft, _ in asked], inputs)
-        kept: dict[int, list[Scene]] = {}
+        for draft in drafts:
+            del draft.inputs[draft.agreed :]
         for (draft, scene), given, answer, could in zip(asked, inputs, found, done, strict=True):
             reasons["pairs"] += 1
             if could and np.array_equal(answer, replay(draft.program, given)):
-                kept.setdefault(id(draft), []).append(scene)
+                draft.inputs.append(scene)
+                draft.grids.append((given, answer))
             else:
                 reasons["a pair on which codes and pixels differ"] += 1
-        for draft in drafts:
-            draft.inputs[draft.agreed :] = kept.get(id(draft), [])
-            draft.agreed = len(draft.inputs)
 
     def _task(self, place: Place, draft: Draft) -> Task:
-        inputs = tuple(grid_of(scene, self.pool) for scene in draft.inputs[: draft.wanted])
-        outputs = tuple(replay(draft.program, given) for given in inputs)
+        inputs, outputs = zip(*draft.grids[: draft.wanted], strict=True)
         return Task(place.id, draft.program, place.objects, inputs, outputs, self.seed)
 
 

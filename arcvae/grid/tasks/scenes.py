@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from itertools import pairwise
+from operator import and_, or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,10 +153,9 @@ def perform(step: Step, scene: Scene, which: int, size: Size) -> Scene:
     if step.name == "connect":
         lines, color = lines_between(scene, which), arguments_of(step)["color"]
         return scene + (lines if color is None else tuple(line._replace(color=color) for line in lines))
-    first, *others = members(which)
-    joined = joined_cells(step, [scene[first], *(scene[i] for i in others)])
+    first, *_ = slots = members(which)
     rest = (thing for i, thing in enumerate(scene) if i > first and not which >> i & 1)
-    return scene[:first] + parts_of(joined) + tuple(rest)
+    return scene[:first] + _joined(step, [scene[i] for i in slots]) + tuple(rest)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -165,6 +165,7 @@ def lines_between(scene: Scene, which: int) -> Scene:
     return tuple(line for first, second in pairwise(taken) for line in _line(first, second))
 
 
+@lru_cache(maxsize=1 << 14)
 def _line(first: Thing, second: Thing) -> Scene:
     """Cells between the nearest two of two objects: none, or one object."""
     _, _, _, start, end = min(
@@ -185,31 +186,27 @@ def _places(thing: Thing) -> list[tuple[int, int]]:
     return [(thing.top + r, thing.left + c) for r, c in cells_of(thing.shape)]
 
 
-def joined_cells(step: Step, taken: Sequence[Thing]) -> Thing:
-    """What a step on sets makes of some objects, as if it were one object; the bounding box may be too large."""
-    align = arguments_of(step)["align"]
-    first = taken[0]
-    places = [(first.top, first.left) if align else (thing.top, thing.left) for thing in taken]
-    top, left = min(place[0] for place in places), min(place[1] for place in places)
-    bottom = max(place[0] + len(thing.shape.rows) for place, thing in zip(places, taken, strict=True))
-    width = max(place[1] + thing.shape.width for place, thing in zip(places, taken, strict=True)) - left
-    rows = [0] * (bottom - top)
-    for index, (thing, (t, c)) in enumerate(zip(taken, places, strict=True)):
-        own = [0] * (bottom - top)
-        for row, bits in enumerate(thing.shape.rows, t - top):
-            own[row] = bits << (c - left)
-        if not index or step.name == "union":
-            rows = [one | other for one, other in zip(rows, own, strict=True)]
-        elif step.name == "intersection":
-            rows = [one & other for one, other in zip(rows, own, strict=True)]
-        else:
-            rows = [one & ~other for one, other in zip(rows, own, strict=True)]
-    return Thing(first.color, Shape(width, tuple(rows)), top, left)
+def _joined(step: Step, taken: Sequence[Thing]) -> Scene:
+    """What a step on sets makes of some objects: its connected parts, by their first cells."""
+    placed = [(thing.shape, y, x) for thing, (y, x) in zip(taken, corners(step, taken), strict=True)]
+    top, left = min(y for _, y, _ in placed), min(x for _, _, x in placed)
+    height = max(y + len(shape.rows) for shape, y, _ in placed) - top
+    width = max(x + shape.width for shape, _, x in placed) - left + 1  # pieces() wants a free column
+    masks = [canvas(shape, y - top, x - left, (height, width)) for shape, y, x in placed]
+    return tuple(Thing(taken[0].color, shape, top + y, left + x) for shape, y, x in pieces(joined(step, masks), width))
 
 
-def parts_of(thing: Thing) -> Scene:
-    """The connected parts of an object, by their first cells."""
-    return tuple(Thing(thing.color, shape, thing.top + y, thing.left + x) for shape, y, x in pieces(thing.shape))
+def corners(step: Step, taken: Sequence[Thing]) -> list[tuple[int, int]]:
+    """Where a step on sets lays each object: the first row and column of its box."""
+    if arguments_of(step)["align"]:
+        return [(taken[0].top, taken[0].left)] * len(taken)
+    return [(thing.top, thing.left) for thing in taken]
+
+
+def joined(step: Step, masks: Sequence[int]) -> int:
+    """What a step on sets makes of the cells of some objects."""
+    ways = {"union": or_, "intersection": and_, "difference": lambda first, other: first & ~other}
+    return reduce(ways[step.name], masks)
 
 
 @cache

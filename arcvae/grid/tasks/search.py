@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import pairwise, product
+from itertools import product
 from typing import NamedTuple
 
 from arcvae.grid.operations.drawings import Size
-from arcvae.grid.operations.program import Program
+from arcvae.grid.operations.program import Program, Step
 from arcvae.grid.tasks.board import EVERYTHING, NOTHING, Board, Demonstration, Hope
 from arcvae.grid.tasks.scenes import (
     Planes,
@@ -62,20 +62,20 @@ def explanations(
             firsts.append((step, scene, state, hope, taken))
         if not state.wrong and paint(scene, size)[0] == base.wanted:
             for choice, which in taken:
-                ends = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
-                if all(_explains(d, scenes, size) for d, *scenes in zip(shown, starts, ends, strict=False)):
-                    yield Explanation(Program([step_on(step, choice)]), paint(ends[-1], size)[0])
+                if _explains(step, starts, which, shown, size):
+                    answer = paint(perform(step, test, which[-1], size), size)[0]
+                    yield Explanation(Program([step_on(step, choice)]), answer)
     for step, scene, state, hope, taken in firsts:
         for second, now in board.seconds(scene, state, hope):
             for choice, which in taken:
                 middles = [perform(step, start, w, size) for start, w in zip(starts, which, strict=True)]
+                if not _changes(starts[:-1], middles[:-1], size):
+                    continue
                 seconds = [other for other in CHOICES if chosen(other, scene, size) == now]
                 for other, whichever in _distinct(seconds, middles, size):
-                    ends = [perform(second, middle, w, size) for middle, w in zip(middles, whichever, strict=True)]
-                    steps = zip(shown, starts, middles, ends, strict=False)
-                    if all(_explains(d, scenes, size) for d, *scenes in steps):
+                    if _explains(second, middles, whichever, shown, size):
                         program = Program([step_on(step, choice), step_on(second, other)])
-                        yield Explanation(program, paint(ends[-1], size)[0])
+                        yield Explanation(program, paint(perform(second, middles[-1], whichever[-1], size), size)[0])
 
 
 def _hope(boards: Sequence[Board], which: Sequence[int]) -> Hope:
@@ -87,10 +87,20 @@ def _hope(boards: Sequence[Board], which: Sequence[int]) -> Hope:
     return found
 
 
-def _explains(shown: Demonstration, scenes: Sequence[Scene], size: Size) -> bool:
-    """Whether the last of some scenes is the output, all its objects seen, and each looks unlike the one before."""
-    (*before, last), seen = [paint(scene, size)[0] for scene in scenes], paint(scenes[-1], size)[1]
-    return last == shown.wanted and seen and all(a != b for a, b in pairwise([*before, last]))
+def _changes(before: Sequence[Scene], after: Sequence[Scene], size: Size) -> bool:
+    """Whether each of some pictures has changed."""
+    return all(paint(a, size)[0] != paint(b, size)[0] for a, b in zip(before, after, strict=True))
+
+
+def _explains(
+    step: Step, scenes: Sequence[Scene], which: Sequence[int], shown: Sequence[Demonstration], size: Size
+) -> bool:
+    """Whether a last step turns some scenes into the outputs, changes each, and hides no object wholly."""
+    for scene, taken, demonstration in zip(scenes, which, shown, strict=False):
+        picture, seen = paint(perform(step, scene, taken, size), size)
+        if not seen or picture != demonstration.wanted or picture == paint(scene, size)[0]:
+            return False
+    return True
 
 
 def _distinct(choices: Sequence[Choice], scenes: Sequence[Scene], size: Size) -> list[tuple[Choice, tuple[int, ...]]]:

@@ -79,34 +79,36 @@ def with_margin(shape: Shape) -> Shape:
     return Shape(shape.width + 2, tuple(rows))
 
 
-def pieces(shape: Shape) -> list[tuple[Shape, int, int]]:
-    """The connected parts of cells in a box that may be too large for them, by their first cells.
+def pieces(cells: int, width: int) -> list[tuple[Shape, int, int]]:
+    """The connected parts of cells, by their first cells.
+
+    Args:
+        cells: Bit ``row * width + column`` each, none in the last column.
+        width: Columns.
 
     Returns:
-        Each part in its bounding box, with the first row and column of that in the box of them all.
+        Each part in its bounding box, with the first row and column of that.
     """
-    left, found = list(shape.rows), []
-    while any(left):
-        start = next(row for row, bits in enumerate(left) if bits)
-        part = [0] * len(left)
-        part[start] = left[start] & -left[start]
-        growing = True
-        while growing:
-            around = [bits | bits << 1 | bits >> 1 for bits in part]
-            near = [a | b | c for a, b, c in zip([0, *around[:-1]], around, [*around[1:], 0], strict=True)]
-            grown = [bits & free for bits, free in zip(near, left, strict=True)]
-            growing, part = grown != part, grown
-        left = [bits & ~own for bits, own in zip(left, part, strict=True)]
-        found.append(_cropped(part))
+    found = []
+    while cells:
+        part, grown = 0, cells & -cells
+        while grown != part:
+            part = grown
+            wide = part | part << 1 | part >> 1
+            grown = (wide | wide << width | wide >> width) & cells
+        cells &= ~part
+        found.append(_cropped(part, width))
     return found
 
 
-def _cropped(rows: list[int]) -> tuple[Shape, int, int]:
-    """Rows, one of which has a cell, in their bounding box, and its first row and column."""
-    used = [row for row, bits in enumerate(rows) if bits]
-    cells = 0
-    for bits in rows:
-        cells |= bits
-    first = (cells & -cells).bit_length() - 1
-    kept = tuple(bits >> first for bits in rows[used[0] : used[-1] + 1])
-    return Shape(cells.bit_length() - first, kept), used[0], first
+def _cropped(cells: int, width: int) -> tuple[Shape, int, int]:
+    """Some cells in their bounding box, and its first row and column."""
+    top = ((cells & -cells).bit_length() - 1) // width
+    cells >>= top * width
+    rows, used = [], 0
+    while cells:
+        rows.append(cells & (1 << width) - 1)
+        used |= rows[-1]
+        cells >>= width
+    left = (used & -used).bit_length() - 1
+    return Shape(used.bit_length() - left, tuple(row >> left for row in rows)), top, left

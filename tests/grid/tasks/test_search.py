@@ -14,7 +14,7 @@ from arcvae.grid.tasks.board import Demonstration
 from arcvae.grid.tasks.inputs import Pool
 from arcvae.grid.tasks.scenes import Planes, Scene, chosen, drawing_of, paint, perform, planes_of
 from arcvae.grid.tasks.search import explanations
-from arcvae.grid.tasks.space import CHOICES, STEPS, step_on
+from arcvae.grid.tasks.space import CATEGORY, CHOICES, STEPS, step_on
 from tests.grid.tasks.conftest import SIZE
 
 Parts = list[tuple[int, int]]
@@ -110,6 +110,24 @@ def test_programs_of_two_steps_are_found_and_explain_in_pixels(pool: Pool, count
             for scene, wanted in [*((d.scene, d.wanted) for d in task[0]), (task[1], answer)]:
                 picture = draw(apply(program, [drawing_of(thing) for thing in scene], SIZE), SIZE)
                 assert planes_of(picture) == wanted
+
+
+@pytest.mark.parametrize("name", CATEGORY)
+def test_what_the_first_step_leaves_rules_out_no_kind_of_second_step(pool: Pool, name: str) -> None:
+    rng = np.random.default_rng(list(CATEGORY).index(name))
+    seconds = [index for index, step in enumerate(STEPS) if step.name == name]
+    tested = 0
+    for _ in range(400):
+        # The first step takes some objects; the second finds the others as they are in the input.
+        first = int(rng.integers(len(STEPS))), int(rng.integers(1, len(CHOICES)))
+        parts = [first, (seconds[rng.integers(len(seconds))], 0)]
+        task = example(pool, parts, 5, int(rng.integers(1000)))
+        if task is not None:
+            assert paint(run(parts, task[1])[-1], SIZE)[0] in {answer for _, answer in explanations(*task, SIZE)}, parts
+            tested += 1
+        if tested == 5:
+            break
+    assert tested
 
 
 def test_a_limit_follows_fewer_first_steps(pool: Pool) -> None:

@@ -51,7 +51,8 @@ def test_a_canvas_is_clipped(mask: NDArray[np.bool_], top: int, left: int) -> No
 @given(MASKS)
 def test_pieces_are_connected_components(mask: NDArray[np.bool_]) -> None:
     labels, count = ndimage.label(mask, np.ones((3, 3)))
-    found = [frozenset((r + y, c + x) for r, c in cells_of(shape)) for shape, y, x in pieces(shape_of(mask))]
+    parts = pieces(canvas(shape_of(mask), 0, 0, (4, 6)), 6)  # the last column stays free
+    found = [frozenset((r + y, c + x) for r, c in cells_of(shape)) for shape, y, x in parts]
     wanted = [frozenset(map(tuple, np.argwhere(labels == label + 1).tolist())) for label in range(count)]
     assert found == sorted(wanted, key=min)
-    assert all(shape.rows[0] and shape.rows[-1] for shape, _, _ in pieces(shape_of(mask)))
+    assert all(shape.rows[0] and shape.rows[-1] for shape, _, _ in parts)
