@@ -12,6 +12,9 @@ from arcvae.io.settings import is_count, is_number
 FEW_STEPS = 1000
 """A run of fewer steps is too short before anything else is to blame: the reference model finds its first objects after
 about this many."""
+UNLIMITED = {"max_steps": ("None", "-1"), "limit_train_batches": ("None", "1.0"), "max_time": ("None",)}
+"""Settings of the trainer that can end a run or an epoch early, and the values with which they do not, as text: 1.0 is
+all batches, and 1 a single one."""
 USUAL_RATES = (1e-5, 2e-2)
 """Learning rates with which Adam and its like train."""
 RISING = 1.2
@@ -43,6 +46,8 @@ class Course:
     epochs: int | None = None
     max_epochs: int | None = None
     """``trainer.max_epochs`` of the run."""
+    limits: Sequence[str] = ()
+    """Settings that ended the run, or each of its epochs, before that."""
     ramp_epochs: float = 0.0
     """Epochs in which the objective changed by plan."""
     fitted: str = "loss"
@@ -80,8 +85,10 @@ class Course:
         """
         data, loss, optimizer, trainer = (config.get(name) or {} for name in ("data", "loss", "optimizer", "trainer"))
         epochs, rate = trainer.get("max_epochs"), optimizer.get("lr")
+        limits = [f"{name}={trainer.get(name)}" for name in UNLIMITED if str(trainer.get(name)) not in UNLIMITED[name]]
         return cls(
             max_epochs=epochs if is_count(epochs) else None,
+            limits=tuple(f"trainer.{limit}" for limit in limits),
             loss=str(loss.get("name", "")),
             optimizer=str(optimizer.get("_target_", "")).rpartition(".")[2],
             learning_rate=rate if is_number(rate) else None,
@@ -200,6 +207,8 @@ class Course:
 
     def longer(self) -> str:
         """How to train longer, as the beginning of a remedy."""
+        if self.limits:
+            return f"train longer, without {' and '.join(self.limits)} (trainer=quick_test)"
         if self.epochs and self.max_epochs and self.epochs < self.max_epochs:
             return (
                 f"train longer: the run ended before its trainer.max_epochs={self.max_epochs}, by early stopping or a "

@@ -95,12 +95,29 @@ def test_remedy_names_epochs_that_are_enough_or_what_ended_the_run() -> None:
     assert "before its trainer.max_epochs=50" in stopped
 
 
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["trainer=debug"], ["trainer.max_steps=10", "trainer.limit_train_batches=10"]),
+        (["+trainer.limit_train_batches=1"], ["trainer.limit_train_batches=1"]),
+        (["+trainer.limit_train_batches=1.0", "+trainer.max_steps=-1"], []),
+    ],
+)
+def test_a_run_that_a_limit_ended_is_not_told_to_take_more_epochs(overrides: list[str], named: list[str]) -> None:
+    (config,) = plan("train", overrides)
+    course = Course.of(config, steps=10, epochs=1)
+    assert list(course.limits) == named
+    assert ("trainer.max_epochs" in course.longer()) == (not named)
+    assert all(limit in course.longer() for limit in named)
+
+
 def test_facts_are_those_of_the_config() -> None:
     (config,) = plan("train", ["optimizer.lr=0.5", "loss=option_b", "trainer.max_epochs=7"])
     found = Course.of(config, steps=3)
     assert (found.learning_rate, found.optimizer, found.loss, found.max_epochs) == (0.5, "AdamW", "focal", 7)
     assert (found.monitor, found.monitor_falls, found.steps) == ("val/object_f1", False, 3)
     assert Course.of({}) == Course()
+    assert found.limits == ()
     (config,) = plan("train", ["data.sampler=balanced"])
     assert Course.of(config).corrected == "data.sampler=balanced"
     assert found.corrected == ""  # as they come
