@@ -66,9 +66,10 @@ def tasks(config: dict[str, Any], shown: dict[str, Any], folder: Path, command: 
         }
         write_json(out / "metrics.json", record)
     log.info(
-        "Wrote %d tasks to %s (seed %d); making them took %.1f s",
+        "Wrote %d tasks to %s (model %s, seed %d); making them took %.1f s",
         config["num_tasks"],
         out,
+        model.path,
         config["seed"],
         found["seconds"]["making"],
     )

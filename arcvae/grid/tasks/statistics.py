@@ -17,7 +17,7 @@ from arcvae.grid.tasks.task import Task
 PAIRS: Final = "pairs"
 """Key of the pairs that codes and pixels were compared on, beside the reasons."""
 DIFFERENT: Final = "a pair on which codes and pixels differ"
-_SOLVED: Final = "solved: share that a search of all programs of up to two steps solves, by steps (n) and objects (k)"
+_SOLVED: Final = "solved: share by steps (n) and objects (k); the search tries programs of one and two steps only"
 OF_TASKS: Final = (
     "a test whose output is shown", "an input twice", "a step that changes no output", "an ambiguous task",
     "a shorter program says the same", "a task with a pair of another one",
@@ -79,7 +79,11 @@ def table(found: Mapping[str, Any]) -> str:
         splits          training 2000, validation 500
     """
     lines = [_row(name, found[name]) for name in ("splits", "functions", "categories", "programs", "demonstrations")]
-    lines += [_row(name, found[name]) for name in ("colors", "shapes", "refused", "rates")]
+    lines += [_row(name, found[name]) for name in ("colors", "shapes")]
+    refused, rates = found["refused"], found["rates"]
+    lines.append(_row("refused tasks", {reason: refused[reason] for reason in refused if reason in OF_TASKS}))
+    lines.append(_row("refused pairs", {reason: refused[reason] for reason in refused if reason not in OF_TASKS}))
+    lines.append(_row("rates", rates))
     if solved := found.get("solved"):
         depths, counts = (sorted({int(cell[at]) for cell in solved}) for at in (1, 3))
         lines.append(_SOLVED)

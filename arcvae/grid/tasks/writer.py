@@ -130,7 +130,14 @@ def replay_set(folder: str) -> int:
 @contextmanager
 def _bar(name: str, total: int | None) -> Iterator[Callable[[int], object]]:
     with tqdm(
-        total=total, desc=name, unit="task", file=sys.stderr, dynamic_ncols=True, leave=False, mininterval=1
+        total=total,
+        desc=name,
+        unit="task",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        leave=False,
+        mininterval=1,
+        disable=None,
     ) as bar:
         yield bar.update
 
