@@ -66,7 +66,7 @@ def mosaic(
     canvas = np.ma.MaskedArray(np.zeros((height * down - 2, columns * across - 2), dtype=np.int64), mask=True)
     lines = []
     figure = new_figure(
-        1.05 * columns + (0.9 if rows else 0.2), 1.05 * height * down / across + (0.8 if headings else 0.5), title
+        1.05 * columns + (1.1 if rows else 0.2), 1.05 * height * down / across + (0.8 if headings else 0.5), title
     )
     axes = figure.subplots()
     for index, grid in enumerate(grids):
