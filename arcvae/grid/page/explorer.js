@@ -12,22 +12,32 @@ const history = [];
 let now = -1, chosen = null, color = 1, cursor = [0, 0], grids = [], seed = 0, sliding = null;
 const ends = { from: null, to: null };
 
-const UNLIKE = "Shapes unlike those of the training corpus may come out wrong; in Python, codec.codes(grid, refine=20) mends most.";
 const COUNTED = "Objects touch, overlap, lie in pieces or are too many: in Python, codec.codes(grid) counts them otherwise.";
 
 const state = () => history[now];
-const say = (line) => { $("status").textContent = line; };
-function complain(line) {
-  $("problem").textContent = line;
-  $("problem").hidden = !line;
+const problem = $("problem");
+let used = null;  // what a person has used last
+for (const kind of ["pointerdown", "keydown", "click", "input", "change"]) {
+  document.getElementById("explorer").addEventListener(kind, ({ target }) => { used = target; }, true);
 }
-const attempt = (action) => {
+/** Show a refusal directly below what was used, for there a person looks; an empty line hides it. */
+function complain(line, control = null) {
+  [problem.textContent, problem.hidden] = [line, !line];
+  if (!line) return;
+  control?.closest(".bar > *, .paste > *, figure > *, .numbers > *")?.after(problem);
+  problem.scrollIntoView({ block: "nearest" });
+}
+function say(line) {
+  complain("");
+  $("status").textContent = line;
+}
+const attempt = (action, control = used) => {
   try {
     complain("");
     action();
   } catch (error) {
     say("");
-    complain(error.message);
+    complain(error.message, control);
   }
 };
 
@@ -58,7 +68,6 @@ function begin(grid, line, options) {
   const who = `${leftOut} ${one ? "object has" : "objects have"} no place in the code (too many, or too large)`;
   const note = leftOut ? `${who}: no operation moves ${one ? "it" : "them"}.` : "";
   const former = history[options?.replace ? now - 1 : now]?.steps.length;
-  $("source").selectedIndex = grids.findIndex((known) => known.grid === grid);
   push({ code: { height: grid.length, width: grid[0].length, objects, lost }, grid, start: grid, steps: [], note, given: true }, options);
   const begun = former ? " This begins a new program; Undo brings the former one back." : "";
   say(`${line}: ${count(headsOf(state().code).length, "object")}, coded in ${Math.round(performance.now() - started)} ms.${begun}`);
@@ -69,7 +78,6 @@ const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 function beginCode(given, note, { follow = false, ...options } = {}) {
   const [code, order] = inOrder({ ...given, lost: [] }), grid = painted(code);
   if (follow) chosen = order.indexOf(chosen);
-  $("source").selectedIndex = -1;
   const notes = [note, isCounted(code, grid) ? "" : COUNTED].filter(Boolean).join(" ");
   push({ code, grid, start: grid, steps: [], note: notes, given: false }, options);
   say("");
@@ -133,20 +141,27 @@ function step(name, dy = 0, dx = 0, which = scope(), value = color) {
   say(text);
 }
 
-const programText = () => state().steps.map(({ text }) => text).join(" | ");
-
-function render() {
-  const { code, grid, drawn, note, given } = state(), wrong = [];
-  drawn.forEach((row, y) => row.forEach((cell, x) => { if (cell !== grid[y][x]) wrong.push([y, x]); }));
-  cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
-  painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
+/** Show what a code draws, where the grid differs, and why. */
+function compare(code, grid, drawn) {
+  const wrong = drawn.flatMap((row, y) => row.flatMap((cell, x) => (cell === grid[y][x] ? [] : [[y, x]])));
   drawing.show(drawn, { wrong, outline: chosen === null ? [] : code.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf) });
-  const exact = given && !code.lost.length, hidden = "No cell is wrong, but the code lacks what is covered here";
+  const { given, note } = state(), why = given || !note ? explained(model, code, grid, wrong) : "", exact = given && !code.lost.length;
+  const hidden = "No cell is wrong, but the code lacks what is covered here";
   const match = !code.objects.length ? "An empty grid" : exact ? "Exact match"
     : given ? hidden : "Nothing to compare with: the grid is what its code draws";
   $("match").textContent = wrong.length ? `${wrong.length} of ${grid.flat().length} cells are wrong` : match;
   $("match").className = wrong.length ? "wrong" : exact ? "exact" : "";
-  $("note").textContent = note || (wrong.length ? UNLIKE : "");
+  $("note").textContent = [note, why].filter(Boolean).join(" ");
+}
+
+const programText = () => state().steps.map(({ text }) => text).join(" | ");
+
+function render() {
+  const { code, grid, start, drawn } = state();
+  cursor = [Math.min(cursor[0], code.height - 1), Math.min(cursor[1], code.width - 1)];
+  painting.show(grid, { cursor: document.activeElement === painting.canvas ? cursor : null });
+  compare(code, grid, drawn);
+  $("source").selectedIndex = grids.findIndex((known) => known.grid === start);
   $("program").textContent = programText() || "(no steps yet)";
   $("undo").disabled = now === 0;
   $("redo").disabled = now === history.length - 1;
@@ -238,10 +253,12 @@ function paint(cells, options) {
   return fresh.length > 0;
 }
 
-function offer(found) {
-  grids = found;
-  $("source").replaceChildren(...found.map(({ name }) => element("option", { textContent: name })));
-  begin(found[0].grid, found[0].name);
+/** Begin with the first of some grids and list them all, in place of what the same source gave before. */
+function offer(found, source) {
+  const named = found.map(({ name, grid }) => ({ name: [source, found.length > 1 && name].filter(Boolean).join(", "), grid, source }));
+  grids = [...grids.filter((known) => known.source !== source), ...named];
+  $("source").replaceChildren(...grids.map(({ name }) => element("option", { textContent: name })));
+  begin(named[0].grid, named[0].name);
 }
 
 function setColor(value) {
@@ -318,10 +335,10 @@ drawing.canvas.onpointermove = (event) => {
   const [y, x] = drawing.cellAt(event), { code } = state();
   drag.way = [y - drag.from[0], x - drag.from[1]];
   const moving = translate(code, ...drag.way, [chosen]);
-  drawing.show(model.decode(moving.objects, code.height, code.width), {
-    outline: moving.objects.filter((o) => o.head === chosen).flatMap(model.cellsOf),
-  });
+  compare(moving, painted(moving), model.decode(moving.objects, code.height, code.width));
 };
+// A touch on an object drags it, any other one scrolls the page.
+drawing.canvas.addEventListener("touchstart", (event) => { if (drag) event.preventDefault(); }, { passive: false });
 drawing.canvas.onpointerup = () => {
   const way = drag?.way;
   drag = null;
@@ -373,15 +390,20 @@ $("clear").onclick = () => attempt(() => {
   cursor = [0, 0];
   begin(Array.from({ length: height }, () => new Array(width).fill(0)), "Empty grid");
 });
-$("paste").onclick = () => attempt(() => offer(readGrids($("text").value, colors)));
+let pastes = 0;
+$("paste").onclick = () => attempt(() => {
+  const found = readGrids($("text").value, colors);
+  pastes += 1;
+  offer(found, `pasted ${pastes}`);
+});
 $("file").onchange = async () => {
   const [file] = $("file").files;
   if (!file) return;
-  const large = sizeProblem(file.size), text = large ? "" : await file.text();
+  const large = sizeProblem(file.size), text = large ? "" : await file.text().catch(() => null);
   attempt(() => {
-    if (large) throw new Error(`${file.name}: ${large}`);
-    offer(readGrids(text, colors));
-  });
+    if (large || text === null) throw new Error(`${file.name}: ${large || "This file cannot be read."}`);
+    offer(readGrids(text, colors), file.name);
+  }, $("file"));
   $("file").value = "";
 };
 
@@ -432,6 +454,6 @@ document.querySelectorAll("#explorer [data-save]").forEach((button) => {
 });
 
 setColor(1);
-offer(DATA.examples.map((grid, i) => ({ name: `example ${i + 1}`, grid })));
+offer(DATA.examples.map((grid, i) => ({ name: `example ${i + 1}`, grid })), "");
 // For the console of the browser: explorer.model.decode(objects, height, width), explorer.state().
 window.explorer = { model, state, readGrids };

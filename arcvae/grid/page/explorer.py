@@ -1,8 +1,9 @@
 """The explorer of codes of objects: the whole model in a page, with what one needs to paint grids and move objects.
 
 The decoder and the encoder of shapes, the search for objects, operations and the prior run in plain JavaScript, in the
-files beside this one: ``codes.js``, ``parsing.js``, ``operations.js`` and ``formats.js`` compute, ``drawing.js`` draws,
-and ``explorer.js`` is what a person sees. Weights lie in the page as float32.
+files beside this one: ``codes.js``, ``parsing.js``, ``operations.js`` and ``formats.js`` compute, ``explaining.js``
+says why cells are wrong, ``drawing.js`` draws, and ``explorer.js`` is what a person sees. Weights lie in the page as
+float32.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from arcvae.grid.codes.object_prior import ObjectPrior
 from arcvae.grid.codes.prior_files import OF_RUN, prior_of_run, save_prior
 from arcvae.grid.codes.sampling import fitted_object_prior
 from arcvae.grid.corpus.generator import generate_grids
+from arcvae.grid.corpus.shapes import MAX_CELLS, MIN_CELLS
 from arcvae.grid.models.base import GridModel
 from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.training.page.parts import PagePart
 
-COMPUTING: Final = ("codes.js", "parsing.js", "operations.js", "formats.js")
+COMPUTING: Final = ("codes.js", "parsing.js", "operations.js", "formats.js", "explaining.js")
 """Files of the script that touch no page, in this order: any engine of JavaScript runs them."""
 SHOWING: Final = ("drawing.js", "explorer.js")
 """Those after them."""
@@ -59,12 +61,18 @@ def explorer_part(codec: Codec, folder: Path | None) -> PagePart | None:
         body=(files / "explorer.html").read_text(encoding="utf-8"),
         style=(files / "explorer.css").read_text(encoding="utf-8"),
         script=script,
-        data=explorer_data(codec.model, _prior_of(codec, folder)),
+        data=explorer_data(codec.model, _prior_of(codec, folder), of_run=folder is not None),
     )
 
 
-def explorer_data(model: ObjectsVAE, prior: ObjectPrior | None) -> dict[str, Any]:
-    """What the script computes with, as JSON can hold it: sizes, weights, prior, examples, colours."""
+def explorer_data(model: ObjectsVAE, prior: ObjectPrior | None, *, of_run: bool = False) -> dict[str, Any]:
+    """What the script computes with, as JSON can hold it: sizes, weights, prior, examples, colours.
+
+    Args:
+        model: What is explored.
+        prior: What codes are drawn from, if there is one.
+        of_run: Whether it is the model of a run; then the page also names the one that comes with arcvae.
+    """
     networks = {"encoder": model.encoder.shape.network, "decoder": model.decoder.shape.network}
     tensors = {f"{part}/{name}": tensor for part, net in networks.items() for name, tensor in net.state_dict().items()}
     if prior is not None:
@@ -85,6 +93,8 @@ def explorer_data(model: ObjectsVAE, prior: ObjectPrior | None) -> dict[str, Any
             "gridSize": model.grid_size,
             "frame": model.frame.size,
             "maxCells": model.encoder.max_cells,
+            "corpusCells": (MIN_CELLS, MAX_CELLS),
+            "ofRun": of_run,
         },
         "layout": layout,
         "numbers": base64.b64encode(flat.astype("<f4").tobytes()).decode("ascii"),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from arcvae.app.loading import load
 from arcvae.app.shipped import SHIPPED
 from arcvae.grid.codec import Codec
+from arcvae.grid.models.objects import ObjectsVAE
 from arcvae.grid.page.explorer import explorer_part
 from arcvae.training.page.parts import page
 
@@ -63,9 +66,38 @@ def page_file(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def first_opened(browser: Any, page_file: Path) -> Iterator[Opened]:
     """The page, opened once for all tests."""
-    context = browser.new_context(accept_downloads=True)
+    with opened_in(browser, page_file, accept_downloads=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def on_a_phone(browser: Any, page_file: Path) -> Iterator[Opened]:
+    """The page on a touch screen of 400 x 800."""
+    with opened_in(browser, page_file, has_touch=True, viewport={"width": 400, "height": 800}) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def untrained(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """The page of a run whose model has learned nothing, 400 pixels wide, with a picture that is wider."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    part = explorer_part(Codec(ObjectsVAE(width=8)), folder)
+    assert part is not None
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='1140' height='400'/>".replace("<", "%3C")
+    pictures = f'<div class="pictures"><figure><img alt="" src="data:image/svg+xml,{drawing}"></figure></div>'
+    path = folder / "report.html"
+    path.write_text(page("a run", "", [("pictures", "Pictures", pictures)], [part]), encoding="utf-8")
+    with opened_in(browser, path, viewport={"width": 400, "height": 800}) as found:
+        yield found
+
+
+@contextmanager
+def opened_in(browser: Any, file: Path, **options: Any) -> Iterator[Opened]:
+    """A page in a window of its own."""
+    context = browser.new_context(**options)
     context.set_default_timeout(120_000)  # of a machine that is busy
-    found = Opened(context.new_page(), page_file.as_uri())
+    found = Opened(context.new_page(), file.as_uri())
     found.page.on("request", lambda request: found.requests.append(request.url))
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
     found.page.on("console", lambda message: found.complaints.append(message.text))

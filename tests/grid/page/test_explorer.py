@@ -296,6 +296,8 @@ def test_page_is_as_wide_as_the_window_and_follows_its_scheme(opened: Opened, wi
     opened.page.set_viewport_size({"width": width, "height": 800})
     opened.page.emulate_media(color_scheme=scheme)
     assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    tops = "[...document.querySelectorAll('#explorer-palette button')].map((button) => button.offsetTop)"
+    assert len(set(opened.page.evaluate(tops))) == 1  # no colour alone on a line
     ink, back = (
         opened.page.evaluate(f"getComputedStyle(document.body).{name}.match(/\\d+/g).map(Number)")
         for name in ("color", "backgroundColor")
@@ -313,8 +315,8 @@ def test_task_of_arc_is_opened_and_a_file_of_20_mb_is_refused(opened: Opened, tm
     (tmp_path / "large.json").write_text("[" + "0," * 10_000_000 + "0]")
     chosen = opened.page.locator("#explorer-file")
     chosen.set_input_files(tmp_path / "task.json")
-    opened.page.wait_for_selector("#explorer-source option:nth-child(4)", state="attached")
-    opened.page.locator("#explorer-source").select_option("train 1, output")
+    opened.page.wait_for_selector("#explorer-source option[value^='task.json']", state="attached")
+    opened.page.locator("#explorer-source").select_option("task.json, train 1, output")
     assert state(opened)["grid"] == grid.tolist()
     assert state(opened)["drawn"] == grid.tolist()
     chosen.set_input_files(tmp_path / "large.json")

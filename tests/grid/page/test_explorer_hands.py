@@ -38,6 +38,54 @@ def squares(count: int) -> np.ndarray:
     return grid
 
 
+def swipe_up(opened: Opened, x: float, y: float, distance: float) -> float:
+    """How far the page scrolls when a finger moves up from a place."""
+    before = opened.page.evaluate("scrollY")
+    gesture = {"x": x, "y": y, "yDistance": -distance, "gestureSourceType": "touch", "preventFling": True}
+    opened.page.context.new_cdp_session(opened.page).send("Input.synthesizeScrollGesture", gesture)
+    return float(opened.page.evaluate("scrollY") - before)
+
+
+def test_touch_drags_objects_paints_and_scrolls_everywhere_else(on_a_phone: Opened) -> None:
+    opened = on_a_phone
+    grid = np.zeros((16, 16), dtype=int)
+    grid[12, 4:7] = 5
+    paste(opened, json.dumps(grid.tolist()))
+    side = opened.page.locator("#explorer-drawn").bounding_box()["width"] / 16
+    assert swipe_up(opened, *center(opened, "drawn", 9, 9), 200) > 100
+    assert state(opened)["grid"] == grid.tolist()
+    assert swipe_up(opened, *center(opened, "drawn", 12, 5), 5 * side) == 0
+    moved = np.argwhere(np.array(state(opened)["grid"]) == 5)
+    assert moved[:, 1].tolist() == [4, 5, 6]
+    assert 5 <= moved[0, 0] < 12
+    opened.page.get_by_role("radio", name="Colour 4", exact=True).tap()
+    assert swipe_up(opened, *center(opened, "grid", 14, 12), 5 * side) == 0
+    painted = np.argwhere(np.array(state(opened)["grid"]) == 4)
+    assert len(painted) > 3
+    assert set(painted[:, 1].tolist()) == {12}
+    _, middle = center(opened, "grid", 8, 8)
+    box = opened.page.locator("#explorer-grid").bounding_box()
+    assert 400 - box["x"] - box["width"] >= 24
+    assert swipe_up(opened, 400 - 12, middle, 100) > 50
+    assert opened.complaints == []
+
+
+def test_wrong_cells_stay_crossed_out_while_an_object_is_dragged(opened: Opened) -> None:
+    grid = squares(6)
+    grid[12, 4:7] = 5
+    paste(opened, json.dumps(grid.tolist()))
+    picture = "(canvas) => canvas.toDataURL()"
+    before = opened.page.locator("#explorer-drawn").evaluate(picture)
+    opened.page.mouse.move(*center(opened, "drawn", 1, 1))
+    opened.page.mouse.down()
+    opened.page.mouse.move(*center(opened, "drawn", 1, 2))
+    assert opened.page.locator("#explorer-drawn").evaluate(picture) != before
+    opened.page.mouse.move(*center(opened, "drawn", 1, 1))
+    assert opened.page.locator("#explorer-drawn").evaluate(picture) == before
+    opened.page.mouse.up()
+    assert match(opened) == "3 of 256 cells are wrong"
+
+
 def test_object_without_a_slot_stays_where_it_is_and_nothing_matches_exactly(opened: Opened) -> None:
     grid = squares(6)
     grid[12, 4:7] = 5  # the smallest of seven
