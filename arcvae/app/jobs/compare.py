@@ -30,6 +30,7 @@ from arcvae.training.comparison import recommend, same_corpus, stabilities, summ
 from arcvae.training.comparison_report import NOT_THE_SAME, markdown, terminal
 from arcvae.training.plots import curves_figure, draw_picture, plane_figure
 from arcvae.training.record import RECORD, RunRecord
+from arcvae.training.task import Task
 
 log = logging.getLogger("arcvae")
 
@@ -58,6 +59,9 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
         return measure(config, shown, variants, folder, command)
     records = {name: [RunRecord.read(run) for run in runs] for name, runs in variants.items()}
     plugins = _plugins(config)
+    task = _task(records, plugins)
+    if config["runs"]:
+        study = _suited(study, records, task)
     if study.get("samples"):
         records = _with_validity(records, variants, study, config["output_dir"], plugins)
     if not same_corpus(records):
@@ -80,7 +84,7 @@ def compare(config: dict[str, Any], shown: dict[str, Any], folder: Path, command
     reused = there if len(there) < sum(map(len, records.values())) else ()
     report = markdown(records, study, lower, schedules, reused)
     write_atomic(folder / "results.md", report.encode())
-    _draw(records, variants, study, folder, plugins)
+    _draw(records, variants, study, folder, task)
     log.info("\n%s", terminal(records, study, shutil.get_terminal_size((100, 24)).columns, lower))
     log.info("Report  %s", folder / "results.md")
     return results
@@ -119,7 +123,9 @@ def _plugins(config: Mapping[str, Any]) -> list[str]:
     return [*config["plugins"], *named_plugins(parse_overrides(words))]
 
 
-def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder: Path, plugins: Sequence[str]) -> None:
+def _draw(
+    records: Records, variants: Variants, study: Mapping[str, Any], folder: Path, task: Task[Any, Any] | None
+) -> None:
     """Curves, planes, and what the task of the runs can show side by side."""
     histories = {name: [record.history for record in found] for name, found in records.items()}
     draw_picture(
@@ -128,14 +134,33 @@ def _draw(records: Records, variants: Variants, study: Mapping[str, Any], folder
     for picture, (x, y) in (study.get("planes") or {}).items():
         points = {name: (summary(found, "test", x), summary(found, "test", y)) for name, found in records.items()}
         draw_picture(folder, picture, partial(plane_figure, points, x, y, f"{y} over {x} on test, by variant"))
-    nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
-    if all(node == nodes[0] for node in nodes):
-        if foreign := foreign_targets({"task": nodes[0], "plugins": plugins}):
-            log.warning("No pictures of the task: %s", foreign[0])
-            return
-        task = Builder(plugins)("task", nodes[0])
+    if task is not None:
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)
+
+
+def _task(records: Records, plugins: Sequence[str]) -> Task[Any, Any] | None:
+    """The task of all runs; None if they have different ones, or one that is not to be trusted."""
+    nodes = [with_present_names(record.config["task"]) for found in records.values() for record in found]
+    if any(node != nodes[0] for node in nodes):
+        return None
+    if foreign := foreign_targets({"task": nodes[0], "plugins": plugins}):
+        log.warning("No pictures of the task: %s", foreign[0])
+        return None
+    found: Task[Any, Any] = Builder(plugins)("task", nodes[0])
+    return found
+
+
+def _suited(study: Mapping[str, Any], records: Records, task: Task[Any, Any] | None) -> Mapping[str, Any]:
+    """The study, if its runs have the figure that decides; or else one of the figures of their own task."""
+    everyone = [record for found in records.values() for record in found]
+    monitor = everyone[0].monitor
+    if task is None or monitor is None or any(study["rank"][0] in record.val for record in everyone):
+        return study
+    name = monitor.removeprefix("val/")
+    log.info("The runs have no %s, on which this study decides; what their task measures is compared", study["rank"][0])
+    curves = {"val/loss": "validation loss", monitor: f"{name} (validation)"}
+    return {"columns": task.headline, "rank": [name], "curves": curves}
 
 
 def _with_validity(
