@@ -315,7 +315,7 @@ def test_task_of_arc_is_opened_and_a_file_of_20_mb_is_refused(opened: Opened, tm
     (tmp_path / "large.json").write_text("[" + "0," * 10_000_000 + "0]")
     chosen = opened.page.locator("#explorer-file")
     chosen.set_input_files(tmp_path / "task.json")
-    opened.page.wait_for_selector("#explorer-source option[value^='task.json']", state="attached")
+    opened.page.wait_for_selector("#explorer-source option:has-text('task.json')", state="attached")
     opened.page.locator("#explorer-source").select_option("task.json, train 1, output")
     assert state(opened)["grid"] == grid.tolist()
     assert state(opened)["drawn"] == grid.tolist()

@@ -40,9 +40,13 @@ def squares(count: int) -> np.ndarray:
 
 def swipe_up(opened: Opened, x: float, y: float, distance: float) -> float:
     """How far the page scrolls when a finger moves up from a place."""
-    before = opened.page.evaluate("scrollY")
-    gesture = {"x": x, "y": y, "yDistance": -distance, "gestureSourceType": "touch", "preventFling": True}
-    opened.page.context.new_cdp_session(opened.page).send("Input.synthesizeScrollGesture", gesture)
+    before, session = opened.page.evaluate("scrollY"), opened.page.context.new_cdp_session(opened.page)
+    for part in range(11):
+        touch = {"x": x, "y": y - distance * part / 10}
+        event = {"type": "touchMove" if part else "touchStart", "touchPoints": [touch]}
+        session.send("Input.dispatchTouchEvent", event)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    opened.page.evaluate("new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
     return float(opened.page.evaluate("scrollY") - before)
 
 
