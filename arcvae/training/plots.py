@@ -8,7 +8,7 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -186,19 +186,16 @@ def curves_figure(
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in cells[len(panels) :]:
         axes.set_axis_off()
-    colors = [f"C{index}" for index in range(10)] if len(histories) <= 10 else list(colormaps["tab20"].colors)  # type: ignore[attr-defined]
+    colors = _colors(len(histories))
     for axes, (column, heading) in zip(cells, panels.items(), strict=False):
         for index, (name, runs) in enumerate(histories.items()):
             for number, run in enumerate(runs):
-                _curve(axes, run, column, colors[index % len(colors)], name if number == 0 else None)
+                _curve(axes, run, column, colors[index], name if number == 0 else None)
         _trivial_line(axes, histories, column)
         axes.set_title(heading, fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=7)
-    handles, labels = cells[0].get_legend_handles_labels()
-    if len(histories) > 1 and handles:
-        names = [textwrap.fill(label, 60) for label in labels]
-        figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=2, frameon=False)
+    _legend(figure, cells[0], "outside lower center", 60, 2)
     return figure
 
 
@@ -212,17 +209,33 @@ def plane_figure(points: Mapping[str, tuple[Summary, Summary]], x: str, y: str, 
         y: Label of the vertical axis.
         title: Heading of the picture.
     """
-    figure = new_figure(5.2, 3.8, title)
+    figure = new_figure(9.4, 4.2, title)
     axes = figure.subplots()
     there = {name: pair for name, pair in points.items() if all(entry.values for entry in pair)}
-    means = np.array([[entry.mean for entry in pair] for pair in there.values()]).reshape(-1, 2)
-    bars = np.nan_to_num([[entry.spread for entry in pair] for pair in there.values()]).reshape(-1, 2)
-    axes.errorbar(means[:, 0], means[:, 1], bars[:, 1], bars[:, 0], color=OURS, fmt="o", markersize=4, elinewidth=1)
-    for name, (right, up) in zip(there, means, strict=True):
-        axes.annotate(name, (right, up), xytext=(5, -10), textcoords="offset points", fontsize=8)
+    for (name, pair), color in zip(there.items(), _colors(len(there)), strict=False):
+        (right, up), (wide, tall) = zip(*((entry.mean, np.nan_to_num(entry.spread)) for entry in pair), strict=True)
+        axes.errorbar([right], [up], [tall], [wide], color=color, fmt="o", markersize=5, elinewidth=1, label=name)
     axes.set(xlabel=x, ylabel=y)
-    axes.margins(0.2, 0.12)  # room for the names to the right of the points
+    axes.margins(0.08)
+    _legend(figure, axes, "outside right upper", 44, 1)
     return figure
+
+
+def _colors(count: int) -> list[Any]:
+    """Colours of so many variants; beyond twenty they recur."""
+    few = [f"C{index}" for index in range(10)]
+    many = few if count <= 10 else list(colormaps["tab20"].colors)  # type: ignore[attr-defined]
+    return [many[index % len(many)] for index in range(count)]
+
+
+def _legend(
+    figure: Figure, axes: Axes, place: Literal["outside right upper", "outside lower center"], width: int, columns: int
+) -> None:
+    """The names of what some axes show, if there are several, beside all axes of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) > 1:
+        names = [textwrap.fill(label, width) for label in labels]
+        figure.legend(handles, names, fontsize=8, loc=place, ncols=columns, frameon=False)
 
 
 def _trivial_line(axes: Axes, histories: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], column: str) -> None:

@@ -137,9 +137,12 @@ def test_variants_are_points_with_bars_and_names() -> None:
         "none": (Summary(()), Summary((0.5,))),
         "two": (Summary((4.0,)), Summary((0.4,))),
     }
-    (axes,) = plane_figure(points, "nats", "F1", "").axes
-    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2.0, 0.2], [4.0, 0.4]])  # type: ignore[arg-type]
-    assert [text.get_text() for text in axes.texts] == ["one", "two"]
+    figure = plane_figure(points, "nats", "F1", "")
+    (axes,) = figure.axes
+    one, two = axes.lines
+    np.testing.assert_allclose([one.get_xydata()[0], two.get_xydata()[0]], [[2.0, 0.2], [4.0, 0.4]])  # type: ignore[arg-type, index]
+    assert one.get_color() != two.get_color()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
     horizontal = axes.collections[0].get_segments()  # type: ignore[attr-defined]
     np.testing.assert_allclose(horizontal[0], [[2 - math.sqrt(2), 0.2], [2 + math.sqrt(2), 0.2]])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("nats", "F1")

@@ -133,7 +133,8 @@ def _draw(
     )
     for picture, (x, y) in (study.get("planes") or {}).items():
         points = {name: (summary(found, "test", x), summary(found, "test", y)) for name, found in records.items()}
-        draw_picture(folder, picture, partial(plane_figure, points, x, y, f"{y} over {x} on test, by variant"))
+        across, up = (name.replace("_", " ") for name in (x, y))
+        draw_picture(folder, picture, partial(plane_figure, points, across, up, f"{up} over {across} on test"))
     if task is not None:
         for picture, draw in task.comparison_pictures(variants, records).items():
             draw_picture(folder, picture, draw)

@@ -35,7 +35,7 @@ def reconstructions_figure(runs: Mapping[str, Sequence[Path]], records: Mapping[
     for variant in runs.values():
         path = variant[0] / f"{WHOLE_MODEL}.pth"
         rows.append(load_codec(read_export(path), path).reconstruct(grids))
-    short = (textwrap.fill(name, 20, max_lines=3, placeholder="…") for name in runs)
+    short = (textwrap.fill(name, 24, max_lines=5, break_long_words=False, placeholder=" …") for name in runs)
     scores = (records[name][0].val["object_f1"] for name in runs)
     names = ["original", *(f"{name}\nF1 {score:.3f}" for name, score in zip(short, scores, strict=True))]
     title = "The same validation grids, reconstructed, and object F1 of the whole split"

@@ -65,8 +65,9 @@ def mosaic(
     height, down, across = -(-len(grids) // columns), tall + (max(2, tall // 4) if captions else 2), wide + 2
     canvas = np.ma.MaskedArray(np.zeros((height * down - 2, columns * across - 2), dtype=np.int64), mask=True)
     lines = []
+    longest = max((len(line) for row in rows for line in row.splitlines()), default=0)
     figure = new_figure(
-        1.05 * columns + (1.1 if rows else 0.2), 1.05 * height * down / across + (0.8 if headings else 0.5), title
+        1.05 * columns + 0.3 + 0.085 * longest, 1.05 * height * down / across + (0.8 if headings else 0.5), title
     )
     axes = figure.subplots()
     for index, grid in enumerate(grids):

@@ -54,7 +54,7 @@ def test_rows_are_the_originals_and_what_the_first_run_of_each_variant_makes_of_
     for row, model in zip(shown[1:], (models[0], models[2]), strict=True):
         assert np.array_equal(np.stack(row), Codec(model).reconstruct(originals))
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["original", "plain\nF1 0.250", "loss.class_weights=e\nffective_number\nF1 0.250"]
+    assert names == ["original", "plain\nF1 0.250", f"{long}\nF1 0.250"]
     # Another call shows the same grids.
     again = reconstructions_figure({"plain": runs[1:2]}, {"plain": [record]})
     assert np.array_equal(np.asarray(again.axes[0].get_images()[0].get_array())[:16], canvas[:16])
