@@ -18,8 +18,9 @@ from arcvae.grid.tasks.make import Maker, Place, places
 from arcvae.grid.tasks.task import Task
 
 SPLITS: Final = ("training", "validation", "evaluation")
-_BLOCK: Final = 250
-"""Tasks that are made at once; the same blocks for any number of processes."""
+_BLOCK, _LAST = 250, 60
+"""Most tasks that are made at once, and the fewest of which the last blocks have, so that no process waits long for
+another; the same blocks for any number of processes."""
 
 _maker: Maker | None = None
 """Of a process that makes blocks for another one."""
@@ -57,7 +58,7 @@ def make_collection(
     missing = list(wanted)
     with _threads(1):
         while missing:
-            blocks = [missing[start : start + _BLOCK] for start in range(0, len(missing), _BLOCK)]
+            blocks = list(_cut(missing))
             for tasks, refused in _blocks(maker, blocks, min(workers, len(blocks)), report):
                 made |= {task.id: task for task in tasks}
                 reasons += refused
@@ -67,6 +68,14 @@ def make_collection(
             wanted = [place.again() if place.id in twice else place for place in wanted]
             report(-len(missing))
     return Collection(split([made[place.id] for place in wanted], maker.seed), +reasons)
+
+
+def _cut(wanted: Sequence[Place]) -> Iterator[Sequence[Place]]:
+    """Blocks of a fourth of what is left."""
+    while wanted:
+        size = min(_BLOCK, max(_LAST, len(wanted) // 4))
+        yield wanted[:size]
+        wanted = wanted[size:]
 
 
 @contextlib.contextmanager

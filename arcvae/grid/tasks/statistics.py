@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from arcvae.grid.operations.drawings import objects_of
 from arcvae.grid.tasks.collection import SPLITS
-from arcvae.grid.tasks.scenes import scene_of
+from arcvae.grid.tasks.scenes import planes_of
+from arcvae.grid.tasks.shapes import Shape, pieces
 from arcvae.grid.tasks.space import CATEGORIES
-from arcvae.grid.tasks.task import Task
+from arcvae.grid.tasks.task import Grid, Task
 
 PAIRS: Final = "pairs"
 """Key of the pairs that codes and pixels were compared on, beside the reasons."""
@@ -41,8 +41,8 @@ def describe(tasks: Sequence[Task], reasons: Mapping[str, int]) -> dict[str, Any
     """
     names = [step.name for task in tasks for step in {step.name: step for step in task.program.steps}.values()]
     functions, categories = Counter(names), Counter(kind for task in tasks for kind in task.categories)
-    things = [thing for task in tasks for given in task.inputs for thing in scene_of(objects_of(given))]
-    sizes = [sum(row.bit_count() for row in thing.shape.rows) for thing in things]
+    shapes = [shape for task in tasks for given in task.inputs for shape in _shapes(given)]
+    sizes = [sum(row.bit_count() for row in shape.rows) for shape in shapes]
     colors = [np.unique(np.stack([*task.inputs, *task.outputs])) for task in tasks]
     programs = {name: {str(task.program) for task in tasks if task.split == name} for name in SPLITS}
     refused = sum(reasons.get(reason, 0) for reason in OF_TASKS)
@@ -59,8 +59,8 @@ def describe(tasks: Sequence[Task], reasons: Mapping[str, int]) -> dict[str, Any
         "demonstrations": dict(sorted(Counter(len(task.inputs) - 1 for task in tasks).items())),
         "colors": {color: sum(color in found for found in colors) for color in range(1, 10)},
         "shapes": {
-            "objects": len(things),
-            "distinct": len({thing.shape for thing in things}),
+            "objects": len(shapes),
+            "distinct": len(set(shapes)),
             "mean_cells": float(np.mean(sizes)),
         },
         "refused": dict(sorted((reason, count) for reason, count in reasons.items() if reason != PAIRS)),
@@ -69,6 +69,13 @@ def describe(tasks: Sequence[Task], reasons: Mapping[str, int]) -> dict[str, Any
             "pairs_that_differ": reasons.get(DIFFERENT, 0) / max(1, reasons.get(PAIRS, 0)),
         },
     }
+
+
+def _shapes(grid: Grid) -> Iterator[Shape]:
+    """The shapes of the connected components of one colour of a grid."""
+    free = np.pad(grid, ((0, 0), (0, 1)))  # a column between the end of a row and the next one
+    for plane in planes_of(free):
+        yield from (shape for shape, _, _ in pieces(plane, free.shape[1]))
 
 
 def table(found: Mapping[str, Any]) -> str:
