@@ -14,6 +14,8 @@ from arcvae.io.files import sweep_parts
 from arcvae.io.locks import LOCK, lock_folder
 from arcvae.training.processes import is_first_process
 
+_ANOTHER: Final = "choose another hydra.run.dir, or hydra.sweep.dir for the jobs of a sweep"
+
 log = logging.getLogger(__name__)
 
 AUTO: Final = "auto"
@@ -66,7 +68,7 @@ def checkpoint_at(path: str | os.PathLike[str]) -> Path:
 
 def _require_unfinished(folder: Path) -> None:
     if any((folder / record).exists() for record in ("metrics.json", "results.json")):
-        raise BusyError(f"{folder} holds a finished run; choose another hydra.run.dir")
+        raise BusyError(f"{folder} holds a finished run; {_ANOTHER}")
 
 
 def require_free(folder: Path, *, trains: bool) -> None:
@@ -82,7 +84,7 @@ def require_free(folder: Path, *, trains: bool) -> None:
     if folder.is_dir():
         _require_unfinished(folder)
         if not trains and checkpoint_files(folder):
-            raise BusyError(f"{folder} is the folder of a training run; choose another hydra.run.dir")
+            raise BusyError(f"{folder} is the folder of a training run; {_ANOTHER}")
         if (folder / LOCK).exists():
             with held_run_folder(folder):
                 pass

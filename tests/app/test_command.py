@@ -361,7 +361,8 @@ def test_finished_run_is_not_written_over(
     (tmp_path / "old" / "0").mkdir(parents=True)
     (tmp_path / "old" / "0" / record).write_text("{}")
     assert run(*words) == code
-    assert f"{tmp_path}/old/0 holds a finished run; choose another hydra.run.dir" in capsys.readouterr().err
+    said = f"{tmp_path}/old/0 holds a finished run; choose another hydra.run.dir, or hydra.sweep.dir for the jobs"
+    assert said in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "old" / "0").iterdir()] == [record]
 
 
