@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import arcvae
-from arcvae.app.build import Builder
 from arcvae.app.checks import falling_metrics, scheduled_metrics
 from arcvae.app.console import quiet
 from arcvae.app.found_runs import named_runs
 from arcvae.app.hydra_files import write_hydra_files
 from arcvae.app.jobs.measure import measure
 from arcvae.app.overrides import named_plugins, parse_overrides, quoted
+from arcvae.app.tasks import task_of_node
 from arcvae.app.trust import foreign_targets
 from arcvae.app.variants import Variants, given_variants, jobs_of, run_command_in_process, trained_variants
 from arcvae.errors import DataError
@@ -148,8 +148,7 @@ def _task(records: Records, plugins: Sequence[str]) -> Task[Any, Any] | None:
     if foreign := foreign_targets({"task": nodes[0], "plugins": plugins}):
         log.warning("No pictures of the task: %s", foreign[0])
         return None
-    found: Task[Any, Any] = Builder(plugins)("task", nodes[0])
-    return found
+    return task_of_node(nodes[0], plugins)
 
 
 def _suited(study: Mapping[str, Any], records: Records, task: Task[Any, Any] | None) -> Mapping[str, Any]:

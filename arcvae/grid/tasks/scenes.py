@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, reduce
 from itertools import pairwise
 from operator import and_, or_
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ Scene = tuple[Thing, ...]
 Planes = tuple[int, ...]
 """What a grid shows: for each colour, 0 to 9, its cells, bit ``row * W + column``; none for the background."""
 Image = Callable[[Thing, Size], Thing]
+_JOINED: Final = {"union": or_, "intersection": and_, "difference": lambda first, other: first & ~other}
 
 
 def thing_of(found: Drawing) -> Thing:
@@ -205,8 +206,7 @@ def corners(step: Step, taken: Sequence[Thing]) -> list[tuple[int, int]]:
 
 def joined(step: Step, masks: Sequence[int]) -> int:
     """What a step on sets makes of the cells of some objects."""
-    ways = {"union": or_, "intersection": and_, "difference": lambda first, other: first & ~other}
-    return reduce(ways[step.name], masks)
+    return reduce(_JOINED[step.name], masks)
 
 
 @cache
